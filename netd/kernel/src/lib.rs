@@ -1,0 +1,2 @@
+//! Owns: netlink, nftables, namespaces, sysctls.
+//! Never: files of ours, configuration, decisions.

@@ -1,0 +1,2 @@
+//! Owns: nothing.
+//! Never: I/O of any kind, clock, async.

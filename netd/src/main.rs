@@ -1,0 +1,4 @@
+//! Owns: signals, timers, tasks, control socket.
+//! Never: a container's interface.
+
+fn main() {}

@@ -1,0 +1,2 @@
+//! Owns: state directories, locks, watching them.
+//! Never: kernel objects, sockets, decisions.

@@ -1,0 +1,2 @@
+//! Owns: environment, stdin, stdout, exit code.
+//! Never: async, waiting on the daemon beyond its bound.

@@ -1,0 +1,2 @@
+//! Owns: lab namespaces.
+//! Never: our crates but the model; the rest through binaries.
