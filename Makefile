@@ -1,0 +1,28 @@
+# Each target is one command. What it needs from Debian stands in tests/packages, and is installed when root asks.
+
+PREFIX ?= /usr
+.PHONY: help demo test test-crash bench lint fuzz install
+
+help:       ## print this list
+	@sed -n 's/^\([a-z-]*\): *## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
+
+demo:       ## containers on a bridge network find each other by name, in namespaces of the demo's own
+	@tests/make/need demo && tests/demo/run
+
+test:       ## every test; those of the network run in namespaces of their own and need root
+	@tests/make/need test && tests/make/test
+
+test-crash: ## ADD and DEL killed at every system call in turn (make test does it at those that change something)
+	@tests/make/need test && tests/make/test crash
+
+bench:      ## ADD and DEL side by side with the reference plugins
+	@tests/make/need bench && tests/bench/run
+
+lint:       ## formatting, clippy, documentation, scripts
+	@tests/make/need lint && tests/make/lint
+
+fuzz:       ## each fuzz target for a minute
+	@tests/make/need fuzz && tests/make/fuzz
+
+install:    ## netd, its plugins and its system files, below DESTDIR
+	@tests/make/need install && netd/install "$(DESTDIR)" "$(PREFIX)"
