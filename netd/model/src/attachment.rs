@@ -1,0 +1,162 @@
+//! An attachment: one container in one network, and the document that remembers it.
+//!
+//! The document is written before the first change of the kernel, with all that undoing and rebuilding need, and
+//! unlinked after the last. Plugins and netd meet in it: each plugin of a chain records a [`Section`] of objects it
+//! wants in the kernel, and whoever reads it can take them away or put them back without knowing the plugin.
+
+mod names;
+
+use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use names::{Listen, Names};
+
+use crate::{
+    digest::hex,
+    name::{ContainerId, LinkName, NetworkName},
+    object::{Key, Object, Side, State},
+    plan::Desired,
+};
+
+/// The form of the document; one that is higher was written by a newer netd.
+pub const VERSION: u32 = 1;
+
+/// Which attachment: a container may be in a network with several interfaces.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttachmentId {
+    /// The network.
+    pub network: NetworkName,
+    /// The container.
+    pub container: ContainerId,
+    /// The interface in the container: `CNI_IFNAME`.
+    pub ifname: LinkName,
+}
+
+/// What was done, and so what may be half done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// ADD has begun: the kernel may hold any part of it.
+    Adding,
+    /// ADD has ended.
+    Ready,
+    /// DEL has begun: the kernel may hold any part of it.
+    Deleting,
+}
+
+/// The namespace of the container: a path may be reused, its device and inode say that it is still the same one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Namespace {
+    /// `CNI_NETNS`.
+    pub path: PathBuf,
+    /// The device of the file.
+    pub device: u64,
+    /// The inode of the file.
+    pub inode: u64,
+}
+
+/// An address that host-local keeps for the attachment, so that it is freed even if the configuration is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lease {
+    /// The folder of the network's leases.
+    pub pool: PathBuf,
+    /// The address.
+    pub address: IpAddr,
+}
+
+/// What one plugin of the chain wants for the attachment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Section {
+    /// Objects that attachments share: the bridge, its addresses, the program. DEL leaves them.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub shared: State,
+    /// Objects of this attachment alone. DEL removes them.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub own: State,
+    /// Addresses to free.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leases: Vec<Lease>,
+    /// Names to serve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub names: Option<Names>,
+}
+
+/// The document of an attachment: `<run_dir>/attachments/<network>/<hash>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Attachment {
+    /// The form of the document.
+    pub version: u32,
+    /// Which attachment.
+    #[serde(rename = "attachment")]
+    pub id: AttachmentId,
+    /// What may be half done.
+    pub progress: Progress,
+    /// The boot of the host in which it was made: `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+    /// The namespace of the container, where the runtime gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub netns: Option<Namespace>,
+    /// Plugin type -> what it wants.
+    pub sections: BTreeMap<String, Section>,
+}
+
+impl AttachmentId {
+    /// Who owns a link (its alias) or an element (its comment): `network/container/ifname`, at most 120 bytes.
+    pub fn owner(&self) -> String {
+        let full = format!("{}/{}/{}", self.network, self.container, self.ifname);
+        if full.len() <= 120 {
+            return full;
+        }
+        let start: String = full.chars().take(80).collect();
+        format!("{start}#{}", hex(&[&full], 32))
+    }
+
+    /// The name of the host's end of the pair: a function of container and interface alone.
+    pub fn host_link(&self) -> LinkName {
+        let name = format!("veth{}", hex(&[self.container.as_str(), self.ifname.as_str()], 11));
+        name.parse().expect("invariant: 15 letters and digits are a link name")
+    }
+
+    /// The name of the document within its network: the same in every network, so that DEL finds it after a rename.
+    pub fn hash(&self) -> String {
+        hex(&[self.container.as_str(), self.ifname.as_str()], 32)
+    }
+}
+
+impl Attachment {
+    /// All objects of all sections, `own` after `shared`.
+    pub fn wanted(&self) -> State {
+        let mut wanted: State = self.sections.values().flat_map(|section| section.shared.iter().cloned()).collect();
+        wanted.extend(self.sections.values().flat_map(|section| section.own.iter().cloned()));
+        wanted
+    }
+
+    /// DEL's desired state: nothing that is this attachment's own.
+    ///
+    /// What ends with an interface of its own is not named, so that it need not be looked for.
+    pub fn unwanted(&self) -> Desired {
+        let own: State = self.sections.values().flat_map(|section| section.own.iter().cloned()).collect();
+        let ends_with_own = |object: &Object| object.carrier().is_some_and(|link| own.find(&link).is_some());
+        Desired {
+            present: State::default(),
+            absent: own.iter().filter(|object| !ends_with_own(object)).cloned().collect(),
+        }
+    }
+
+    /// The names to serve, if a plugin recorded some.
+    pub fn names(&self) -> Option<&Names> {
+        self.sections.values().find_map(|section| section.names.as_ref())
+    }
+
+    /// The host's end of the pair, if this attachment has one.
+    pub fn host_link(&self) -> Option<LinkName> {
+        let key = Key::Link(Side::Host, self.id.host_link());
+        self.sections.values().any(|section| section.own.find(&key).is_some()).then(|| self.id.host_link())
+    }
+}

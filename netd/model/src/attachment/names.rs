@@ -1,0 +1,43 @@
+use std::net::{IpAddr, SocketAddr};
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+use crate::name::{HostName, LinkName};
+
+/// The names of an attachment and how its network's names are served, as the `dns` plugin recorded them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Names {
+    /// The domain that the network's names stand in, as in `web.internal`.
+    pub domain: HostName,
+    /// Names of this container, relative to the domain.
+    pub names: Vec<HostName>,
+    /// The addresses that the names stand for.
+    pub addresses: Vec<IpAddr>,
+    /// Where netd listens for this network.
+    pub listen: Vec<Listen>,
+    /// The network's subnets, whose reverse names are ours.
+    pub subnets: Vec<IpNetwork>,
+    /// Servers for all other names; the host's where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub upstreams: Vec<SocketAddr>,
+    /// Whether no name is ever asked of another server.
+    #[serde(default)]
+    pub internal: bool,
+    /// Whether unknown names of one label are asked of another server.
+    #[serde(default)]
+    pub forward_single_label: bool,
+    /// How long an answer may be kept, in seconds.
+    pub ttl: u32,
+}
+
+/// A gateway address on a bridge of the host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// The bridge.
+    pub link: LinkName,
+    /// The address.
+    pub address: IpAddr,
+}

@@ -1,0 +1,150 @@
+//! Elements of our nftables sets: containers are data, the ruleset is a program.
+//!
+//! Each set has one line in [`Set`]: its family, its name (with the version of its shape) and the types of its key.
+
+use std::{
+    fmt,
+    net::{Ipv4Addr, Ipv6Addr},
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{addr::Mac, name::LinkName};
+
+/// The family of a table: `inet netd` sees what is routed, `bridge netd` what is bridged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// `table inet netd`.
+    Inet,
+    /// `table bridge netd`.
+    Bridge,
+}
+
+/// A set of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Set {
+    /// Container addresses that are masqueraded when they leave the host.
+    Masquerade4,
+    /// The same for IPv6.
+    Masquerade6,
+    /// Container address and bridge: packets between them keep their source.
+    Home4,
+    /// The same for IPv6.
+    Home6,
+    /// Bridge ports whose frames are checked.
+    Guarded,
+    /// Bridge port and the hardware address that it may send from.
+    Mac,
+    /// Bridge ports whose IP addresses are checked too.
+    GuardedIp,
+    /// Bridge port, hardware address and IPv4 address that it may send from.
+    Source4,
+    /// The same for IPv6.
+    Source6,
+}
+
+/// One part of an element's key, as the set's type has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// `ifname`.
+    Link(LinkName),
+    /// `ether_addr`.
+    Mac(Mac),
+    /// `ipv4_addr`.
+    Ipv4(Ipv4Addr),
+    /// `ipv6_addr`.
+    Ipv6(Ipv6Addr),
+}
+
+/// Which element of which set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ElementKey {
+    /// The set.
+    pub set: Set,
+    /// The parts, in the order of the set's type.
+    pub parts: Vec<Part>,
+}
+
+/// An element and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Element {
+    /// Which one.
+    #[serde(flatten)]
+    pub key: ElementKey,
+    /// Its comment: the owner, who alone removes it. See [`crate::attachment::AttachmentId::owner`].
+    pub owner: String,
+}
+
+impl Family {
+    /// The word of nft(8).
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Bridge => "bridge",
+        }
+    }
+}
+
+impl Set {
+    /// All sets.
+    pub const ALL: [Self; 9] = [
+        Self::Masquerade4,
+        Self::Masquerade6,
+        Self::Home4,
+        Self::Home6,
+        Self::Guarded,
+        Self::Mac,
+        Self::GuardedIp,
+        Self::Source4,
+        Self::Source6,
+    ];
+
+    /// The family of the table that the set is in.
+    pub fn family(self) -> Family {
+        match self {
+            Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6 => Family::Inet,
+            Self::Guarded | Self::Mac | Self::GuardedIp | Self::Source4 | Self::Source6 => Family::Bridge,
+        }
+    }
+
+    /// The name in the kernel.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Masquerade4 => "masquerade4",
+            Self::Masquerade6 => "masquerade6",
+            Self::Home4 => "home4",
+            Self::Home6 => "home6",
+            Self::Guarded => "guarded",
+            Self::Mac => "mac",
+            Self::GuardedIp => "guarded-ip",
+            Self::Source4 => "source4",
+            Self::Source6 => "source6",
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(link) => write!(f, "{:?}", link.as_str()),
+            Self::Mac(mac) => mac.fmt(f),
+            Self::Ipv4(address) => address.fmt(f),
+            Self::Ipv6(address) => address.fmt(f),
+        }
+    }
+}
+
+/// As nft(8) writes it: `10.1.0.7 . "br-web"`.
+impl fmt::Display for ElementKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.parts.iter().enumerate() {
+            let dot = if index == 0 { "" } else { " . " };
+            write!(f, "{dot}{part}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+use serde::{Deserialize, Serialize};
+
+use super::{InvalidName, text};
+
+/// The name of a network interface: 1 to 15 bytes, without `/`, `:`, white space or control characters, not `.` or `..`.
+///
+/// Source: `dev_valid_name` in the kernel's net/core/dev.c, CNI 1.1 section 2.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LinkName(String);
+
+text!(LinkName, |value| {
+    let invalid = |rule| Err(InvalidName { what: "interface name", rule, value: value.to_owned() });
+    match value {
+        "" => invalid("is empty"),
+        "." | ".." => invalid("is . or .."),
+        _ if value.len() > 15 => invalid("is longer than 15 bytes"),
+        _ if value.contains(|c: char| c == '/' || c == ':' || c.is_whitespace() || c.is_control()) => {
+            invalid("contains / or : or whitespace characters")
+        }
+        _ => Ok(()),
+    }
+});

@@ -1,0 +1,162 @@
+//! The difference between what should be and what is, as steps.
+//!
+//! The law: for every desired state d, after `apply(plan(d, observe()))`, `plan(d, observe())` is empty. ADD, DEL, CHECK,
+//! GC and netd's repair are this one function with different desired states.
+
+mod effect;
+mod link;
+mod order;
+mod script;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+use crate::object::{Key, Link, LinkKind, Object, State};
+
+/// What should be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// What should be there.
+    pub present: State,
+    /// What should not. A thing that somebody else owns stays: see [`Object::is_owned_like`].
+    pub absent: State,
+}
+
+/// The steps from what is to what should be; nothing to do where there are none.
+///
+/// Printed, it is a script of ip(8), bridge(8), sysctl(8) and nft(8).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In the order in which they are taken.
+    pub steps: Vec<Step>,
+}
+
+/// One change of the kernel. It leaves no choice to who takes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Makes a thing that must not be there yet; writes a sysctl; loads a program.
+    Add(Object),
+    /// Makes both ends of a veth pair in one request: the first in the host's namespace, the second where it says.
+    AddPair(Link, Link),
+    /// Changes those attributes of an interface that are `Some`.
+    Set(Link),
+    /// Removes a thing; success if it is gone already.
+    Delete(Object),
+}
+
+impl Desired {
+    /// The keys whose objects [`plan`] wants to see.
+    pub fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.present.keys().chain(self.absent.keys())
+    }
+}
+
+impl Plan {
+    /// Whether all is as it should be.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl Object {
+    /// Whether the thing that `self` was recorded for may be taken away when the kernel shows `found` under its key.
+    ///
+    /// Elements and interfaces carry their owner; the rest is known by its key alone.
+    pub fn is_owned_like(&self, found: &Self) -> bool {
+        match (self, found) {
+            (Self::Element(ours), Self::Element(found)) => ours.owner == found.owner,
+            // An interface is marked as ours as it is made and gets its alias one request later.
+            (Self::Link(ours), Self::Link(found)) => {
+                ours.kind.word() == found.kind.word()
+                    && found.is_ours()
+                    && (found.alias.is_none() || ours.alias.is_none() || found.alias == ours.alias)
+            }
+            (Self::Program(_) | Self::Sysctl(_), _) => false,
+            _ => true,
+        }
+    }
+}
+
+/// The steps that turn `observed` into `desired`.
+///
+/// `observed` holds what the kernel has under [`Desired::keys`]; what it does not hold does not exist.
+pub fn plan(desired: &Desired, observed: &State) -> Plan {
+    let mut state = observed.clone();
+    let mut steps = Vec::new();
+    for unwanted in desired.absent.iter() {
+        if let Some(found) = observed.find(&unwanted.key())
+            && unwanted.is_owned_like(found)
+        {
+            steps.push(Step::Delete(found.clone()));
+        }
+    }
+    order::removal(&mut steps);
+    steps.retain(|step| effect::take(step, &mut state));
+    let additions = additions(&desired.present, &mut state);
+    steps.extend(additions);
+    Plan { steps }
+}
+
+fn additions(present: &State, state: &mut State) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut links: Vec<&Link> = present.iter().filter_map(|object| as_link(object)).collect();
+    links.sort_by_key(|link| order::of_creation(link));
+    for link in links {
+        if let Some(step) = creation(link, present, state) {
+            effect::take(&step, state);
+            steps.push(step);
+        }
+    }
+    for wanted in present.iter() {
+        match (wanted, state.find(&wanted.key())) {
+            (Object::Link(wanted), Some(Object::Link(found))) => {
+                steps.extend(link::change(wanted, found).map(Step::Set));
+            }
+            (Object::Link(_), _) => {}
+            (wanted, None) => steps.push(Step::Add(wanted.clone())),
+            (wanted, Some(found)) => steps.extend(replacement(wanted, found)),
+        }
+    }
+    order::addition(&mut steps);
+    steps
+}
+
+/// The step that makes an interface which is not there, or fails where something else has its name.
+fn creation(link: &Link, present: &State, state: &State) -> Option<Step> {
+    if state.link(link.side, &link.name).is_some_and(|found| found.kind.word() == link.kind.word()) {
+        return None;
+    }
+    let peer = match &link.kind {
+        LinkKind::Veth { peer: Some((side, name)) } => present.link(*side, name),
+        _ => None,
+    };
+    Some(match peer {
+        Some(peer) => Step::AddPair(link::bare(link), link::bare(peer)),
+        None => Step::Add(Object::Link(link::bare(link))),
+    })
+}
+
+/// The steps from a thing that is there to what it should be.
+fn replacement(wanted: &Object, found: &Object) -> Vec<Step> {
+    match (wanted, found) {
+        (Object::Program(wanted), Object::Program(found)) if found.version >= wanted.version => vec![],
+        (Object::Program(_) | Object::Sysctl(_), found) if wanted != found => vec![Step::Add(wanted.clone())],
+        (Object::Element(_) | Object::Vlan(_), found) if wanted != found => {
+            vec![Step::Delete(found.clone()), Step::Add(wanted.clone())]
+        }
+        (Object::Route(wanted), Object::Route(found)) if !wanted.is_met_by(found) => {
+            vec![Step::Delete(Object::Route(found.clone())), Step::Add(Object::Route(wanted.clone()))]
+        }
+        _ => vec![],
+    }
+}
+
+fn as_link(object: &Object) -> Option<&Link> {
+    match object {
+        Object::Link(link) => Some(link),
+        _ => None,
+    }
+}

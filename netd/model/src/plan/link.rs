@@ -1,0 +1,86 @@
+//! The difference between two interfaces.
+
+use crate::object::{Link, LinkKind, Port};
+
+/// What is said in the request that makes an interface; the kernel takes the rest only from a later one.
+pub(super) fn bare(link: &Link) -> Link {
+    let port = link.port.as_ref().map(|port| Port { hairpin: None, isolated: None, ..port.clone() });
+    Link { alias: None, promiscuous: None, link_local: None, up: None, port, ..link.clone() }
+}
+
+/// The attributes of `wanted` that `found` has not.
+pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
+    let change = Link {
+        side: wanted.side,
+        name: wanted.name.clone(),
+        kind: kind_change(&wanted.kind, &found.kind),
+        mac: differs(wanted.mac.as_ref(), found.mac.as_ref()),
+        mtu: differs(wanted.mtu.as_ref(), found.mtu.as_ref()),
+        group: differs(wanted.group.as_ref(), found.group.as_ref()),
+        alias: differs(wanted.alias.as_ref(), found.alias.as_ref()),
+        promiscuous: differs(wanted.promiscuous.as_ref(), found.promiscuous.as_ref()),
+        link_local: differs(wanted.link_local.as_ref(), found.link_local.as_ref()),
+        port: port_change(wanted.port.as_ref(), found.port.as_ref()),
+        up: differs(wanted.up.as_ref(), found.up.as_ref()),
+    };
+    let unchanged = Link::new(wanted.side, wanted.name.clone(), nothing(&wanted.kind));
+    (change != unchanged).then_some(change)
+}
+
+/// Gives `link` the attributes of `change` that are said.
+pub(super) fn merge(link: &mut Link, change: &Link) {
+    if let LinkKind::Bridge { vlan_filtering: Some(filtering) } = change.kind {
+        link.kind = LinkKind::Bridge { vlan_filtering: Some(filtering) };
+    }
+    link.mac = change.mac.or(link.mac);
+    link.mtu = change.mtu.or(link.mtu);
+    link.group = change.group.or(link.group);
+    link.alias = change.alias.clone().or(link.alias.take());
+    link.promiscuous = change.promiscuous.or(link.promiscuous);
+    link.link_local = change.link_local.or(link.link_local);
+    link.up = change.up.or(link.up);
+    if let Some(change) = &change.port {
+        let old = link.port.take().filter(|port| port.bridge == change.bridge);
+        link.port = Some(Port {
+            bridge: change.bridge.clone(),
+            hairpin: change.hairpin.or(old.as_ref().and_then(|port| port.hairpin)),
+            isolated: change.isolated.or(old.and_then(|port| port.isolated)),
+        });
+    }
+}
+
+fn differs<T: PartialEq + Clone>(wanted: Option<&T>, found: Option<&T>) -> Option<T> {
+    wanted.filter(|wanted| found != Some(wanted)).cloned()
+}
+
+/// The kind without attributes: what a change says that changes nothing of it.
+fn nothing(kind: &LinkKind) -> LinkKind {
+    match kind {
+        LinkKind::Bridge { .. } => LinkKind::Bridge { vlan_filtering: None },
+        LinkKind::Veth { .. } => LinkKind::Veth { peer: None },
+        other => other.clone(),
+    }
+}
+
+fn kind_change(wanted: &LinkKind, found: &LinkKind) -> LinkKind {
+    match (wanted, found) {
+        (LinkKind::Bridge { vlan_filtering: wanted }, LinkKind::Bridge { vlan_filtering: found }) => {
+            LinkKind::Bridge { vlan_filtering: differs(wanted.as_ref(), found.as_ref()) }
+        }
+        (LinkKind::Veth { peer: Some(wanted) }, LinkKind::Veth { peer: Some(found) }) if wanted != found => {
+            LinkKind::Veth { peer: Some(wanted.clone()) }
+        }
+        _ => nothing(wanted),
+    }
+}
+
+fn port_change(wanted: Option<&Port>, found: Option<&Port>) -> Option<Port> {
+    let wanted = wanted?;
+    let found = found.filter(|found| found.bridge == wanted.bridge);
+    let change = Port {
+        bridge: wanted.bridge.clone(),
+        hairpin: differs(wanted.hairpin.as_ref(), found.and_then(|port| port.hairpin.as_ref())),
+        isolated: differs(wanted.isolated.as_ref(), found.and_then(|port| port.isolated.as_ref())),
+    };
+    (found.is_none() || change.hairpin.is_some() || change.isolated.is_some()).then_some(change)
+}

@@ -1,0 +1,47 @@
+//! The order of steps: what others need comes first, what lets packets pass comes last.
+
+use crate::object::{Link, LinkKind, Object, Side};
+
+use super::Step;
+
+/// Sorts additions: rules before the packets they are for, interfaces before what is on them.
+pub(super) fn addition(steps: &mut [Step]) {
+    steps.sort_by_key(|step| match step {
+        Step::Delete(Object::Element(_)) | Step::Add(Object::Element(_)) => 1,
+        Step::Add(object) | Step::Delete(object) => of_object(object),
+        Step::AddPair(..) => 3,
+        // The host's end waits for nothing; the container's comes up when its addresses are there.
+        Step::Set(link) if link.side == Side::Host => 6,
+        Step::Set(_) => 7,
+    });
+}
+
+/// Sorts removals: interfaces first, so that no packet passes without its rules.
+pub(super) fn removal(steps: &mut [Step]) {
+    steps.sort_by_key(|step| match step {
+        Step::Delete(Object::Link(link)) => (0, link.side),
+        Step::Delete(object) => (9 - of_object(object), object.side()),
+        _ => (9, Side::Host),
+    });
+}
+
+/// Bridges before ports; of a pair the end that names the other.
+pub(super) fn of_creation(link: &Link) -> u8 {
+    match link.kind {
+        LinkKind::Bridge { .. } => 0,
+        LinkKind::Veth { peer: Some(_) } => 1,
+        _ => 2,
+    }
+}
+
+fn of_object(object: &Object) -> u8 {
+    match object {
+        Object::Program(_) => 0,
+        Object::Element(_) => 1,
+        Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
+        Object::Link(_) => 3,
+        Object::Sysctl(_) | Object::Vlan(_) => 4,
+        Object::Address(_) => 5,
+        Object::Route(_) => 8,
+    }
+}

@@ -1,0 +1,123 @@
+//! A plan as a script of the tools that people know: it is shown, and tests read it.
+
+use std::fmt;
+
+use super::{Plan, Step};
+use crate::object::{Address, Link, LinkKind, Object, Port, Route, Side, Vlan};
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return writeln!(f, "nothing to do");
+        }
+        self.steps.iter().try_for_each(|step| writeln!(f, "{step}"))
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Add(object) => object_line(f, object, "add"),
+            Self::Delete(object) => object_line(f, object, "delete"),
+            Self::AddPair(host, peer) => {
+                write!(f, "{}ip link add{}", side(host.side), attributes(host))?;
+                write!(f, " type veth peer{} in {}", attributes(peer), side(peer.side).trim_end())
+            }
+            Self::Set(link) => {
+                write!(f, "{}ip link set{}", side(link.side), attributes(link))?;
+                if let LinkKind::Bridge { vlan_filtering: Some(filtering) } = link.kind {
+                    write!(f, " type bridge vlan_filtering {}", u8::from(filtering))?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::Result {
+    write!(f, "{}", side(object.side()))?;
+    match object {
+        Object::Program(program) => {
+            write!(f, "nft {verb} table {} netd # version {}", program.family.word(), program.version)
+        }
+        Object::Element(element) => {
+            let (family, set) = (element.key.set.family().word(), element.key.set.name());
+            write!(f, "nft {verb} element {family} netd {set} {{ {} }} # {}", element.key, element.owner)
+        }
+        Object::Sysctl(sysctl) => write!(f, "sysctl {}={}", sysctl.path, sysctl.value),
+        Object::Link(link) if verb == "delete" => write!(f, "ip link delete dev {}", link.name),
+        Object::Link(link) => {
+            write!(f, "ip link add{} type {}", attributes(link), link.kind.word())?;
+            match link.kind {
+                LinkKind::Bridge { vlan_filtering: Some(filtering) } => {
+                    write!(f, " vlan_filtering {}", u8::from(filtering))
+                }
+                _ => Ok(()),
+            }
+        }
+        Object::Vlan(vlan) => write!(f, "bridge vlan {verb} {}", vlan_text(vlan)),
+        Object::Address(Address { link, address, detect_duplicates, .. }) => {
+            let nodad = if address.is_ipv6() && !detect_duplicates && verb == "add" { " nodad" } else { "" };
+            write!(f, "ip address {verb} {address} dev {link}{nodad}")
+        }
+        Object::Route(route) => write!(f, "ip route {verb} {}", route_text(route)),
+    }
+}
+
+fn side(side: Side) -> &'static str {
+    match side {
+        Side::Host => "host       ",
+        Side::Container => "container  ",
+    }
+}
+
+fn attributes(link: &Link) -> String {
+    let switch = |on: bool| if on { "on" } else { "off" };
+    let mut text = format!(" dev {}", link.name);
+    let mut say = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.extend([" ", word, " ", &value]);
+        }
+    };
+    say("address", link.mac.map(|mac| mac.to_string()));
+    say("mtu", link.mtu.map(|mtu| mtu.to_string()));
+    say("group", link.group.map(|group| if link.is_ours() { "netd".to_owned() } else { group.to_string() }));
+    say("alias", link.alias.clone());
+    say("promisc", link.promiscuous.map(|on| switch(on).to_owned()));
+    say("addrgenmode", link.link_local.map(|on| if on { "eui64" } else { "none" }.to_owned()));
+    if let Some(Port { bridge, hairpin, isolated }) = &link.port {
+        say("master", Some(bridge.to_string()));
+        say("hairpin", hairpin.map(|on| switch(on).to_owned()));
+        say("isolated", isolated.map(|on| switch(on).to_owned()));
+    }
+    if let Some(up) = link.up {
+        text.push_str(if up { " up" } else { " down" });
+    }
+    text
+}
+
+fn vlan_text(vlan: &Vlan) -> String {
+    let pvid = if vlan.pvid { " pvid" } else { "" };
+    let untagged = if vlan.untagged { " untagged" } else { "" };
+    format!("dev {} vid {}{pvid}{untagged}", vlan.port, vlan.vid)
+}
+
+fn route_text(route: &Route) -> String {
+    let mut text = match route.destination {
+        destination if destination.prefix() == 0 && destination.is_ipv4() => "default".to_owned(),
+        destination => destination.to_string(),
+    };
+    let mut say = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.extend([" ", word, " ", &value]);
+        }
+    };
+    say("via", route.gateway.map(|gateway| gateway.to_string()));
+    say("dev", Some(route.link.to_string()));
+    say("table", route.table.map(|table| table.to_string()));
+    say("metric", route.priority.map(|priority| priority.to_string()));
+    say("scope", route.scope.map(|scope| scope.to_string()));
+    say("mtu", route.mtu.map(|mtu| mtu.to_string()));
+    say("advmss", route.advmss.map(|advmss| advmss.to_string()));
+    text
+}
