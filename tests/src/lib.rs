@@ -1,2 +1,21 @@
 //! Owns: lab namespaces.
 //! Never: our crates but the model; the rest through binaries.
+#![allow(
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "this crate is tests: a panic is how it fails, and stderr is how it explains"
+)]
+
+mod binaries;
+mod eventually;
+pub mod lab;
+mod process;
+mod skip;
+
+pub use crate::binaries::{built, workspace};
+pub use crate::eventually::{eventually, holds_within};
+pub use crate::lab::{Attachment, Call, Container, Daemon, Host, Lab, List, Node, REFERENCE};
+pub use crate::process::{Outcome, Refusal, run};
+pub use crate::skip::{need, skip};

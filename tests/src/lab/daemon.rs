@@ -1,0 +1,122 @@
+//! A program that runs beside the test, known by its process id.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::node::Node;
+use crate::holds_within;
+
+const START: Duration = Duration::from_secs(10);
+const STOP: Duration = Duration::from_secs(10);
+
+/// The program; it is killed when this is dropped, or when the thread that made it dies.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `program` inside `node`; what it prints goes to `log`.
+    pub fn start(node: &Node, program: &Path, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
+        // setpriv(1) sets PDEATHSIG and then becomes the program.
+        let mut command = node.command("setpriv");
+        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        configure(&mut command);
+        let file = File::options().create(true).append(true).open(&log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        Self { child: command.spawn().unwrap(), log }
+    }
+
+    /// Starts a program that speaks `sd_notify(3)`, and returns when it said READY=1.
+    #[track_caller]
+    pub fn start_notifying(node: &Node, program: &Path, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
+        let path = log.with_extension("notify");
+        let _ = std::fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let daemon = Self::start(node, program, log, |command| {
+            command.env("NOTIFY_SOCKET", &path);
+            configure(command);
+        });
+        let ready = hears_ready(&socket);
+        std::fs::remove_file(&path).unwrap();
+        assert!(ready, "{} did not say READY=1: {}", program.display(), daemon.log());
+        daemon
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks it to end, by SIGTERM, and sees it end well.
+    #[track_caller]
+    pub fn stop(mut self) {
+        self.signal(Signal::TERM);
+        let ended = holds_within(STOP, || self.child.try_wait().unwrap().is_some());
+        assert!(ended, "still running {STOP:?} after SIGTERM: {}", self.log());
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "ended with {status}: {}", self.log());
+    }
+
+    /// Ends it at once, by SIGKILL.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGSTOP: it is there, and answers nothing.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// SIGCONT, after [`Daemon::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn hears_ready(socket: &UnixDatagram) -> bool {
+    let end = Instant::now() + START;
+    let mut bytes = [0; 4096];
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        socket.set_read_timeout(Some(left)).unwrap();
+        match socket.recv(&mut bytes) {
+            Ok(length) if bytes[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") => return true,
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    false
+}

@@ -1,0 +1,182 @@
+//! A host: namespaces in which plugins and netd run, with its own /run and /var/lib.
+
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use serde_json::{Value, json};
+
+use super::cni::{Call, List};
+use super::container::Container;
+use super::daemon::Daemon;
+use super::node::Node;
+use super::{kernel_text, leftovers};
+use crate::{Refusal, built};
+
+/// A host; clones are the same host.
+#[derive(Clone, Debug)]
+pub struct Host(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    node: Node,
+    plugins: PathBuf,
+    containers: Mutex<Vec<Container>>,
+}
+
+impl Deref for Host {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0.node
+    }
+}
+
+impl Host {
+    pub(crate) fn new(name: &str, lab_folder: &Path, plugins: &Path) -> Self {
+        let node = Node::new(name, lab_folder.join(name));
+        Self(Arc::new(Inner { node, plugins: plugins.to_path_buf(), containers: Mutex::default() }))
+    }
+
+    /// The folder with the plugins, `CNI_PATH`.
+    pub fn plugins(&self) -> &Path {
+        &self.0.plugins
+    }
+
+    /// A new container; its id is its name.
+    pub fn container(&self, name: &str) -> Container {
+        let container = Container::new(self, name);
+        self.0.containers.lock().unwrap().push(container.clone());
+        container
+    }
+
+    /// A call of one plugin without a container, as GC, STATUS and VERSION are.
+    pub fn call(&self, plugin: &str, command: &str) -> Call {
+        Call::new(self, plugin, command)
+    }
+
+    /// GC of every plugin of a list; `valid` are the attachments that live, none leaves the key out.
+    pub fn gc(&self, config: &Value, valid: Option<&[(&str, &str)]>) -> Result<(), Refusal> {
+        let list = List::from(config);
+        let entry = |(container, ifname): &(&str, &str)| json!({"containerID": container, "ifname": ifname});
+        for index in 0..list.plugins.len() {
+            let mut request = list.request(index, None, &serde_json::Map::new());
+            if let Some(valid) = valid {
+                request["cni.dev/valid-attachments"] = valid.iter().map(entry).collect();
+            }
+            self.call(list.plugin(index), "GC").config(&request).run().answer()?;
+        }
+        Ok(())
+    }
+
+    /// STATUS of every plugin of a list.
+    pub fn status(&self, config: &Value) -> Result<(), Refusal> {
+        let list = List::from(config);
+        for index in 0..list.plugins.len() {
+            let request = list.request(index, None, &serde_json::Map::new());
+            self.call(list.plugin(index), "STATUS").config(&request).run().answer()?;
+        }
+        Ok(())
+    }
+
+    /// What VERSION of one plugin prints.
+    pub fn version(&self, plugin: &str) -> Value {
+        self.call(plugin, "VERSION").run().json()
+    }
+
+    /// Starts `netd run` with the default directories, which are this host's own.
+    pub fn netd(&self) -> Daemon {
+        self.netd_with("")
+    }
+
+    /// The same with lines of its configuration file.
+    #[track_caller]
+    pub fn netd_with(&self, toml: &str) -> Daemon {
+        let config = self.folder().join("netd.toml");
+        std::fs::write(&config, toml).unwrap();
+        let log = self.folder().join("netd.log");
+        Daemon::start_notifying(self, &built("netd"), log, |command| {
+            command.args(["run", "--config"]).arg(&config);
+        })
+    }
+
+    /// What `netd show <words>` prints, which needs no daemon.
+    #[track_caller]
+    pub fn netd_show(&self, words: &str) -> String {
+        self.run(&format!("{} show {words}", built("netd").display())).text()
+    }
+
+    /// Joins two hosts by a cable: a veth pair, named `to-<other>` on each side, up, with these addresses.
+    pub fn link_to(&self, other: &Self, ours: &str, theirs: &str) {
+        let (here, there) = (format!("to-{}", other.name()), format!("to-{}", self.name()));
+        self.sh(&format!("ip link add {here} type veth peer name {there} netns {}", other.pid()));
+        for (host, link, address) in [(self, here, ours), (other, there, theirs)] {
+            host.sh(&format!("ip address add {address} dev {link}; ip link set {link} up"));
+        }
+    }
+
+    /// What the kernel holds for this host, as sorted text without what changes by itself.
+    pub fn kernel_text(&self) -> String {
+        kernel_text::of(self)
+    }
+
+    /// What is left of attachments, one line each; empty when all are gone.
+    pub fn leftovers(&self) -> Vec<String> {
+        leftovers::of(self)
+    }
+
+    /// The folder of host-local's leases of a network, outside the namespaces.
+    pub fn leases(&self, network: &str) -> PathBuf {
+        self.folder().join("lib/cni/networks").join(network)
+    }
+
+    /// The run directory of netd and the plugins, outside the namespaces.
+    pub fn run_dir(&self) -> PathBuf {
+        self.folder().join("run/netd")
+    }
+
+    /// Power off and on: another boot id, no kernel state, no containers; /var/lib stays, /run as `run` says.
+    pub fn reboot(&self, run: Run) {
+        for container in self.0.containers.lock().unwrap().drain(..) {
+            container.vanish();
+        }
+        std::fs::write(self.folder().join("boot_id"), boot_id_after(self)).unwrap();
+        if run == Run::Wiped {
+            std::fs::remove_dir_all(self.folder().join("run")).unwrap();
+            std::fs::create_dir(self.folder().join("run")).unwrap();
+        }
+        self.restart();
+    }
+
+    pub(crate) fn containers(&self) -> Vec<Container> {
+        self.0.containers.lock().unwrap().clone()
+    }
+
+    /// Breaks the circle in which a host and its containers keep each other.
+    pub(crate) fn release(&self) {
+        for container in self.0.containers.lock().unwrap().drain(..) {
+            container.vanish();
+        }
+        self.vanish();
+    }
+
+    pub(crate) fn lab_folder(&self) -> &Path {
+        self.folder().parent().unwrap()
+    }
+}
+
+/// What becomes of /run when a host starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// It is a tmpfs, as systemd makes it.
+    Wiped,
+    /// It is on disk, as in some containers and initramfs systems.
+    Kept,
+}
+
+/// Another id, of the same form: the first digit counts on.
+fn boot_id_after(host: &Host) -> String {
+    let old = std::fs::read_to_string(host.folder().join("boot_id")).unwrap();
+    let first = old.chars().next().and_then(|digit| digit.to_digit(16)).unwrap();
+    format!("{:x}{}", (first + 1) % 16, &old[1..])
+}
