@@ -85,43 +85,48 @@ impl Object {
 /// `observed` holds what the kernel has under [`Desired::keys`]; what it does not hold does not exist.
 pub fn plan(desired: &Desired, observed: &State) -> Plan {
     let mut state = observed.clone();
-    let mut steps = Vec::new();
-    for unwanted in desired.absent.iter() {
-        if let Some(found) = observed.find(&unwanted.key())
-            && unwanted.is_owned_like(found)
-        {
-            steps.push(Step::Delete(found.clone()));
-        }
-    }
-    order::removal(&mut steps);
-    steps.retain(|step| effect::take(step, &mut state));
-    let additions = additions(&desired.present, &mut state);
+    let mut steps = removals(&desired.absent, &mut state);
+    let mut additions = creations(&desired.present, &mut state);
+    // A new interface may bring what should not be there: a bridge port starts in VLAN 1.
+    additions.extend(removals(&desired.absent, &mut state));
+    additions.extend(changes(&desired.present, &state));
+    order::addition(&mut additions);
     steps.extend(additions);
     Plan { steps }
 }
 
-fn additions(present: &State, state: &mut State) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut links: Vec<&Link> = present.iter().filter_map(|object| as_link(object)).collect();
+fn removals(absent: &State, state: &mut State) -> Vec<Step> {
+    let owned = |unwanted: &Object| state.find(&unwanted.key()).filter(|found| unwanted.is_owned_like(found)).cloned();
+    let mut steps: Vec<Step> = absent.iter().filter_map(owned).map(Step::Delete).collect();
+    order::removal(&mut steps);
+    steps.retain(|step| effect::take(step, state));
+    steps
+}
+
+fn creations(present: &State, state: &mut State) -> Vec<Step> {
+    let mut links: Vec<&Link> = present.iter().filter_map(as_link).collect();
     links.sort_by_key(|link| order::of_creation(link));
+    let mut steps = Vec::new();
     for link in links {
         if let Some(step) = creation(link, present, state) {
             effect::take(&step, state);
             steps.push(step);
         }
     }
-    for wanted in present.iter() {
-        match (wanted, state.find(&wanted.key())) {
-            (Object::Link(wanted), Some(Object::Link(found))) => {
-                steps.extend(link::change(wanted, found).map(Step::Set));
-            }
-            (Object::Link(_), _) => {}
-            (wanted, None) => steps.push(Step::Add(wanted.clone())),
-            (wanted, Some(found)) => steps.extend(replacement(wanted, found)),
-        }
-    }
-    order::addition(&mut steps);
     steps
+}
+
+/// The steps from what is there, interfaces included, to what should be.
+fn changes(present: &State, state: &State) -> Vec<Step> {
+    let change = |wanted: &Object| match (wanted, state.find(&wanted.key())) {
+        (Object::Link(wanted), Some(Object::Link(found))) => {
+            link::change(wanted, found).map(Step::Set).into_iter().collect()
+        }
+        (Object::Link(_), _) => vec![],
+        (wanted, None) => vec![Step::Add(wanted.clone())],
+        (wanted, Some(found)) => replacement(wanted, found),
+    };
+    present.iter().flat_map(change).collect()
 }
 
 /// The step that makes an interface which is not there, or fails where something else has its name.

@@ -13,7 +13,8 @@ pub(super) fn take(step: &Step, state: &mut State) -> bool {
             add_link(peer, state);
         }
         Step::Add(object) => state.insert(object.clone()),
-        Step::Set(link) => set_link(link, state),
+        // No step after it depends on an attribute.
+        Step::Set(_) => {}
         Step::Delete(object) => return delete(object, state),
     }
     true
@@ -28,13 +29,6 @@ fn add_link(link: &Link, state: &mut State) {
         state.insert(Object::Vlan(Vlan { port: link.name.clone(), vid: 1, pvid: true, untagged: true }));
     }
     state.insert(Object::Link(Link { up: Some(false), ..link.clone() }));
-}
-
-fn set_link(change: &Link, state: &mut State) {
-    if let Some(mut link) = state.link(change.side, &change.name).cloned() {
-        super::link::merge(&mut link, change);
-        state.insert(Object::Link(link));
-    }
 }
 
 /// With an interface go its addresses, routes, VLANs and parameters, and the other end of a pair.

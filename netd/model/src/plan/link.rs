@@ -27,28 +27,6 @@ pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
     (change != unchanged).then_some(change)
 }
 
-/// Gives `link` the attributes of `change` that are said.
-pub(super) fn merge(link: &mut Link, change: &Link) {
-    if let LinkKind::Bridge { vlan_filtering: Some(filtering) } = change.kind {
-        link.kind = LinkKind::Bridge { vlan_filtering: Some(filtering) };
-    }
-    link.mac = change.mac.or(link.mac);
-    link.mtu = change.mtu.or(link.mtu);
-    link.group = change.group.or(link.group);
-    link.alias = change.alias.clone().or(link.alias.take());
-    link.promiscuous = change.promiscuous.or(link.promiscuous);
-    link.link_local = change.link_local.or(link.link_local);
-    link.up = change.up.or(link.up);
-    if let Some(change) = &change.port {
-        let old = link.port.take().filter(|port| port.bridge == change.bridge);
-        link.port = Some(Port {
-            bridge: change.bridge.clone(),
-            hairpin: change.hairpin.or(old.as_ref().and_then(|port| port.hairpin)),
-            isolated: change.isolated.or(old.and_then(|port| port.isolated)),
-        });
-    }
-}
-
 fn differs<T: PartialEq + Clone>(wanted: Option<&T>, found: Option<&T>) -> Option<T> {
     wanted.filter(|wanted| found != Some(wanted)).cloned()
 }
