@@ -1,0 +1,100 @@
+//! The snapshot that questions are answered from.
+//!
+//! [`Zones`] is immutable and is replaced whole. A network that did not change is the same object in the next one.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+use ipnetwork::IpNetwork;
+
+use crate::zone::{Zone, holds};
+use crate::{ContainerId, Name, Network, NetworkId};
+
+#[cfg(test)]
+mod tests;
+
+/// All networks of this host at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Zones {
+    generation: u64,
+    networks: HashMap<NetworkId, Arc<Zone>>,
+    /// The networks of each container that is on more than one.
+    memberships: HashMap<ContainerId, BTreeSet<NetworkId>>,
+    /// The domains of all networks, whoever may see them.
+    domains: HashSet<Name>,
+    /// The subnets of all networks, whoever may see them.
+    subnets: Vec<IpNetwork>,
+}
+
+/// Makes [`Zones`] out of [`Network`]s.
+#[derive(Debug)]
+pub struct ZonesBuilder {
+    generation: u64,
+    previous: HashMap<NetworkId, Arc<Zone>>,
+    networks: HashMap<NetworkId, Arc<Zone>>,
+}
+
+impl Zones {
+    /// The generation it was built with; its low 32 bits are the serial of every SOA record.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(crate) fn zone(&self, id: &NetworkId) -> Option<&Zone> {
+        self.networks.get(id).map(Arc::as_ref)
+    }
+
+    /// The networks of this container, if they are more than one.
+    pub(crate) fn memberships(&self, container: &ContainerId) -> impl Iterator<Item = &Zone> {
+        self.memberships.get(container).into_iter().flatten().filter_map(|id| self.zone(id))
+    }
+
+    /// Whether a network of this host has this domain, given in wire form.
+    pub(crate) fn has_domain(&self, domain: &[u8]) -> bool {
+        self.domains.contains(domain)
+    }
+
+    /// Whether `prefix` lies in a subnet of this host.
+    pub(crate) fn has_subnet_around(&self, prefix: IpNetwork) -> bool {
+        self.subnets.iter().any(|&subnet| holds(subnet, prefix))
+    }
+}
+
+impl ZonesBuilder {
+    /// Starts from nothing.
+    pub fn new(generation: u64) -> Self {
+        Self::after(&Zones::default(), generation)
+    }
+
+    /// Starts from nothing too, but a network that is equal to one of `previous` is shared with it, not built again.
+    pub fn after(previous: &Zones, generation: u64) -> Self {
+        Self { generation, previous: previous.networks.clone(), networks: HashMap::new() }
+    }
+
+    /// Adds a network; one of the same id is replaced.
+    #[must_use]
+    pub fn network(mut self, network: Network) -> Self {
+        let zone = match self.previous.get(&network.id) {
+            Some(same) if same.network == network => Arc::clone(same),
+            _ => Arc::new(Zone::new(network)),
+        };
+        self.networks.insert(zone.network.id.clone(), zone);
+        self
+    }
+
+    /// The snapshot.
+    pub fn build(self) -> Zones {
+        let mut memberships: HashMap<ContainerId, BTreeSet<NetworkId>> = HashMap::new();
+        let mut domains = HashSet::new();
+        let mut subnets = Vec::new();
+        for Network { id, domain, subnets: own, attachments, .. } in self.networks.values().map(|zone| &zone.network) {
+            domains.insert(domain.clone());
+            subnets.extend(own);
+            for attachment in attachments {
+                memberships.entry(attachment.container.clone()).or_default().insert(id.clone());
+            }
+        }
+        memberships.retain(|_, networks| networks.len() > 1);
+        Zones { generation: self.generation, networks: self.networks, memberships, domains, subnets }
+    }
+}
