@@ -87,6 +87,13 @@ impl Family {
             Self::Bridge => "bridge",
         }
     }
+
+    /// The version of the family's program that this binary brings. It only goes up.
+    pub fn version(self) -> u32 {
+        match self {
+            Self::Inet | Self::Bridge => 1,
+        }
+    }
 }
 
 impl Set {
