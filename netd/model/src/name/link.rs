@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidName, text};
+use crate::digest::hex;
 
 /// The name of a network interface: 1 to 15 bytes, without `/`, `:`, white space or control characters, not `.` or `..`.
 ///
@@ -21,3 +22,8 @@ text!(LinkName, |value| {
         _ => Ok(()),
     }
 });
+
+/// The name of an end of a veth pair that we make: a function of `parts` alone, so that repair and removal find it.
+pub fn derived_link(parts: &[&str]) -> LinkName {
+    LinkName(format!("veth{}", hex(parts, 11)))
+}
