@@ -54,8 +54,11 @@ impl Default for Lab {
 }
 
 impl Lab {
-    /// A lab with our plugins.
+    /// A lab with our plugins; `LAB_PLUGINS` names another folder, to see what the reference plugins say to a test.
     pub fn new() -> Self {
+        if let Some(plugins) = std::env::var_os("LAB_PLUGINS") {
+            return Self { folder: new_folder(), plugins: plugins.into(), hosts: Mutex::default() };
+        }
         let folder = new_folder();
         let plugins = folder.path().join("bin");
         install(&built("netd-cni"), &plugins);
@@ -84,7 +87,8 @@ impl Lab {
     fn finish(&self) {
         for host in self.hosts.lock().unwrap().iter() {
             for container in host.containers() {
-                container.detach_all();
+                let detached = container.detach();
+                assert!(detached.is_ok(), "DEL of {} failed: {detached:#?}", container.name());
             }
             let left = host.leftovers();
             assert!(left.is_empty(), "left on host {}:\n{}", host.name(), left.join("\n"));

@@ -9,6 +9,7 @@ use super::attachment::Attachment;
 use super::cni::Call;
 use super::host::Host;
 use super::node::Node;
+use crate::Refusal;
 
 /// A container; clones are the same container.
 #[derive(Clone, Debug)]
@@ -79,13 +80,10 @@ impl Container {
         named.and_then(|attachment| attachment.address()).unwrap_or_else(|| panic!("{ifname} has no address"))
     }
 
-    /// DEL of every attachment that is owed one.
-    #[track_caller]
-    pub(crate) fn detach_all(&self) {
+    /// DEL of every attachment that is owed one, the newest first.
+    pub fn detach(&self) -> Result<(), Refusal> {
         let attachments = self.0.attachments.lock().unwrap();
-        for attachment in attachments.iter().rev().filter(|attachment| attachment.is_owed()) {
-            attachment.del().unwrap_or_else(|refusal| panic!("DEL of {} failed: {refusal:#?}", self.name()));
-        }
+        attachments.iter().rev().filter(|attachment| attachment.is_owed()).try_for_each(|attachment| attachment.del())
     }
 }
 

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::cni::{Call, List};
 use super::container::Container;
 use super::daemon::Daemon;
+use super::leftovers;
 use super::node::Node;
-use super::{kernel_text, leftovers};
 use crate::{Refusal, built};
 
 /// A host; clones are the same host.
@@ -113,11 +113,6 @@ impl Host {
         for (host, link, address) in [(self, here, ours), (other, there, theirs)] {
             host.sh(&format!("ip address add {address} dev {link}; ip link set {link} up"));
         }
-    }
-
-    /// What the kernel holds for this host, as sorted text without what changes by itself.
-    pub fn kernel_text(&self) -> String {
-        kernel_text::of(self)
     }
 
     /// What is left of attachments, one line each; empty when all are gone.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::dig::Answer;
 use super::holder::Holder;
+use super::kernel_text;
 use crate::{Outcome, run};
 
 /// Namespaces with a name.
@@ -127,6 +128,11 @@ impl Node {
     /// Writes the file that its programs see as /etc/resolv.conf.
     pub fn write_resolv_conf(&self, text: &str) {
         std::fs::write(self.folder.join("resolv.conf"), text).unwrap();
+    }
+
+    /// What the kernel holds for it, as sorted text without what changes by itself.
+    pub fn kernel_text(&self) -> String {
+        kernel_text::of(self)
     }
 
     /// Ends the holder: the namespaces go, the path remains in the hands of whoever noted it.

@@ -53,10 +53,10 @@ fn crates_say_what_they_own() {
     let roots = roots.chain(["netd/kernel/src/lib.rs", "netd/model/src/lib.rs", "netd/store/src/lib.rs"]);
     none(roots.filter_map(|root| {
         let text = super::read(root).unwrap_or_default();
-        let mut lines = text.lines();
-        let opens = lines.next().is_some_and(|line| line.starts_with("//! Owns: "))
-            && lines.take_while(|line| line.starts_with("//!")).any(|line| line.starts_with("//! Never: "));
-        (!opens).then(|| format!("{root} does not open with `//! Owns: ..` and `//! Never: ..`"))
+        let header: Vec<&str> = text.lines().take_while(|line| line.starts_with("//!")).collect();
+        let says = |start: &str| header.iter().any(|line| line.starts_with(start));
+        let both = says("//! Owns: ") && says("//! Never: ");
+        (!both).then(|| format!("{root} does not say `//! Owns: ..` and `//! Never: ..`"))
     }));
 }
 

@@ -1,0 +1,263 @@
+//! `bridge` with `host-local`: what a runtime is told, and what is then there.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tests::{Container, Host, Lab};
+
+use super::config::{VERSIONS, addresses, bridge, since, with};
+
+const MAC_LENGTH: usize = 17;
+
+/// The host's end of a container's veth, as the result names it.
+fn host_link(result: &Value) -> String {
+    result["interfaces"][1]["name"].as_str().unwrap().to_owned()
+}
+
+fn default_routes(container: &Container, family: &str) -> Vec<Value> {
+    container.ip(&format!("{family} route show default")).as_array().unwrap().clone()
+}
+
+/// The result names the bridge, the host's end and the container's, with their real hardware addresses.
+fn assert_interfaces(host: &Host, container: &Container, result: &Value) {
+    let interfaces = result["interfaces"].as_array().unwrap();
+    assert_eq!(interfaces.len(), 3, "{result}");
+    let veth = host_link(result);
+    let links = [host.link("br-web"), host.link(&veth), container.link("eth0")];
+    for (interface, link) in interfaces.iter().zip(links) {
+        assert_eq!(interface["name"], link["ifname"]);
+        assert_eq!(interface["mac"], link["address"]);
+        assert_eq!(interface["mac"].as_str().unwrap().len(), MAC_LENGTH);
+    }
+    let sandboxes = interfaces.iter().map(|interface| interface["sandbox"].as_str().unwrap_or_default());
+    assert_eq!(sandboxes.collect::<Vec<_>>(), ["", "", container.netns().to_str().unwrap()]);
+    assert!(veth.starts_with("veth"), "{veth}");
+}
+
+/// Section 1.5: where each version keeps its addresses.
+fn assert_shape(version: &str, result: &Value, count: usize) {
+    assert_eq!(result["cniVersion"], version);
+    if since(version, "0.3.0") {
+        let ips = result["ips"].as_array().unwrap();
+        assert_eq!(ips.len(), count, "{result}");
+        for ip in ips {
+            assert_eq!(ip["interface"], 2);
+            let family = if ip["address"].as_str().unwrap().contains(':') { "6" } else { "4" };
+            let said = ip["version"].as_str().unwrap_or_default();
+            assert_eq!(said, if since(version, "1.0.0") { "" } else { family }, "{version}");
+        }
+    } else {
+        assert!(result["interfaces"].is_null() && result["ips"].is_null(), "{result}");
+    }
+    let empty = if since(version, "1.0.0") { Value::Null } else { json!({}) };
+    assert_eq!(result["dns"], empty, "{version}");
+}
+
+#[track_caller]
+fn attaches(version: &str, subnets: &[&str], expected: &[&str], gateways: &[&str]) {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let c1 = host.container("c1");
+    let attachment = c1.add(&bridge(version, subnets));
+    let result = attachment.result();
+    assert_shape(version, &result, expected.len());
+    assert_eq!(addresses(&result), expected, "{version}");
+    assert_eq!(BTreeSet::from_iter(c1.addresses("eth0")), expected.iter().map(|a| (*a).to_owned()).collect());
+    assert_eq!(BTreeSet::from_iter(host.addresses("br-web")), gateways.iter().map(|a| (*a).to_owned()).collect());
+    if since(version, "0.3.0") {
+        assert_interfaces(&host, &c1, &result);
+    }
+    for gateway in gateways.iter().map(|gateway| gateway.split('/').next().unwrap()) {
+        assert!(c1.pings(gateway), "{version}: {gateway}");
+    }
+    if since(version, "0.4.0") {
+        assert_eq!(attachment.check(), Ok(()), "{version}");
+    } else {
+        assert_eq!(attachment.check().unwrap_err().msg, "config version does not allow CHECK");
+    }
+    assert_eq!(attachment.del(), Ok(()));
+    assert_eq!(attachment.del(), Ok(()), "DEL may come twice");
+    if since(version, "0.4.0") {
+        assert!(attachment.check().is_err(), "CHECK after DEL");
+    }
+}
+
+#[test]
+fn ipv4_is_attached_at_every_version() {
+    for version in VERSIONS {
+        attaches(version, &["10.1.2.0/24"], &["10.1.2.2/24"], &["10.1.2.1/24"]);
+    }
+}
+
+#[test]
+fn ipv6_is_attached_at_every_version() {
+    for version in VERSIONS {
+        attaches(version, &["2001:db8::/64"], &["2001:db8::2/64"], &["2001:db8::1/64"]);
+    }
+}
+
+#[test]
+fn both_families_are_attached_at_every_version() {
+    let expected = ["10.1.2.2/24", "2001:db8::2/64"];
+    for version in VERSIONS {
+        attaches(version, &["10.1.2.0/24", "2001:db8::/64"], &expected, &["10.1.2.1/24", "2001:db8::1/64"]);
+    }
+}
+
+#[test]
+fn three_ranges_are_attached_since_results_can_hold_them() {
+    let subnets = ["192.168.0.0/24", "fd00::/64", "2001:db8::/64"];
+    let expected = ["192.168.0.2/24", "fd00::2/64", "2001:db8::2/64"];
+    let gateways = ["192.168.0.1/24", "fd00::1/64", "2001:db8::1/64"];
+    for version in VERSIONS {
+        if since(version, "0.3.0") {
+            attaches(version, &subnets, &expected, &gateways);
+            continue;
+        }
+        let lab = Lab::new();
+        let c1 = lab.host("a").container("c1");
+        let attachment = c1.attachment(&bridge(version, &subnets), "eth0");
+        let msg = format!("CNI version {version} does not support more than 1 address per family");
+        for refusal in [attachment.add().unwrap_err(), attachment.del().unwrap_err()] {
+            assert_eq!(refusal.msg, msg);
+        }
+    }
+}
+
+#[test]
+fn the_host_gets_one_bridge_and_one_link_for_each_container() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let c1 = host.container("c1");
+    let veth = host_link(&c1.add(&bridge("1.1.0", &["10.1.2.0/24"])).result());
+    assert_eq!(host.ip("link show").as_array().unwrap().len(), 3, "lo, the bridge, the veth");
+    assert_eq!(host.link("br-web")["linkinfo"]["info_kind"], "bridge");
+    assert_eq!(host.link("br-web")["linkinfo"]["info_data"]["vlan_filtering"].as_u64().unwrap_or(0), 0);
+    assert_eq!(host.link(&veth)["master"], "br-web");
+    let eth0 = c1.link("eth0");
+    assert_eq!((&eth0["linkinfo"]["info_kind"], &eth0["operstate"]), (&json!("veth"), &json!("UP")));
+    assert_eq!(host.sysctl("net/ipv4/ip_forward").as_deref(), Some("1"));
+}
+
+#[test]
+fn the_default_route_goes_by_the_gateway_and_names_no_source() {
+    let lab = Lab::new();
+    let c1 = lab.host("a").container("c1");
+    c1.add(&bridge("1.1.0", &["10.1.2.0/24", "2001:db8::/64"]));
+    for (family, gateway) in [("-4", "10.1.2.1"), ("-6", "2001:db8::1")] {
+        let routes = default_routes(&c1, family);
+        assert_eq!(routes.len(), 1, "{routes:?}");
+        assert_eq!(routes[0]["gateway"], gateway);
+        assert!(routes[0]["prefsrc"].is_null(), "{routes:?}");
+    }
+}
+
+#[test]
+fn an_ipv6_address_can_be_used_at_once() {
+    let lab = Lab::new();
+    let c1 = lab.host("a").container("c1");
+    c1.add(&bridge("1.1.0", &["2001:db8::/64"]));
+    let tentative = c1.ip("-6 addr show dev eth0 tentative");
+    let tentative = tentative.as_array().unwrap().iter().filter(|link| link["addr_info"] != json!([]));
+    assert_eq!(tentative.filter(|link| !link["addr_info"].is_null()).count(), 0);
+    assert_eq!(c1.sysctl("net/ipv6/conf/eth0/accept_dad").as_deref(), Some("0"));
+}
+
+#[test]
+fn the_name_servers_come_from_the_named_file() {
+    let lab = Lab::new();
+    let path = lab.folder().join("resolv.conf");
+    let text = "# comment\nnameserver 10.9.9.9\n; more\nnameserver 2001:db8::53\ndomain a.example\nsearch b.example c.example\noptions ndots:2 rotate\n";
+    std::fs::write(&path, text).unwrap();
+    let mut config = bridge("1.1.0", &["10.1.2.0/24"]);
+    config["ipam"]["resolvConf"] = path.to_str().into();
+    let result = lab.host("a").container("c1").add(&config).result();
+    assert_eq!(result["dns"]["nameservers"], json!(["10.9.9.9", "2001:db8::53"]));
+    assert_eq!(result["dns"]["domain"], "a.example");
+    assert_eq!(result["dns"]["search"], json!(["b.example", "c.example"]));
+    assert_eq!(result["dns"]["options"], json!(["ndots:2", "rotate"]));
+}
+
+#[test]
+fn dns_of_the_configuration_wins_over_that_of_ipam() {
+    let lab = Lab::new();
+    let path = lab.folder().join("resolv.conf");
+    std::fs::write(&path, "nameserver 10.9.9.9\n").unwrap();
+    let host = lab.host("a");
+    for (name, dns, expected) in [
+        ("c1", json!({"nameservers": ["10.8.8.8"]}), json!({"nameservers": ["10.8.8.8"]})),
+        ("c2", json!({"search": []}), Value::Null),
+        ("c3", Value::Null, json!({"nameservers": ["10.9.9.9"]})),
+    ] {
+        let mut config = with(bridge("1.1.0", &["10.1.2.0/24"]), &json!({"dns": dns}));
+        config["ipam"]["resolvConf"] = path.to_str().into();
+        assert_eq!(host.container(name).add(&config).result()["dns"], expected, "{dns}");
+    }
+}
+
+#[test]
+fn the_bridge_keeps_its_own_hardware_address() {
+    for subnet in ["10.1.2.0/24", "2001:db8::/64"] {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        let mac = || host.link("br-web")["address"].clone();
+        let first = host.container("c1").add(&bridge("1.1.0", &[subnet]));
+        let stable = mac();
+        assert_ne!(stable, host.link(&host_link(&first.result()))["address"]);
+        let second = host.container("c2").add(&bridge("1.1.0", &[subnet]));
+        assert_eq!(mac(), stable);
+        first.del().unwrap();
+        second.del().unwrap();
+        assert_eq!(mac(), stable, "no container is left to lend it one");
+    }
+}
+
+#[test]
+fn del_takes_both_ends_and_leaves_the_bridge() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let c1 = host.container("c1");
+    let attachment = c1.add(&bridge("1.1.0", &["10.1.2.0/24"]));
+    attachment.del().unwrap();
+    assert!(c1.link("eth0").is_null());
+    assert!(host.link(&host_link(&attachment.result())).is_null());
+    assert_eq!(host.link("br-web")["linkinfo"]["info_kind"], "bridge");
+}
+
+#[test]
+fn del_of_what_was_never_added_succeeds() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let before = host.kernel_text();
+    for version in VERSIONS {
+        let attachment = host.container(&format!("c{version}")).attachment(&bridge(version, &["10.1.2.0/24"]), "eth0");
+        assert_eq!(attachment.del(), Ok(()), "{version}");
+    }
+    assert_eq!(host.kernel_text(), before);
+}
+
+#[test]
+fn without_ipam_the_container_is_connected_and_has_no_address() {
+    for version in VERSIONS {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        let c1 = host.container("c1");
+        let config = with(bridge(version, &[]), &json!({"ipam": {}, "isDefaultGateway": false}));
+        let attachment = c1.attachment(&config, "eth0");
+        if since(version, "0.3.0") {
+            let result = attachment.add().unwrap();
+            assert_interfaces(&host, &c1, &result);
+            assert!(result["ips"].is_null());
+            assert_eq!(c1.link("eth0")["operstate"], "UP");
+            assert_eq!(c1.addresses("eth0"), [""; 0]);
+            if since(version, "0.4.0") {
+                assert_eq!(attachment.check(), Ok(()), "{version}");
+            }
+        } else {
+            let refusal = attachment.add().unwrap_err();
+            assert!(refusal.msg.contains("cannot convert: no valid IP addresses"), "{refusal:?}");
+            assert!(c1.link("eth0").is_null(), "known beforehand, so nothing was made");
+        }
+        assert_eq!(attachment.del(), Ok(()));
+    }
+}

@@ -1,0 +1,12 @@
+//! The CNI contract, through the built plugins: environment and standard input in, exit code and standard output out.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod bridge;
+mod bridge_masquerade;
+mod bridge_options;
+mod config;
+mod host_local;
+mod host_local_ranges;
+mod invariants;
+mod loopback;
+mod protocol;
