@@ -1,0 +1,55 @@
+//! `CNI_ARGS`: `KEY=value;KEY2=value2`, with words and rules of the reference (`types.LoadArgs`).
+
+use std::collections::BTreeMap;
+
+use super::{Error, Kind};
+
+/// `CNI_ARGS` as it came. A plugin that reads it refuses what it cannot parse; others do not look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CniArgs(String);
+
+impl CniArgs {
+    /// The text of the variable.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The values of `known` keys, which are matched exactly; the last of a key wins.
+    ///
+    /// # Errors
+    /// Any other key, unless `IgnoreUnknown` is true.
+    pub fn values(&self, known: &[&str]) -> Result<BTreeMap<&str, &str>, Error> {
+        let invalid = |what: String| Error::new(Kind::Environment, format!("ARGS: {what}"));
+        let mut values = BTreeMap::new();
+        let mut unknown = Vec::new();
+        let mut ignore_unknown = false;
+        for pair in self.0.split(';').filter(|_| !self.0.is_empty()) {
+            let (key, value) = pair
+                .split_once('=')
+                .filter(|(_, value)| !value.contains('='))
+                .ok_or_else(|| invalid(format!("invalid pair {pair:?}")))?;
+            if key == "IgnoreUnknown" {
+                ignore_unknown = boolean(value)
+                    .ok_or_else(|| invalid(format!("error parsing value of pair {pair:?}: not 1, true, 0 or false")))?;
+            } else if known.contains(&key) {
+                values.insert(key, value);
+            } else {
+                unknown.push(format!("{pair:?}"));
+            }
+        }
+        if unknown.is_empty() || ignore_unknown {
+            Ok(values)
+        } else {
+            Err(invalid(format!("unknown args [{}]", unknown.join(" "))))
+        }
+    }
+}
+
+/// As the reference reads a truth value from the environment.
+pub(super) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "true" => Some(true),
+        "0" | "false" => Some(false),
+        _ => None,
+    }
+}

@@ -1,0 +1,157 @@
+//! What went wrong, as a runtime is told: CNI 1.1 section 5, Error.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Version, decode::DecodeError};
+
+/// What kind of failure: what a runtime or a person can do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The configuration has a version that the plugin or the command does not take.
+    Version,
+    /// A key or value that we know and cannot do.
+    Unsupported,
+    /// The container does not exist.
+    ContainerGone,
+    /// An environment variable is missing or invalid.
+    Environment,
+    /// The kernel, a file or a process failed.
+    Io,
+    /// Something is no JSON, or not of the form it should have.
+    Decode,
+    /// The configuration is wrong.
+    Config,
+    /// The container's network namespace cannot be used.
+    Netns,
+    /// What may pass by itself: a lock is held, a pool is full, a lease is not there yet, the ruleset is newer.
+    TryAgain,
+    /// The host lacks what every ADD needs.
+    Unavailable,
+    /// The attachment, or an interface of that name, is there already.
+    Exists,
+    /// A port of the host is taken.
+    PortTaken,
+    /// The kernel lacks a feature.
+    Feature,
+    /// CHECK found something of ADD missing or changed.
+    Drift,
+    /// What a delegate said.
+    Delegate(u32),
+}
+
+/// A failure, in words for a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// What kind of failure.
+    pub kind: Kind,
+    /// What was attempted, on what, and why it failed.
+    pub msg: String,
+    /// What else helps to understand it.
+    pub details: Option<String>,
+}
+
+/// A failure as JSON.
+#[derive(Serialize)]
+pub(super) struct Report<'e> {
+    #[serde(rename = "cniVersion")]
+    version: Version,
+    code: u32,
+    msg: &'e str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'e str>,
+}
+
+impl Kind {
+    /// The number that stands for it. 0 to 99 are the specification's.
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Version => 1,
+            Self::Unsupported => 2,
+            Self::ContainerGone => 3,
+            Self::Environment => 4,
+            Self::Io => 5,
+            Self::Decode => 6,
+            Self::Config => 7,
+            Self::Netns => 8,
+            Self::TryAgain => 11,
+            Self::Unavailable => 50,
+            Self::Exists => 100,
+            Self::PortTaken => 101,
+            Self::Feature => 102,
+            Self::Drift => 103,
+            Self::Delegate(code) => code,
+        }
+    }
+}
+
+impl Error {
+    /// A failure without details.
+    pub fn new(kind: Kind, msg: impl fmt::Display) -> Self {
+        Self { kind, msg: msg.to_string(), details: None }
+    }
+
+    /// A mistake in the configuration.
+    pub fn config(msg: impl fmt::Display) -> Self {
+        Self::new(Kind::Config, msg)
+    }
+
+    /// The plugin runs in the container's own namespace: on the host it would change the wrong one.
+    pub fn same_netns() -> Self {
+        Self::new(Kind::Netns, "plugin's netns and netns from CNI_NETNS should not be the same")
+    }
+
+    /// Adds what else helps.
+    #[must_use]
+    pub fn with_details(mut self, details: impl fmt::Display) -> Self {
+        self.details = Some(details.to_string());
+        self
+    }
+
+    /// Says what was being done.
+    #[must_use]
+    pub fn context(mut self, what: impl fmt::Display) -> Self {
+        self.msg = format!("{what}: {}", self.msg);
+        self
+    }
+
+    /// All failures as one, or success if there are none. The first decides the code.
+    ///
+    /// DEL and GC go on after a failure, and say everything that failed.
+    pub fn collect(failures: impl IntoIterator<Item = Self>) -> Result<(), Self> {
+        let mut failures = failures.into_iter();
+        let Some(first) = failures.next() else { return Ok(()) };
+        Err(failures.fold(first, |mut all, next| {
+            all.msg = format!("{}; {}", all.msg, next.msg);
+            all.details = match (all.details, next.details) {
+                (Some(all), Some(next)) => Some(format!("{all}; {next}")),
+                (all, next) => all.or(next),
+            };
+            all
+        }))
+    }
+
+    pub(super) fn report(&self, version: Version) -> Report<'_> {
+        Report { version, code: self.kind.code(), msg: &self.msg, details: self.details.as_deref() }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.msg)?;
+        match &self.details {
+            Some(details) => write!(f, "; {details}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What cannot be read is in the configuration, unless somebody says otherwise.
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::config(error)
+    }
+}
