@@ -1,18 +1,37 @@
 //! Owns: UDP and TCP port 53.
 //! Never: kernel objects, files, our other crates.
 //!
-//! Data flows one way: [`Network`]s -> [`ZonesBuilder`] -> [`Zones`] (an immutable snapshot) -> [`answer`] -> socket.
+//! Data flows one way: [`Network`]s -> [`ZonesBuilder`] -> [`Zones`] (an immutable snapshot) -> [`respond`] -> socket.
 //! Everything before the socket is pure; [`Server`] swaps one snapshot for the next and never changes one.
 
+mod answer;
+mod counters;
+mod forward;
+mod frame;
 mod id;
+mod limit;
+mod listen;
+mod message;
 mod name;
 mod network;
+mod packet;
+mod record;
+mod response;
+mod reverse;
 mod server;
+mod service;
 mod snapshot;
+mod special;
+mod tcp;
+mod udp;
 mod zone;
 
+pub use counters::Counters;
 pub use id::{ContainerId, NetworkId};
+pub use listen::{BindError, Device, Listener};
+pub use message::Transport;
 pub use name::{Name, NameError};
 pub use network::{Attachment, Network, Upstreams};
-pub use server::{BindError, Device, Listener, Server};
+pub use packet::{Action, Forward, Origin, respond};
+pub use server::Server;
 pub use snapshot::{Zones, ZonesBuilder};

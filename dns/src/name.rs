@@ -85,6 +85,11 @@ impl Name {
         self.0.is_empty()
     }
 
+    /// Whether it is `domain`, given in wire form, or a name below it.
+    pub(crate) fn is_in(&self, domain: &[u8]) -> bool {
+        relative(&self.0, domain).is_some()
+    }
+
     /// The labels in wire form, without the root label.
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
@@ -194,9 +199,7 @@ impl QuestionName {
 
     /// What stands in front of `domain`: `db` for `db.web.internal`, nothing at all for `web.internal` itself.
     pub(crate) fn relative_to(&self, domain: &[u8]) -> Option<&[u8]> {
-        let relative = self.octets.strip_suffix(domain)?;
-        // The octets may match in the middle of a label, so the boundary counts.
-        (relative.is_empty() || ends_at_label(relative)).then_some(relative)
+        relative(&self.octets, domain)
     }
 
     /// Whether it has exactly one label, as `db` has.
@@ -234,7 +237,9 @@ fn after_first_label(octets: &[u8]) -> Option<&[u8]> {
     rest.get(length.into()..)
 }
 
-fn ends_at_label(octets: &[u8]) -> bool {
-    let whole: usize = labels(octets).map(|label| label.len() + 1).sum();
-    whole == octets.len()
+fn relative<'a>(octets: &'a [u8], domain: &[u8]) -> Option<&'a [u8]> {
+    let relative = octets.strip_suffix(domain)?;
+    // Octets may agree in the middle of a label: a length octet looks like a digit.
+    let whole: usize = labels(relative).map(|label| label.len() + 1).sum();
+    (whole == relative.len()).then_some(relative)
 }

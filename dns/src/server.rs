@@ -1,79 +1,140 @@
 //! The server: a set of listeners that answer from one snapshot.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use thiserror::Error;
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::{NetworkId, Zones};
+use crate::listen::Sockets;
+use crate::service::{Service, Shared, Stop};
+use crate::{BindError, Counters, Device, Listener, NetworkId, Zones, tcp, udp};
+
+/// How long [`Server::stop`] waits for upstreams.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Answers DNS questions on the gateway addresses of networks.
 ///
-/// All methods take `&self`; share it in an [`Arc`]. It must be used inside a tokio runtime.
+/// All methods take `&self`; share it in an [`Arc`]. It is used inside a tokio runtime. Dropped, it is silent at once;
+/// [`Server::stop`] lets it finish.
 #[derive(Debug)]
 pub struct Server {
     port: u16,
-    zones: ArcSwap<Zones>,
-    upstreams: ArcSwap<Vec<SocketAddr>>,
+    shared: Arc<Shared>,
+    running: Mutex<BTreeMap<Place, Running>>,
 }
 
-/// One address to answer on, over UDP and TCP.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listener {
-    /// The bridge that questions must come over; none = any device.
-    pub device: Option<Device>,
-    /// The address of the host in the network: questions come to it and answers come from it.
-    pub address: IpAddr,
-    /// The networks that are served here; two may share a bridge and a gateway address.
-    pub networks: Vec<NetworkId>,
-}
+/// What makes a listener another one.
+type Place = (Option<Device>, IpAddr);
 
-/// A network device. A device made anew under the same name has another index, and the sockets bound to the old one
-/// are deaf.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Device {
-    /// Its name, such as `br-web`.
-    pub name: String,
-    /// Its index.
-    pub index: u32,
-}
-
-/// A listener that could not be opened.
-#[derive(Debug, Error)]
-#[error("listen for DNS on {}", .listener.address)]
-pub struct BindError {
-    /// The listener.
-    pub listener: Listener,
-    /// What the kernel said.
-    pub source: io::Error,
+/// A listener at work. Dropped, its tasks end and its sockets close.
+#[derive(Debug)]
+struct Running {
+    service: Arc<Service>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
 }
 
 impl Server {
     /// A server that serves nothing yet, on `port` of its listeners (53, but in tests).
     pub fn new(port: u16) -> Self {
-        Self { port, zones: ArcSwap::default(), upstreams: ArcSwap::default() }
+        Self { port, shared: Arc::default(), running: Mutex::default() }
     }
 
     /// Answers from this snapshot from now on.
     pub fn set_zones(&self, zones: Arc<Zones>) {
-        self.zones.store(zones);
+        self.shared.zones.store(zones);
     }
 
-    /// Forwards to these from now on where a network has no upstreams of its own, in this order.
+    /// The snapshot that is answered from.
+    pub fn zones(&self) -> Arc<Zones> {
+        self.shared.zones.load_full()
+    }
+
+    /// Forwards to these from now on where a network has no upstreams of its own: in this order, and the first three.
     ///
-    /// Addresses of our own listeners and 127.0.0.11 (a resolver that would ask us again) are passed over.
+    /// Addresses of our own listeners and 127.0.0.11 (a resolver that is of no use outside its container) are passed
+    /// over.
     pub fn set_upstreams(&self, upstreams: Vec<SocketAddr>) {
-        self.upstreams.store(Arc::new(upstreams));
+        self.shared.forwarder.set_host_upstreams(upstreams);
     }
 
-    /// Makes the listeners be exactly `wanted`: opens what is new, closes what is no longer in it, and leaves the rest
-    /// alone. A listener whose device has another index is made anew.
+    /// Makes the listeners be exactly `wanted`: opens what is new, closes what is not in it, and leaves the rest alone,
+    /// whatever fails. A listener whose device has another index is made anew.
     ///
     /// Returns the listeners that could not be opened. They are tried again by the next call that wants them.
     pub async fn set_listeners(&self, wanted: Vec<Listener>) -> Vec<BindError> {
-        let _ = (wanted, self.port);
-        Vec::new()
+        let mut running = self.running.lock().await;
+        let ours = wanted.iter().map(|listener| listener.socket_address(self.port)).collect();
+        self.shared.forwarder.set_our_addresses(ours);
+        let wanted = by_place(wanted);
+        for (_, mut gone) in running.extract_if(.., |place, _| !wanted.contains_key(place)) {
+            // Waits until the sockets are closed: the next listener may want the same address.
+            gone.tasks.shutdown().await;
+        }
+        let mut errors = Vec::new();
+        for (place, listener) in wanted {
+            if let Some(running) = running.get(&place) {
+                running.service.set_networks(listener.networks);
+                continue;
+            }
+            match listener.open(self.port) {
+                Ok(sockets) => {
+                    running.insert(place, Running::start(sockets, listener.networks, Arc::clone(&self.shared)));
+                }
+                Err(source) => errors.push(BindError { listener, source }),
+            }
+        }
+        errors
     }
+
+    /// Takes no more questions, gives the forwarded ones a second to be answered, and closes all listeners.
+    pub async fn stop(&self) {
+        let mut running = std::mem::take(&mut *self.running.lock().await);
+        for listener in running.values() {
+            listener.stop.send_replace(true);
+        }
+        let finish = async {
+            for listener in running.values_mut() {
+                while listener.tasks.join_next().await.is_some() {}
+            }
+        };
+        if timeout(GRACE, finish).await.is_err() {
+            tracing::debug!("stopped before all upstreams answered");
+        }
+        for listener in running.values_mut() {
+            listener.tasks.shutdown().await;
+        }
+    }
+
+    /// What it did since it was made.
+    pub fn counters(&self) -> Counters {
+        self.shared.tally.read()
+    }
+}
+
+impl Running {
+    fn start(sockets: Sockets, networks: Vec<NetworkId>, shared: Arc<Shared>) -> Self {
+        let service = Arc::new(Service::new(shared, networks));
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(udp::serve(sockets.udp, Arc::clone(&service), Stop::new(stopped.clone())));
+        tasks.spawn(tcp::serve(sockets.tcp, Arc::clone(&service), Stop::new(stopped)));
+        Self { service, stop, tasks }
+    }
+}
+
+/// The listeners by their place; those of one place are one, for all their networks.
+fn by_place(listeners: Vec<Listener>) -> BTreeMap<Place, Listener> {
+    let mut places: BTreeMap<Place, Listener> = BTreeMap::new();
+    for listener in listeners {
+        match places.get_mut(&(listener.device.clone(), listener.address)) {
+            Some(same) => same.networks.extend(listener.networks),
+            None => drop(places.insert((listener.device.clone(), listener.address), listener)),
+        }
+    }
+    places
 }

@@ -40,6 +40,11 @@ impl Zones {
         self.generation
     }
 
+    /// The serial of SOA records, compared by RFC 1982.
+    pub(crate) fn serial(&self) -> u32 {
+        u32::try_from(self.generation & u64::from(u32::MAX)).unwrap_or_default()
+    }
+
     pub(crate) fn zone(&self, id: &NetworkId) -> Option<&Zone> {
         self.networks.get(id).map(Arc::as_ref)
     }

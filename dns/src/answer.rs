@@ -1,0 +1,179 @@
+//! The decision: what a source hears to a question. Pure.
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+
+use crate::network::Upstreams;
+use crate::record::{Answer, Data, Kind, Question, Record, Soa};
+use crate::reverse::{Reverse, reverse_name};
+use crate::special;
+use crate::zone::{Bearer, Node, Zone};
+use crate::{Name, NetworkId, Zones};
+
+#[cfg(test)]
+mod tests;
+
+/// Seconds to live of the answer to ANY, as in RFC 8482 4.2.
+const NOT_ANY_TTL: u32 = 8482;
+
+/// What a source may see: the networks of its container, those of the listener first.
+#[derive(Debug)]
+pub(crate) struct View<'a> {
+    zones: &'a Zones,
+    networks: Vec<&'a Zone>,
+}
+
+impl<'a> View<'a> {
+    /// What `source` sees that asks a listener of these networks; none if it belongs to none of them.
+    ///
+    /// A known attachment sees every network of its container. An unknown source on a subnet sees just the listener's
+    /// networks with that subnet: nobody said what else it is on.
+    pub(crate) fn new(zones: &'a Zones, listener: &[NetworkId], source: IpAddr) -> Option<Self> {
+        let listening: Vec<&Zone> = listener.iter().filter_map(|id| zones.zone(id)).collect();
+        let mut networks: Vec<&Zone> = Vec::new();
+        for &zone in &listening {
+            for attachment in zone.attachments_at(source) {
+                see(&mut networks, zone);
+                zones.memberships(&attachment.container).for_each(|other| see(&mut networks, other));
+            }
+        }
+        if networks.is_empty() {
+            networks.extend(listening.iter().filter(|zone| zone.is_on_link(source)));
+        }
+        (!networks.is_empty()).then_some(Self { zones, networks })
+    }
+
+    /// Whether anything at all is forwarded for this source.
+    pub(crate) fn forwards(&self) -> bool {
+        self.networks.iter().any(|zone| zone.network.upstreams != Upstreams::None)
+    }
+
+    /// What the source hears.
+    pub(crate) fn answer(&self, question: &Question) -> Answer {
+        special::loopback(question, self.soa(Name::root()))
+            .or_else(|| self.qualified(question))
+            .or_else(|| self.bare(question))
+            .or_else(|| self.reverse(question))
+            .or_else(|| self.above_a_domain(question))
+            .or_else(|| self.forward(question))
+            .unwrap_or_else(|| Answer::NxDomain(self.soa(Name::root())))
+    }
+
+    /// Names at or below a domain of this host. One that the source may not see is told from one that is not there by
+    /// nothing: neither the code nor the SOA differ.
+    fn qualified(&self, question: &Question) -> Option<Answer> {
+        let name = &question.name;
+        if !name.suffixes().any(|suffix| self.zones.has_domain(suffix)) {
+            return None;
+        }
+        let inside = |&zone: &&'a Zone| Some((zone, name.relative_to(zone.network.domain.octets())?));
+        let matches: Vec<(&Zone, &[u8])> = self.networks.iter().filter_map(inside).collect();
+        let domains = matches.iter().map(|(zone, _)| &zone.network.domain);
+        let Some(domain) = domains.max_by_key(|domain| domain.octets().len()) else {
+            return self.above_a_domain(question).or_else(|| Some(Answer::NxDomain(self.soa(Name::root()))));
+        };
+        let soa = self.soa(domain.clone());
+        let nodes: Vec<&Node> = matches.iter().filter_map(|(zone, relative)| zone.node(relative)).collect();
+        if name.octets() == domain.octets() && question.kind == Kind::SOA {
+            return Some(Answer::Records(vec![Record { ttl: crate::zone::TTL, data: Data::Soa(soa) }]));
+        }
+        if nodes.is_empty() && name.octets() != domain.octets() {
+            return self.above_a_domain(question).or(Some(Answer::NxDomain(soa)));
+        }
+        Some(existing(question, addresses(question.kind, &nodes), soa))
+    }
+
+    /// Relative names without their domain, as `db`.
+    fn bare(&self, question: &Question) -> Option<Answer> {
+        let name = &question.name;
+        let is_ours = |node: &&Node| match node.bearer {
+            Bearer::Container => true,
+            Bearer::Gateway => false,
+            // `shop` exists because `web.shop` does. But because a container is called `db.example.com`, nothing is
+            // said about `example.com`.
+            Bearer::Nobody => name.is_single_label(),
+        };
+        let nodes = self.networks.iter().filter_map(|zone| zone.node(name.octets()));
+        let nodes: Vec<&Node> = nodes.filter(is_ours).collect();
+        let soa = self.soa(Name::root());
+        (!nodes.is_empty()).then(|| existing(question, addresses(question.kind, &nodes), soa))
+    }
+
+    /// Reverse names of addresses in our subnets, and of our addresses wherever they are.
+    fn reverse(&self, question: &Question) -> Option<Answer> {
+        let reverse = Reverse::parse(&question.name)?;
+        let names = |address| self.networks.iter().flat_map(move |zone| zone.names_of(address));
+        let names: Vec<(Name, u32)> = reverse.address().into_iter().flat_map(names).collect();
+        let subnets = self.networks.iter().flat_map(|zone| zone.subnets_around(reverse.prefix));
+        let owner = subnets.max_by_key(IpNetwork::prefix).and_then(reverse_name);
+        if names.is_empty() && owner.is_none() && !self.zones.has_subnet_around(reverse.prefix) {
+            return None;
+        }
+        Some(reverse_answer(question, reverse, names, self.soa(owner.unwrap_or_else(Name::root))))
+    }
+
+    /// A name that exists because a domain below it is ours, as `internal` does. It must not be NXDOMAIN, which would
+    /// deny what is below (RFC 8020); but only names that are not forwarded anyway are ours to say.
+    fn above_a_domain(&self, question: &Question) -> Option<Answer> {
+        let name = &question.name;
+        let is_above = |zone: &&Zone| zone.network.domain.is_in(name.octets());
+        let is_local = name.is_single_label() || special::is_never_forwarded(name);
+        let exists = is_local && self.networks.iter().any(is_above);
+        exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
+    }
+
+    /// To the upstreams of the first network that lets this name out.
+    fn forward(&self, question: &Question) -> Option<Answer> {
+        let lets_out = |zone: &&&Zone| {
+            let network = &zone.network;
+            network.upstreams != Upstreams::None && (network.forward_single_label || !question.name.is_single_label())
+        };
+        if special::is_never_forwarded(&question.name) {
+            return None;
+        }
+        self.networks.iter().find(lets_out).map(|zone| Answer::Forward(zone.network.upstreams.clone()))
+    }
+
+    fn soa(&self, owner: Name) -> Soa {
+        Soa { owner, serial: self.zones.serial() }
+    }
+}
+
+/// The answer for a name that exists, with the records of the type that was asked for.
+pub(crate) fn existing(question: &Question, records: Vec<Record>, soa: Soa) -> Answer {
+    if question.kind == Kind::ANY {
+        return Answer::Records(vec![Record { ttl: NOT_ANY_TTL, data: Data::NotAny }]);
+    }
+    if records.is_empty() { Answer::NoData(soa) } else { Answer::Records(records) }
+}
+
+/// The answer for a reverse name, with the names of its address.
+pub(crate) fn reverse_answer(question: &Question, reverse: Reverse, names: Vec<(Name, u32)>, soa: Soa) -> Answer {
+    let is_block = reverse.exact && reverse.address().is_none();
+    if names.is_empty() && !is_block {
+        return Answer::NxDomain(soa);
+    }
+    let ttl = names.iter().map(|&(_, ttl)| ttl).min().unwrap_or_default();
+    let pointers = names.into_iter().filter(|_| question.kind == Kind::PTR);
+    existing(question, pointers.map(|(name, _)| Record { ttl, data: Data::Ptr(name) }).collect(), soa)
+}
+
+fn see<'a>(networks: &mut Vec<&'a Zone>, zone: &'a Zone) {
+    if !networks.iter().any(|seen| seen.network.id == zone.network.id) {
+        networks.push(zone);
+    }
+}
+
+/// The addresses of one family that these nodes have together, each once, under one TTL (RFC 2181 5).
+fn addresses(kind: Kind, nodes: &[&Node]) -> Vec<Record> {
+    let mut data: Vec<Data> = match kind {
+        Kind::A => nodes.iter().flat_map(|node| &node.v4).map(|&v4| Data::A(v4)).collect(),
+        Kind::AAAA => nodes.iter().flat_map(|node| &node.v6).map(|&v6| Data::Aaaa(v6)).collect(),
+        _ => Vec::new(),
+    };
+    data.sort_unstable();
+    data.dedup();
+    let ttl = nodes.iter().map(|node| node.ttl).min().unwrap_or_default();
+    data.into_iter().map(|data| Record { ttl, data }).collect()
+}

@@ -1,0 +1,53 @@
+//! What the server did, counted.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many packets, over UDP and TCP together, came to which end since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Answered from our own names.
+    pub answered: u64,
+    /// Answered by an upstream.
+    pub forwarded: u64,
+    /// Answered with SERVFAIL, because no upstream answered or too many were being asked.
+    pub failed: u64,
+    /// Answered with an error because of what they were or where they came from.
+    pub refused: u64,
+    /// Not answered at all: no DNS header, or a response.
+    pub ignored: u64,
+}
+
+/// The running [`Counters`].
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) answered: Count,
+    pub(crate) forwarded: Count,
+    pub(crate) failed: Count,
+    pub(crate) refused: Count,
+    pub(crate) ignored: Count,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Count(AtomicU64);
+
+impl Count {
+    pub(crate) fn add_one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Tally {
+    pub(crate) fn read(&self) -> Counters {
+        Counters {
+            answered: self.answered.get(),
+            forwarded: self.forwarded.get(),
+            failed: self.failed.get(),
+            refused: self.refused.get(),
+            ignored: self.ignored.get(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Where the server listens, and how such sockets are opened.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+
+use socket2::{Domain, Socket, Type};
+use thiserror::Error;
+use tokio::net::{TcpListener, UdpSocket};
+
+use crate::NetworkId;
+
+/// Connections that the kernel keeps for us until they are accepted.
+const BACKLOG: i32 = 128;
+
+/// One address to answer on, over UDP and TCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// The bridge that questions must come over; none = any device.
+    pub device: Option<Device>,
+    /// The address of the host in the network: questions come to it and answers come from it.
+    pub address: IpAddr,
+    /// The networks that are served here; two may share a bridge and a gateway address.
+    pub networks: Vec<NetworkId>,
+}
+
+/// A network device. A device made anew under the same name has another index, and sockets bound to the old one are
+/// deaf.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Device {
+    /// Its name, such as `br-web`.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+}
+
+/// A listener that could not be opened.
+#[derive(Debug, Error)]
+#[error("listen for DNS on {}{}", .listener.address, on_device(.listener))]
+pub struct BindError {
+    /// The listener.
+    pub listener: Listener,
+    /// What the kernel said.
+    pub source: io::Error,
+}
+
+/// The two sockets of a listener.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) udp: UdpSocket,
+    pub(crate) tcp: TcpListener,
+}
+
+impl Listener {
+    /// Where it listens.
+    pub(crate) fn socket_address(&self, port: u16) -> SocketAddr {
+        match self.address {
+            IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+                let scope = self.device.as_ref().map_or(0, |device| device.index);
+                SocketAddrV6::new(v6, port, 0, scope).into()
+            }
+            address => (address, port).into(),
+        }
+    }
+
+    pub(crate) fn open(&self, port: u16) -> io::Result<Sockets> {
+        let address = self.socket_address(port);
+        let udp = self.bind(Type::DGRAM, address)?;
+        let tcp = self.bind(Type::STREAM, address)?;
+        tcp.listen(BACKLOG)?;
+        Ok(Sockets { udp: UdpSocket::from_std(udp.into())?, tcp: TcpListener::from_std(tcp.into())? })
+    }
+
+    fn bind(&self, kind: Type, address: SocketAddr) -> io::Result<Socket> {
+        let socket = Socket::new(Domain::for_address(address), kind, None)?;
+        socket.set_nonblocking(true)?;
+        // The address may come to the bridge after us, or be in duplicate address detection.
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+            socket.set_freebind_v6(true)?;
+        } else {
+            socket.set_freebind_v4(true)?;
+        }
+        // Connections of an earlier process in TIME_WAIT must not keep us out. Not for UDP: there it would let two
+        // servers share the port, and one of them go deaf without an error.
+        socket.set_reuse_address(kind == Type::STREAM)?;
+        // Before the address: two bridges may have the same one, and that is a conflict only on one device.
+        socket.bind_device(self.device.as_ref().map(|device| device.name.as_bytes()))?;
+        socket.bind(&address.into())?;
+        Ok(socket)
+    }
+}
+
+fn on_device(listener: &Listener) -> String {
+    listener.device.as_ref().map(|device| format!(" on {:?}", device.name)).unwrap_or_default()
+}

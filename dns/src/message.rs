@@ -1,0 +1,254 @@
+//! Messages on the wire: a request is read, a response is written. The only place that knows hickory's types.
+
+use hickory_proto::ProtoError;
+use hickory_proto::op::{
+    Edns, EmitAndCount, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode, emit_message_parts,
+};
+use hickory_proto::rr::rdata::{self, HINFO, PTR};
+use hickory_proto::rr::{self, DNSClass, RData};
+use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncoder};
+
+use crate::Name;
+use crate::name::QuestionName;
+use crate::record::{Data, Kind, Question, Record, Soa};
+use crate::zone::TTL;
+
+#[cfg(test)]
+mod tests;
+
+/// Octets of a message header, RFC 1035 4.1.1.
+pub(crate) const HEADER: usize = 12;
+/// Octets of an OPT record without options, RFC 6891 6.1.2.
+const OPT: u16 = 11;
+/// What a client without EDNS can take over UDP, RFC 1035 4.2.1.
+const MIN_UDP: u16 = 512;
+/// The largest response that we send over UDP of our own accord, and what we say that we can take: it fits every path
+/// without fragments (DNS flag day 2020).
+const MAX_UDP: u16 = 1232;
+/// RFC 2181 8.
+const MAX_TTL: u32 = 0x7fff_ffff;
+
+/// How a message travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// In a datagram.
+    Udp,
+    /// In a connection, with its length before it.
+    Tcp,
+}
+
+/// A question that deserves an answer, with what its response must repeat.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) question: Question,
+    /// Octets of the message up to the end of the question, and of all of it: what follows is not part of it.
+    pub(crate) question_end: usize,
+    pub(crate) end: usize,
+    frame: Frame,
+}
+
+/// A packet that gets no answer, or one without looking anything up.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Not a request: an answer could start a quarrel between two servers.
+    Silence,
+    /// This response.
+    Response(Vec<u8>),
+}
+
+/// The two codes of answers that come from our own data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Code {
+    NoError,
+    NxDomain,
+}
+
+/// What is written after the question.
+#[derive(Debug, Default)]
+pub(crate) struct Sections {
+    pub(crate) answers: Vec<Record>,
+    pub(crate) authority: Option<Soa>,
+}
+
+/// What a response repeats of its request.
+#[derive(Debug)]
+struct Frame {
+    metadata: Metadata,
+    query: Option<Query>,
+    edns: Option<Edns>,
+}
+
+/// What follows the header of a request.
+struct Body {
+    /// None if there is not exactly one, written in full.
+    query: Option<Query>,
+    question_end: usize,
+    edns: Option<Edns>,
+}
+
+/// The additional section, which is empty, as seen by the encoder: when it comes here, the room that was held back
+/// for OPT is given free, so that OPT is never the record that does not fit (RFC 6891 7).
+struct FreeRoomForOpt(u16);
+
+impl Request {
+    /// Reads a packet.
+    ///
+    /// # Errors
+    /// What to send back instead, by the order of RFC 8906 8: no header, not a request, unknown opcode, malformed,
+    /// unknown version of EDNS, nothing that we have.
+    pub(crate) fn parse(packet: &[u8]) -> Result<Self, Refusal> {
+        let mut decoder = BinDecoder::new(packet);
+        let header = Header::read(&mut decoder).map_err(|_| Refusal::Silence)?;
+        if header.metadata.message_type == MessageType::Response {
+            return Err(Refusal::Silence);
+        }
+        let mut frame = Frame { metadata: header.metadata, query: None, edns: None };
+        if header.metadata.op_code != OpCode::Query {
+            return Err(frame.refuse(ResponseCode::NotImp));
+        }
+        let Ok(body) = Body::read(&mut decoder, &header) else {
+            return Err(frame.refuse(ResponseCode::FormErr));
+        };
+        frame.edns = body.edns;
+        let Some((question, query)) = body.query.and_then(|query| Some((question(&query)?, query))) else {
+            return Err(frame.refuse(ResponseCode::FormErr));
+        };
+        let class = query.query_class;
+        frame.query = Some(query);
+        if frame.edns.as_ref().is_some_and(|edns| edns.version() > 0) {
+            return Err(frame.refuse(ResponseCode::BADVERS));
+        }
+        if class != DNSClass::IN || question.kind.is_meta() {
+            return Err(frame.refuse(ResponseCode::Refused));
+        }
+        Ok(Self { question, question_end: body.question_end, end: decoder.index(), frame })
+    }
+
+    /// The octets that the client takes in one UDP datagram.
+    pub(crate) fn udp_limit(&self) -> u16 {
+        self.frame.edns.as_ref().map_or(MIN_UDP, |edns| edns.max_payload().max(MIN_UDP))
+    }
+
+    /// A response from our own data.
+    pub(crate) fn respond(&self, code: Code, forwards: bool, sections: &Sections, transport: Transport) -> Vec<u8> {
+        let limit = match transport {
+            Transport::Udp => self.udp_limit().min(MAX_UDP),
+            Transport::Tcp => u16::MAX,
+        };
+        let mut metadata = Metadata::response_from_request(&self.frame.metadata);
+        metadata.authoritative = true;
+        metadata.recursion_available = forwards;
+        metadata.response_code = match code {
+            Code::NoError => ResponseCode::NoError,
+            Code::NxDomain => ResponseCode::NXDomain,
+        };
+        self.frame.write(metadata, sections, limit)
+    }
+
+    /// The response to a source that is on none of our networks.
+    pub(crate) fn refused(&self) -> Vec<u8> {
+        self.frame.error(ResponseCode::Refused, false)
+    }
+
+    /// The response when no upstream gave one.
+    pub(crate) fn server_failure(&self) -> Vec<u8> {
+        self.frame.error(ResponseCode::ServFail, true)
+    }
+}
+
+impl Frame {
+    fn refuse(&self, code: ResponseCode) -> Refusal {
+        Refusal::Response(self.error(code, false))
+    }
+
+    fn error(&self, code: ResponseCode, forwards: bool) -> Vec<u8> {
+        let mut metadata = Metadata::response_from_request(&self.metadata);
+        metadata.recursion_available = forwards;
+        metadata.response_code = code;
+        self.write(metadata, &Sections::default(), MIN_UDP)
+    }
+
+    /// Writes as many whole records as fit, and says so if they are not all (RFC 2181 9).
+    fn write(&self, metadata: Metadata, sections: &Sections, limit: u16) -> Vec<u8> {
+        let owner = self.query.as_ref().map(|query| query.name.clone()).unwrap_or_default();
+        let answers: Vec<rr::Record> = sections.answers.iter().map(|record| encodable(owner.clone(), record)).collect();
+        let authority = sections
+            .authority
+            .as_ref()
+            .map(|soa| encodable(wire_name(&soa.owner), &Record { ttl: TTL, data: Data::Soa(soa.clone()) }));
+        let edns = self.edns.as_ref().map(response_edns);
+        let mut octets = Vec::with_capacity(MIN_UDP.into());
+        let mut encoder = BinEncoder::new(&mut octets);
+        encoder.set_max_size(if edns.is_some() { limit - OPT } else { limit });
+        let written = emit_message_parts(
+            &metadata,
+            &mut self.query.iter(),
+            &mut answers.iter(),
+            &mut authority.iter(),
+            &mut FreeRoomForOpt(limit),
+            edns.as_ref(),
+            None,
+            &mut encoder,
+        );
+        debug_assert!(written.is_ok(), "a question always fits: {written:?}");
+        octets
+    }
+}
+
+impl EmitAndCount for FreeRoomForOpt {
+    fn emit(&mut self, encoder: &mut BinEncoder<'_>) -> Result<usize, ProtoError> {
+        encoder.set_max_size(self.0);
+        Ok(0)
+    }
+}
+
+impl Body {
+    fn read(decoder: &mut BinDecoder<'_>, header: &Header) -> Result<Self, ProtoError> {
+        let counts = header.counts;
+        let mut queries = Message::read_queries(decoder, counts.queries.into())?;
+        let question_end = decoder.index();
+        let operation = header.metadata.op_code;
+        Message::read_records(decoder, counts.answers.into(), false, operation)?;
+        Message::read_records(decoder, counts.authorities.into(), false, operation)?;
+        let (_, edns, _) = Message::read_records(decoder, counts.additionals.into(), true, operation)?;
+        // RFC 9619: a request has one question. Ours is echoed and relayed octet by octet, so it must not be
+        // compressed: there is nothing before it to point to but the header.
+        let query = queries.pop().filter(|query| queries.is_empty() && HEADER + query.name.len() + 4 == question_end);
+        Ok(Self { query, question_end, edns })
+    }
+}
+
+fn question(query: &Query) -> Option<Question> {
+    let name = QuestionName::from_labels(query.name.iter())?;
+    Some(Question { name, kind: Kind(query.query_type.into()) })
+}
+
+/// Our side of EDNS (RFC 6891 6.2): version 0, our size, DO as it came; options and unknown flags are not repeated.
+fn response_edns(request: &Edns) -> Edns {
+    let mut edns = Edns::new();
+    edns.set_max_payload(MAX_UDP).set_version(0).set_dnssec_ok(request.flags().dnssec_ok);
+    edns
+}
+
+fn encodable(owner: rr::Name, record: &Record) -> rr::Record {
+    let data = match &record.data {
+        Data::A(v4) => RData::A((*v4).into()),
+        Data::Aaaa(v6) => RData::AAAA((*v6).into()),
+        Data::Ptr(name) => RData::PTR(PTR(wire_name(name))),
+        Data::Soa(soa) => RData::SOA(start_of_authority(soa)),
+        Data::NotAny => RData::HINFO(HINFO::new("RFC8482".into(), String::new())),
+    };
+    rr::Record::from_rdata(owner, record.ttl.min(MAX_TTL), data)
+}
+
+/// Names of server and mailbox as RFC 6303 3 gives them to zones that are served locally. Nobody transfers our zones,
+/// so of the intervals only the last counts: how long a negative answer is kept (RFC 2308 5).
+fn start_of_authority(soa: &Soa) -> rdata::SOA {
+    const INTERVAL: i32 = 3600;
+    let mailbox = rr::Name::from_labels(["nobody", "invalid"]).unwrap_or_default();
+    rdata::SOA::new(wire_name(&soa.owner), mailbox, soa.serial, INTERVAL, INTERVAL, INTERVAL, TTL)
+}
+
+fn wire_name(name: &Name) -> rr::Name {
+    rr::Name::from_labels(name.labels()).unwrap_or_default()
+}

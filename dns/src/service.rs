@@ -1,0 +1,126 @@
+//! What a listener does with a packet, over UDP and TCP alike.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use fastrand::Rng;
+use tokio::sync::watch;
+
+use crate::counters::Tally;
+use crate::forward::Forwarder;
+use crate::limit::{Limit, Permit};
+use crate::message::Transport;
+use crate::packet::{self, Action, Origin};
+use crate::{NetworkId, Zones};
+
+/// Octets of a request that are read. More than a question with EDNS options holds, and the bound on what a TCP client
+/// can make us keep.
+pub(crate) const MAX_REQUEST: usize = 4096;
+/// TCP connections of clients.
+const MAX_CONNECTIONS: usize = 256;
+const MAX_CONNECTIONS_PER_SOURCE: usize = 16;
+/// What all listeners answer from.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) zones: ArcSwap<Zones>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) tally: Tally,
+    connections: Arc<Limit>,
+}
+
+/// What the UDP and the TCP side of one listener do with a packet.
+#[derive(Debug)]
+pub(crate) struct Service {
+    shared: Arc<Shared>,
+    networks: ArcSwap<Vec<NetworkId>>,
+}
+
+/// What becomes of a packet.
+pub(crate) enum Outcome {
+    Silence,
+    Response(Vec<u8>),
+    Later(Pin<Box<dyn Future<Output = Vec<u8>> + Send>>),
+}
+
+/// Tells a listener's tasks to finish.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Receiver<bool>);
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            zones: ArcSwap::default(),
+            forwarder: Forwarder::default(),
+            tally: Tally::default(),
+            connections: Limit::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE),
+        }
+    }
+}
+
+impl Service {
+    pub(crate) fn new(shared: Arc<Shared>, networks: Vec<NetworkId>) -> Self {
+        Self { shared, networks: ArcSwap::from_pointee(networks) }
+    }
+
+    pub(crate) fn set_networks(&self, networks: Vec<NetworkId>) {
+        self.networks.store(Arc::new(networks));
+    }
+
+    /// The right to one TCP connection; none when too many are open.
+    pub(crate) fn admit(&self, client: IpAddr) -> Option<Permit> {
+        self.shared.connections.admit(client)
+    }
+
+    /// Decides about a packet, and counts it.
+    pub(crate) fn handle(&self, packet: &[u8], source: IpAddr, transport: Transport, rng: &mut Rng) -> Outcome {
+        let tally = &self.shared.tally;
+        let origin = Origin { listener: &self.networks.load(), source, transport };
+        match packet::respond(&self.shared.zones.load(), origin, packet, rng) {
+            Action::Ignore => {
+                tally.ignored.add_one();
+                Outcome::Silence
+            }
+            Action::Refuse(response) => {
+                tally.refused.add_one();
+                Outcome::Response(response)
+            }
+            Action::Answer(response) => {
+                tally.answered.add_one();
+                Outcome::Response(response)
+            }
+            Action::Forward(forward) => self.forward(forward, source, transport),
+        }
+    }
+
+    fn forward(&self, forward: packet::Forward, source: IpAddr, transport: Transport) -> Outcome {
+        let Some(permit) = self.shared.forwarder.admit(source) else {
+            self.shared.tally.failed.add_one();
+            return Outcome::Response(forward.failure);
+        };
+        let shared = Arc::clone(&self.shared);
+        Outcome::Later(Box::pin(async move {
+            if let Some(response) = shared.forwarder.ask(&forward, transport, permit).await {
+                shared.tally.forwarded.add_one();
+                response
+            } else {
+                shared.tally.failed.add_one();
+                forward.failure
+            }
+        }))
+    }
+}
+
+impl Stop {
+    pub(crate) fn new(receiver: watch::Receiver<bool>) -> Self {
+        Self(receiver)
+    }
+
+    /// Waits until it is time to stop.
+    pub(crate) async fn requested(&mut self) {
+        // An error says that the listener was dropped, which is the same.
+        let _ = self.0.wait_for(|&stop| stop).await;
+    }
+}

@@ -1,0 +1,95 @@
+//! The TCP side of a listener (RFC 7766).
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::frame::{self, Frames};
+use crate::limit::Permit;
+use crate::message::Transport;
+use crate::service::{MAX_REQUEST, Outcome, Service, Stop};
+
+/// A connection is closed when no whole request came for so long.
+const IDLE: Duration = Duration::from_secs(10);
+/// A connection is closed when its client does not read for so long.
+const SLOW_READER: Duration = Duration::from_secs(5);
+/// Requests of one connection that wait for upstreams; more are read when one of them is answered.
+const MAX_PIPELINED: usize = 16;
+/// After an error that is not one of a single connection, such as no more file descriptors.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until told to stop, then waits until the connections have their answers.
+pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>, mut stop: Stop) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.requested() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            // Without a permit the connection is closed again.
+            Ok((stream, client)) => {
+                if let Some(permit) = service.admit(client.ip()) {
+                    connections.spawn(converse(stream, client.ip(), Arc::clone(&service), stop.clone(), permit));
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "accept DNS over TCP");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// Answers the requests of one connection. What is forwarded does not hold up what comes after it.
+async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, mut stop: Stop, _permit: Permit) {
+    let (mut reader, mut writer) = stream.split();
+    let mut frames = Frames::new(MAX_REQUEST);
+    let mut forwards = JoinSet::new();
+    let mut rng = Rng::new();
+    let mut open = true;
+    while open || !forwards.is_empty() {
+        let response = tokio::select! {
+            () = stop.requested(), if open => {
+                open = false;
+                continue;
+            }
+            Some(answered) = forwards.join_next() => answered.ok(),
+            request = timeout(IDLE, frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => match request {
+                Ok(Ok(Some(request))) => match service.handle(&request, client, Transport::Tcp, &mut rng) {
+                    Outcome::Silence => None,
+                    Outcome::Response(response) => Some(response),
+                    Outcome::Later(later) => {
+                        forwards.spawn(later);
+                        None
+                    }
+                },
+                // The client waits for us.
+                Err(_) if !forwards.is_empty() => None,
+                _ => {
+                    open = false;
+                    None
+                }
+            },
+        };
+        let Some(response) = response else { continue };
+        if !matches!(timeout(SLOW_READER, frame::write(&mut writer, &response)).await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
+    [ConnectionAborted, ConnectionReset, Interrupted, NotConnected].contains(&error.kind())
+}
