@@ -78,6 +78,12 @@ impl Lab {
         host
     }
 
+    /// Ends one host; nothing of it is looked at when the lab ends.
+    pub fn remove(&self, host: &Host) {
+        self.hosts.lock().unwrap().retain(|kept| kept.name() != host.name());
+        host.release();
+    }
+
     /// The folder that goes with the lab.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -13,9 +13,11 @@ mod eventually;
 pub mod lab;
 mod process;
 mod skip;
+mod tracer;
 
 pub use crate::binaries::{built, workspace};
 pub use crate::eventually::{eventually, holds_within};
 pub use crate::lab::{Attachment, Call, Container, Daemon, Host, Lab, List, Node, REFERENCE};
 pub use crate::process::{Outcome, Refusal, run};
 pub use crate::skip::{need, skip};
+pub use crate::tracer::{Point, Trace};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::Command;
 
 use serde_json::{Map, Value};
 
 use super::host::Host;
+use crate::tracer::{STOP_AND_BECOME, Trace, trace};
 use crate::{Outcome, run};
 
 /// A call that is being put together.
@@ -60,10 +62,19 @@ impl Call {
 
     /// The same under a wrapper such as `strace -f`.
     pub fn run_under(&self, wrapper: &[&str]) -> Outcome {
+        run(&mut self.command_under(wrapper), &self.stdin)
+    }
+
+    /// Runs the plugin and sees its system calls; kills it at the entry of call number `kill_at`.
+    pub fn trace(&self, kill_at: Option<usize>) -> Trace {
+        trace(self.command_under(&STOP_AND_BECOME), &self.stdin, kill_at)
+    }
+
+    fn command_under(&self, wrapper: &[&str]) -> Command {
         let words: Vec<&str> = wrapper.iter().copied().chain([self.program.to_str().unwrap()]).collect();
         let mut command = self.host.command(words[0]);
-        command.args(&words[1..]);
-        run(command.envs(&self.env), &self.stdin)
+        command.args(&words[1..]).envs(&self.env);
+        command
     }
 }
 

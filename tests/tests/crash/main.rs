@@ -1,0 +1,203 @@
+//! ADD and DEL die at every system call in turn, and the DEL that follows leaves nothing.
+//!
+//! `make test` kills at every call that can change something; `CRASH_POINTS=all` at every call.
+#![allow(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Attachment, Call, Container, Host, Lab, Point, Trace, holds_within};
+
+/// A killed plugin's `nft` runs on for a moment.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// Threads are not always entered in the same order: a point that a run missed is tried again.
+const TRIES: usize = 3;
+
+fn config() -> Value {
+    json!({
+        "cniVersion": "1.1.0",
+        "name": "web",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "br-web",
+                "isDefaultGateway": true,
+                "ipMasq": true,
+                "macspoofchk": true,
+                "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8::/64"}]]}
+            },
+            {"type": "dns"}
+        ]
+    })
+}
+
+/// The indexes of the points at which to kill.
+fn chosen(points: &[Point]) -> Vec<usize> {
+    let all = std::env::var("CRASH_POINTS").is_ok_and(|value| value == "all");
+    (0..points.len()).filter(|index| all || points[*index].changes).collect()
+}
+
+/// A host that has made its bridge and ruleset, and the text of its kernel at rest.
+struct Settled {
+    host: Host,
+    text: String,
+}
+
+impl Settled {
+    fn new(lab: &Lab, name: &str) -> Self {
+        let host = lab.host(name);
+        host.container("warm").add(&config()).del().unwrap();
+        Self { text: host.kernel_text(), host }
+    }
+
+    /// After the DEL that follows a crash, the host is as if the container had never been.
+    #[track_caller]
+    fn assert_clean(&self, when: &str) {
+        let clean = || self.host.leftovers().is_empty() && self.host.kernel_text() == self.text;
+        if holds_within(SETTLED, clean) {
+            return;
+        }
+        let (text, left) = (self.host.kernel_text(), self.host.leftovers());
+        let differs = text.lines().filter(|line| !self.text.contains(line));
+        panic!("{when}:\nleft: {left:#?}\nnew in the kernel: {:#?}", differs.collect::<Vec<_>>());
+    }
+}
+
+/// One verb of one plugin of the list, killed at every chosen point.
+struct Crash<'a> {
+    container: &'a Container,
+    command: &'static str,
+    index: usize,
+}
+
+impl Crash<'_> {
+    /// Brings a new attachment to where the call comes, and gives the call.
+    fn prepare(&self) -> (Attachment, Call) {
+        let attachment = self.container.attachment(&config(), "eth0");
+        if self.command == "ADD" {
+            let mut result = None;
+            for index in 0..self.index {
+                result = Some(attachment.call("ADD", index, result.as_ref()).run().answer().unwrap());
+            }
+            let call = attachment.call("ADD", self.index, result.as_ref());
+            return (attachment, call);
+        }
+        let result = attachment.add().unwrap();
+        for index in (self.index + 1..2).rev() {
+            attachment.call("DEL", index, Some(&result)).run().answer().unwrap();
+        }
+        let call = attachment.call("DEL", self.index, Some(&result));
+        (attachment, call)
+    }
+
+    fn record(&self) -> Trace {
+        let (attachment, call) = self.prepare();
+        let trace = call.trace(None);
+        attachment.del().unwrap();
+        trace
+    }
+
+    /// Whether the plugin died at this point; either way DEL cleans up after it.
+    fn kill_at(&self, point: usize) -> bool {
+        let (attachment, call) = self.prepare();
+        let killed = call.trace(Some(point)).killed;
+        let deleted = attachment.del();
+        assert!(deleted.is_ok(), "DEL after {} was killed at call {point}: {deleted:?}", self.command);
+        killed
+    }
+}
+
+#[track_caller]
+fn every_point(command: &'static str, index: usize) {
+    let lab = Lab::new();
+    let settled = Settled::new(&lab, "a");
+    let container = settled.host.container("c1");
+    let crash = Crash { container: &container, command, index };
+    let trace = crash.record();
+    let points = chosen(&trace.points);
+    let killed = points.iter().filter(|point| {
+        let killed = (0..TRIES).any(|_| crash.kill_at(**point));
+        settled.assert_clean(&format!("{command} of plugin {index} killed at call {point}"));
+        killed
+    });
+    let killed = killed.count();
+    eprintln!("{command}: killed at {killed} of {} points, of {} calls", points.len(), trace.points.len());
+    assert!(killed == points.len() && killed > 0, "{killed} of {} points", points.len());
+}
+
+#[test]
+fn add_of_bridge_killed_at_any_point_is_undone_by_del() {
+    every_point("ADD", 0);
+}
+
+#[test]
+fn add_of_dns_killed_at_any_point_is_undone_by_del() {
+    every_point("ADD", 1);
+}
+
+#[test]
+fn del_of_bridge_killed_at_any_point_is_finished_by_another() {
+    every_point("DEL", 0);
+}
+
+#[test]
+fn del_of_dns_killed_at_any_point_is_finished_by_another() {
+    every_point("DEL", 1);
+}
+
+/// The very first ADD makes what all share as well, and starts `nft`.
+#[test]
+fn first_add_of_a_host_killed_at_any_point_is_undone_by_del() {
+    let lab = Lab::new();
+    let reference = Settled::new(&lab, "a");
+    let first_add = |name: &str| {
+        let host = lab.host(name);
+        let container = host.container("c1");
+        let attachment = container.attachment(&config(), "eth0");
+        (host, attachment)
+    };
+    let (_, attachment) = first_add("record");
+    let trace = attachment.call("ADD", 0, None).trace(None);
+    attachment.del().unwrap();
+    let points = chosen(&trace.points);
+    let mut killed = 0;
+    for point in &points {
+        let (host, attachment) = first_add(&format!("p{point}"));
+        killed += usize::from(attachment.call("ADD", 0, None).trace(Some(*point)).killed);
+        attachment.del().unwrap();
+        let left = host.leftovers();
+        assert!(left.is_empty(), "first ADD killed at call {point}: {left:#?}");
+        attachment.add().unwrap();
+        attachment.del().unwrap();
+        assert_eq!(host.kernel_text(), reference.text, "after another ADD and DEL all is as it has to be");
+        lab.remove(&host);
+    }
+    eprintln!("first ADD: killed at {killed} of {} points, of {} calls", points.len(), trace.points.len());
+    assert!(killed == points.len() && killed > 0);
+}
+
+/// The killer does not lie: a script that writes three files dies at each of its calls, and leaves one file at a time.
+#[test]
+fn a_command_dies_at_the_call_that_was_chosen() {
+    let lab = Lab::with_plugins(tests::REFERENCE);
+    let host = lab.host("a");
+    let script = "#!/bin/sh\nfor file in 1 2 3; do echo > /run/$file; done\n(exit 3)\n";
+    let program = lab.folder().join("script");
+    std::fs::write(&program, script).unwrap();
+    host.sh(&format!("chmod +x {}", program.display()));
+    let call = host.call(program.to_str().unwrap(), "ADD");
+    let files = || (1..4).filter(|file| host.folder().join(format!("run/{file}")).exists()).count();
+    let whole = call.trace(None);
+    assert_eq!((whole.killed, files(), whole.programs), (false, 3, 0));
+    let mut seen = Vec::new();
+    for point in chosen(&whole.points) {
+        host.sh("rm -f /run/1 /run/2 /run/3");
+        let trace = call.trace(Some(point));
+        assert!(trace.killed && trace.points.len() == point + 1, "{trace:?}");
+        seen.push(files());
+    }
+    assert!(seen.is_sorted(), "{seen:?}");
+    seen.dedup();
+    assert_eq!(seen, [0, 1, 2, 3]);
+}
