@@ -53,3 +53,39 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_keys_have_values_and_others_are_refused() {
+        let values = |text: &str| {
+            let args = CniArgs::new(text);
+            let values = args.values(&["IP", "MAC"]).map_err(|error| error.msg)?;
+            Ok::<_, String>(
+                values.into_iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "),
+            )
+        };
+        for (text, expected) in [
+            ("", Ok("")),
+            ("IP=10.0.0.1", Ok("IP=10.0.0.1")),
+            ("MAC=02:00:00:00:00:01;IP=", Ok("IP= MAC=02:00:00:00:00:01")),
+            ("IP=1;IP=2", Ok("IP=2")),
+            ("IgnoreUnknown=1;K8S_POD_NAME=db;IP=1", Ok("IP=1")),
+            ("K8S_POD_NAME=db;IgnoreUnknown=TRUE", Ok("")),
+            ("K8S_POD_NAME=db;ip=1", Err(r#"ARGS: unknown args ["K8S_POD_NAME=db" "ip=1"]"#)),
+            ("IgnoreUnknown=0;A=1", Err(r#"ARGS: unknown args ["A=1"]"#)),
+            (
+                "IgnoreUnknown=yes",
+                Err(r#"ARGS: error parsing value of pair "IgnoreUnknown=yes": not 1, true, 0 or false"#),
+            ),
+            ("IP", Err(r#"ARGS: invalid pair "IP""#)),
+            ("IP=1;", Err(r#"ARGS: invalid pair """#)),
+            ("IP=1=2", Err(r#"ARGS: invalid pair "IP=1=2""#)),
+        ] {
+            assert_eq!(values(text), expected.map(str::to_owned).map_err(str::to_owned), "{text:?}");
+        }
+        assert_eq!(CniArgs::new("x").values(&[]).unwrap_err().kind.code(), 4);
+    }
+}

@@ -101,7 +101,10 @@ impl<'de> Deserializer<'de> for Node<'de> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        let Value::Object(map) = self.0 else { return self.deserialize_any(visitor) };
+        let Value::Object(map) = self.0 else {
+            let shown: String = self.0.to_string().chars().take(64).collect();
+            return Err(de::Error::custom(format!("{shown} is not an object")));
+        };
         let mut entries: Vec<(&'de str, &'de Value)> = Vec::with_capacity(fields.len());
         for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
             let Some(field) = fields.iter().find(|field| field.eq_ignore_ascii_case(key)) else { continue };
@@ -173,5 +176,84 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         let (key, value) =
             self.value.take().ok_or_else(|| <DecodeError as de::Error>::custom("a value without a key"))?;
         seed.deserialize(Node(value)).map_err(|error| error.within(key))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Outer {
+        #[serde(rename = "isGateway")]
+        is_gateway: bool,
+        mtu: Option<u32>,
+        ipam: Inner,
+        list: Vec<Inner>,
+        sysctl: BTreeMap<String, String>,
+        args: Option<Value>,
+    }
+
+    #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+    #[serde(default)]
+    struct Inner {
+        subnet: String,
+    }
+
+    fn read(value: &Value) -> Result<Outer, String> {
+        decode(value).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn keys_of_ours_match_in_any_case_at_every_depth() {
+        let outer = read(&json!({"ISGATEWAY": true, "Ipam": {"SubNet": "a"}, "LIST": [{"Subnet": "b"}]})).unwrap();
+        assert!(outer.is_gateway);
+        assert_eq!((outer.ipam.subnet.as_str(), outer.list[0].subnet.as_str()), ("a", "b"));
+    }
+
+    #[test]
+    fn keys_of_free_maps_keep_their_case() {
+        let outer = read(&json!({"sysctl": {"net.A": "1", "net.a": "2"}, "args": {"MTU": {"Mtu": null}}})).unwrap();
+        assert_eq!(outer.sysctl.len(), 2);
+        assert_eq!(outer.args, Some(json!({"MTU": {"Mtu": null}})));
+    }
+
+    #[test]
+    fn the_last_spelling_of_a_key_wins() {
+        for (text, mtu) in
+            [(r#"{"mtu": 1, "MTU": 2}"#, 2), (r#"{"MTU": 2, "mtu": 1}"#, 1), (r#"{"mtu": 3, "mtu": 4}"#, 4)]
+        {
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(read(&value).unwrap().mtu, Some(mtu), "{text}");
+            assert_eq!(find(&value, "Mtu"), Some(&json!(mtu)), "{text}");
+        }
+    }
+
+    #[test]
+    fn null_is_as_if_the_key_were_absent() {
+        assert_eq!(read(&json!({"isGateway": null, "mtu": null, "list": null, "ipam": null})), Ok(Outer::default()));
+        assert_eq!(find(&json!({"mtu": null}), "mtu"), None);
+    }
+
+    #[test]
+    fn an_error_names_the_key_and_the_value() {
+        for (value, expected) in [
+            (json!({"MTU": "big"}), r#"key "mtu": invalid type: string "big", expected u32"#),
+            (json!({"mtu": -1}), r#"key "mtu": invalid value: integer `-1`, expected u32"#),
+            (
+                json!({"list": [{}, {"subnet": 7}]}),
+                r#"key "list[1].subnet": invalid type: integer `7`, expected a string"#,
+            ),
+            (json!({"sysctl": {"net.A": 1}}), r#"key "sysctl.net.A": invalid type: integer `1`, expected a string"#),
+            (json!({"ipam": []}), r#"key "ipam": [] is not an object"#),
+            (json!([]), "[] is not an object"),
+        ] {
+            assert_eq!(read(&value), Err(expected.to_owned()));
+        }
     }
 }

@@ -155,3 +155,27 @@ impl From<DecodeError> for Error {
         Self::config(error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_failures_are_one_that_says_them_all() {
+        assert_eq!(Error::collect([]), Ok(()));
+        let held = Error::new(Kind::TryAgain, "lock is held");
+        assert_eq!(Error::collect([held.clone()]), Err(held.clone()));
+        let all = Error::collect([held, Error::config("no pool").with_details("10.1.0.0/30")]).unwrap_err();
+        assert_eq!((all.kind.code(), &*all.msg), (11, "lock is held; no pool"));
+        assert_eq!(all.details.as_deref(), Some("10.1.0.0/30"));
+    }
+
+    #[test]
+    fn a_failure_is_an_object_with_version_code_and_text() {
+        let json = |error: &Error| serde_json::to_string(&error.report(Version::V0_4_0)).unwrap();
+        let error = Error::config("missing network name").context("bridge");
+        assert_eq!(json(&error), r#"{"cniVersion":"0.4.0","code":7,"msg":"bridge: missing network name"}"#);
+        let error = Error::new(Kind::Delegate(2000), "no").with_details("d");
+        assert_eq!(json(&error), r#"{"cniVersion":"0.4.0","code":2000,"msg":"no","details":"d"}"#);
+    }
+}

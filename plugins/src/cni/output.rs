@@ -72,3 +72,37 @@ fn document_to(stdout: &mut dyn Write, document: &impl Serialize) -> io::Result<
     stdout.write_all(&bytes)?;
     stdout.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABOUT: About = About { name: "firewall", oldest: Version::V1_0_0 };
+
+    fn written(outcome: &Outcome) -> (String, String) {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let _told = write(outcome, &mut stdout, &mut stderr);
+        (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    }
+
+    #[test]
+    fn standard_output_has_one_document_or_nothing() {
+        assert_eq!(written(&Outcome::Done), (String::new(), String::new()));
+        let result = written(&Outcome::Result(CniResult::default(), Version::V1_1_0));
+        assert_eq!(result.0, "{\n    \"cniVersion\": \"1.1.0\"\n}\n");
+        let versions = written(&Outcome::Versions(ABOUT)).0;
+        let versions: serde_json::Value = serde_json::from_str(&versions).unwrap();
+        assert_eq!(versions, json!({"cniVersion": "1.1.0", "supportedVersions": ["1.0.0", "1.1.0"]}));
+        let unfit = written(&Outcome::Result(CniResult::default(), Version::V0_2_0)).0;
+        let unfit: serde_json::Value = serde_json::from_str(&unfit).unwrap();
+        assert_eq!((&unfit["cniVersion"], &unfit["code"]), (&json!("0.2.0"), &json!(1)));
+    }
+
+    #[test]
+    fn people_are_told_what_this_is() {
+        let (stdout, stderr) = written(&Outcome::Usage(ABOUT));
+        assert!(stdout.is_empty());
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(stderr, format!("CNI firewall plugin v{version}\nCNI protocol versions supported: 1.0.0, 1.1.0\n"));
+    }
+}

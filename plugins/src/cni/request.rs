@@ -4,6 +4,8 @@
 //! know them. Nothing here does anything, so that tests and the fuzzer need no process.
 
 mod environment;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, io::Read, path::PathBuf};
 
@@ -144,6 +146,14 @@ impl Request {
     /// Names the key and the value that do not fit.
     pub fn config<T: DeserializeOwned>(&self) -> Result<T, Error> {
         Ok(decode(&self.config)?)
+    }
+
+    /// The attachment that the command is about; none of GC and STATUS.
+    pub fn target(&self) -> Option<&Target> {
+        match &self.command {
+            Command::Add(target) | Command::Check(target) | Command::Del(target) => Some(target),
+            Command::Gc(_) | Command::Status => None,
+        }
     }
 
     /// The configuration as it came.

@@ -1,5 +1,7 @@
 //! What ADD made, in the form of version 1.1.0 (CNI 1.1 section 5, Success), read from and written as any version.
 
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{net::IpAddr, path::PathBuf};

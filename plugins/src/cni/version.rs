@@ -158,3 +158,62 @@ fn numbers(text: &str) -> Result<[u32; 3], Error> {
         Some(_) => Err(invalid(format!("invalid version {shown:?}: too many parts"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BRIDGE: About = About { name: "bridge", oldest: Version::V0_1_0 };
+    const FIREWALL: About = About { name: "firewall", oldest: Version::V0_4_0 };
+
+    fn refused(about: About, config: &str, command: &str, since: Version) -> (u32, String, String) {
+        let error = about.accept(config, command, since).unwrap_err();
+        (error.kind.code(), error.msg, error.details.unwrap_or_default())
+    }
+
+    #[test]
+    fn a_configuration_has_exactly_one_of_the_supported_versions() {
+        for version in Version::ALL {
+            assert_eq!(BRIDGE.accept(version.as_str(), "ADD", Version::V0_1_0), Ok(version));
+        }
+        assert_eq!(BRIDGE.accept("", "ADD", Version::V0_1_0), Ok(Version::V0_1_0), "without one it is the first");
+        let all = r#"["0.1.0" "0.2.0" "0.3.0" "0.3.1" "0.4.0" "1.0.0" "1.1.0"]"#;
+        for bad in ["9.9.9", "1.1", "1.1.0 ", "v1.1.0", "x"] {
+            let details = format!("config is {bad:?}, plugin supports {all}");
+            let expected = (1, "incompatible CNI versions".to_owned(), details);
+            assert_eq!(refused(BRIDGE, bad, "ADD", Version::V0_1_0), expected);
+        }
+        let details = r#"config is "", plugin supports ["0.4.0" "1.0.0" "1.1.0"]"#.to_owned();
+        assert_eq!(refused(FIREWALL, "", "ADD", Version::V0_1_0), (1, "incompatible CNI versions".to_owned(), details));
+    }
+
+    #[test]
+    fn a_command_needs_the_version_that_brought_it() {
+        let check = |config| refused(BRIDGE, config, "CHECK", Version::V0_4_0);
+        let says = |code, msg: &str| (code, msg.to_owned(), String::new());
+        for old in ["", "0.1.0", "0.3.1", "0.3"] {
+            assert_eq!(check(old), says(1, "config version does not allow CHECK"));
+        }
+        assert_eq!(refused(BRIDGE, "1.0.0", "GC", Version::V1_1_0), says(1, "config version does not allow GC"));
+        assert_eq!(check("2.0.0"), says(1, "plugin version does not allow CHECK"));
+        for (bad, which) in [("x", "major"), ("1.x", "minor"), ("1.0.-1", "micro"), ("1.0.99999999999", "micro")] {
+            let (code, msg, _) = check(bad);
+            assert_eq!(code, 6);
+            assert!(msg.starts_with(&format!("failed to convert {which} version part of ")), "{msg}");
+        }
+        assert_eq!(check("1.0.0.0"), says(6, "invalid version \"1.0.0.0\": too many parts"));
+        assert_eq!(check("1.0").1, "incompatible CNI versions");
+    }
+
+    #[test]
+    fn the_first_versions_carry_one_address_of_each_family() {
+        for version in [Version::V0_1_0, Version::V0_2_0] {
+            assert_eq!(version.carries(1, 1), Ok(()));
+            let refused = |v4, v6| version.carries(v4, v6).unwrap_err().msg;
+            assert_eq!(refused(0, 0), "cannot convert: no valid IP addresses");
+            let many = format!("CNI version {version} does not support more than 1 address per family");
+            assert_eq!((refused(2, 0), refused(1, 2)), (many.clone(), many));
+        }
+        assert_eq!(Version::V0_3_0.carries(0, 9), Ok(()));
+    }
+}

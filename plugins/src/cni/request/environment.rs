@@ -1,6 +1,8 @@
+//! The variables of a call, in the order in which the reference looks at them.
+
 use std::{ffi::OsString, path::PathBuf};
 
-use netd_model::name::{ContainerId, LinkName};
+use netd_model::name::{ContainerId, InvalidName, LinkName};
 
 use crate::cni::{CniArgs, Error, Kind, args::boolean};
 
@@ -82,7 +84,7 @@ fn text(env: &Environment<'_>, name: &str) -> Result<String, Error> {
 }
 
 fn container_id(text: &str) -> Result<ContainerId, Error> {
-    text.parse().map_err(|why| {
+    text.parse().map_err(|why: InvalidName| {
         let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-'));
         let msg =
             if plain && text.len() > 200 { "containerID is too long" } else { "invalid characters in containerID" };
