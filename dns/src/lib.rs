@@ -6,6 +6,8 @@
 
 mod answer;
 mod counters;
+#[cfg(test)]
+mod fixture;
 mod forward;
 mod frame;
 mod id;

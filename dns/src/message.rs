@@ -190,6 +190,8 @@ impl Frame {
             None,
             &mut encoder,
         );
+        // Of a record that did not fit, octets are left behind.
+        encoder.trim();
         debug_assert!(written.is_ok(), "a question always fits: {written:?}");
         octets
     }
@@ -211,9 +213,10 @@ impl Body {
         Message::read_records(decoder, counts.answers.into(), false, operation)?;
         Message::read_records(decoder, counts.authorities.into(), false, operation)?;
         let (_, edns, _) = Message::read_records(decoder, counts.additionals.into(), true, operation)?;
-        // RFC 9619: a request has one question. Ours is echoed and relayed octet by octet, so it must not be
-        // compressed: there is nothing before it to point to but the header.
-        let query = queries.pop().filter(|query| queries.is_empty() && HEADER + query.name.len() + 4 == question_end);
+        // RFC 9619: a request has one question. It is echoed and relayed octet by octet, so it must not be compressed:
+        // there is nothing before it to point to but the header.
+        let in_full = |query: &Query| HEADER + query.name.iter().map(|label| label.len() + 1).sum::<usize>() + 5;
+        let query = queries.pop().filter(|query| queries.is_empty() && in_full(query) == question_end);
         Ok(Self { query, question_end, edns })
     }
 }
