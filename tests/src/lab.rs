@@ -71,6 +71,12 @@ impl Lab {
         Self { folder: new_folder(), plugins: plugins.into(), hosts: Mutex::default() }
     }
 
+    /// A lab without plugins.
+    pub fn bare() -> Self {
+        let folder = new_folder();
+        Self { plugins: folder.path().join("bin"), folder, hosts: Mutex::default() }
+    }
+
     /// A new host.
     pub fn host(&self, name: &str) -> Host {
         let host = Host::new(name, self.folder.path(), &self.plugins);

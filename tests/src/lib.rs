@@ -11,6 +11,7 @@
 mod binaries;
 mod eventually;
 pub mod lab;
+pub mod memory_kernel;
 mod process;
 mod skip;
 mod tracer;

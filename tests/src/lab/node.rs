@@ -69,7 +69,12 @@ impl Node {
     /// Runs a shell script, which must succeed, and returns what it printed.
     #[track_caller]
     pub fn sh(&self, script: &str) -> String {
-        run(self.command("sh").args(["-ec", script]), b"").text()
+        self.run_script(script).text()
+    }
+
+    /// Runs a shell script, which ends at the first command that fails.
+    pub fn run_script(&self, script: &str) -> Outcome {
+        run(self.command("sh").args(["-ec", script]), b"")
     }
 
     /// What `ip -j <line>` prints.

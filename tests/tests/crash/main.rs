@@ -1,7 +1,7 @@
 //! ADD and DEL die at every system call in turn, and the DEL that follows leaves nothing.
 //!
 //! `make test` kills at every call that can change something; `CRASH_POINTS=all` at every call.
-#![allow(clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 use std::time::Duration;
 

@@ -1,0 +1,336 @@
+//! The kernel in memory: one host and its containers, as far as plans touch them.
+//!
+//! It takes the steps of a plan with the refusals and side effects of the real one, so that the law can be tried on
+//! thousands of states. `tests/laws/true_to_life.rs` runs the same steps in both and compares, one by one.
+
+use std::collections::BTreeMap;
+
+use netd_model::element::Family;
+use netd_model::name::LinkName;
+use netd_model::object::{Address, Key, Link, LinkKind, Object, Port, Route, Side, State, Sysctl, SysctlPath};
+use netd_model::plan::{Plan, Step};
+
+/// Why the kernel does not do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errno {
+    /// EEXIST: there is one already.
+    Exists,
+    /// ENODEV: no such interface.
+    NoDevice,
+    /// ENOENT: no such table, set or sysctl.
+    NoEntry,
+    /// ENETDOWN: the interface is down.
+    Down,
+    /// ENETUNREACH, EHOSTUNREACH: no way to the gateway.
+    Unreachable,
+    /// EINVAL, EOPNOTSUPP: no sense.
+    Invalid,
+}
+
+/// One host, and the containers whose veths end there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryKernel {
+    host: State,
+    containers: Vec<State>,
+    /// The host's end of a pair -> the container with the other.
+    ends: BTreeMap<LinkName, usize>,
+}
+
+impl MemoryKernel {
+    /// A host with `containers` empty namespaces.
+    pub fn new(containers: usize) -> Self {
+        Self { containers: vec![State::default(); containers], ..Self::default() }
+    }
+
+    /// What exists under these keys, seen with the namespace of one container.
+    pub fn observe<'a>(&self, container: usize, keys: impl IntoIterator<Item = &'a Key>) -> State {
+        keys.into_iter().filter_map(|key| self.find(container, key)).collect()
+    }
+
+    /// Everything in the host's namespace.
+    pub fn host(&self) -> &State {
+        &self.host
+    }
+
+    /// Everything in a container's namespace.
+    pub fn container(&self, container: usize) -> &State {
+        &self.containers[container]
+    }
+
+    /// Takes every step of a plan, or stops at the first that is refused and says which and why.
+    pub fn apply(&mut self, container: usize, plan: &Plan) -> Result<(), String> {
+        plan.steps.iter().try_for_each(|step| self.take(container, step).map_err(|errno| format!("{step}: {errno:?}")))
+    }
+
+    /// Takes one step.
+    pub fn take(&mut self, container: usize, step: &Step) -> Result<(), Errno> {
+        match step {
+            Step::Add(object) => self.add(container, object),
+            Step::AddPair(host, peer) => self.add_pair(container, host, peer),
+            Step::Set(link) => self.set(container, link),
+            Step::Delete(object) => {
+                self.delete(container, &object.key());
+                Ok(())
+            }
+        }
+    }
+
+    /// `nft flush ruleset`: the programs, and with them all elements.
+    pub fn flush_ruleset(&mut self) {
+        self.host.retain(|object| !matches!(object, Object::Program(_) | Object::Element(_)));
+    }
+
+    /// The namespace of a container ends, and with it the pairs that end in it.
+    pub fn vanish(&mut self, container: usize) {
+        let ends: Vec<LinkName> =
+            self.ends.iter().filter(|(_, at)| **at == container).map(|(end, _)| end.clone()).collect();
+        for end in ends {
+            self.delete(container, &Key::Link(Side::Host, end));
+        }
+        self.containers[container] = State::default();
+    }
+
+    fn side(&self, container: usize, side: Side) -> &State {
+        match side {
+            Side::Host => &self.host,
+            Side::Container => &self.containers[container],
+        }
+    }
+
+    fn side_mut(&mut self, container: usize, side: Side) -> &mut State {
+        match side {
+            Side::Host => &mut self.host,
+            Side::Container => &mut self.containers[container],
+        }
+    }
+
+    /// A sysctl always has a value, where its interface is.
+    fn find(&self, container: usize, key: &Key) -> Option<Object> {
+        let side = side_of(key);
+        match key {
+            Key::Sysctl(_, path) => self.sysctl(container, side, path).map(Object::Sysctl),
+            _ => self.side(container, side).find(key).cloned(),
+        }
+    }
+
+    fn sysctl(&self, container: usize, side: Side, path: &SysctlPath) -> Option<Sysctl> {
+        if path.link().is_some_and(|link| self.side(container, side).link(side, &link).is_none()) {
+            return None;
+        }
+        let written = self.side(container, side).find(&Key::Sysctl(side, path.clone()));
+        let initial = || Sysctl { side, path: path.clone(), value: "0".to_owned() };
+        Some(written.map_or_else(initial, |object| match object {
+            Object::Sysctl(sysctl) => sysctl.clone(),
+            _ => initial(),
+        }))
+    }
+
+    fn add(&mut self, container: usize, object: &Object) -> Result<(), Errno> {
+        let (key, side) = (object.key(), object.side());
+        match object {
+            Object::Program(_) => {}
+            Object::Sysctl(sysctl) => {
+                self.sysctl(container, side, &sysctl.path).ok_or(Errno::NoEntry)?;
+            }
+            Object::Link(link) => return self.add_link(container, link),
+            _ if self.side(container, side).find(&key).is_some() => return Err(Errno::Exists),
+            Object::Element(element) => self.program(element.key.set.family())?,
+            Object::Vlan(vlan) => {
+                let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
+                link.port.as_ref().ok_or(Errno::Invalid)?;
+            }
+            Object::Address(address) => self.accepts(container, address)?,
+            Object::Route(route) => self.leads(container, route)?,
+        }
+        self.side_mut(container, side).insert(object.clone());
+        Ok(())
+    }
+
+    fn program(&self, family: Family) -> Result<(), Errno> {
+        self.host.find(&Key::Program(family)).map(|_| ()).ok_or(Errno::NoEntry)
+    }
+
+    fn accepts(&self, container: usize, address: &Address) -> Result<(), Errno> {
+        self.side(container, address.side).link(address.side, &address.link).map(|_| ()).ok_or(Errno::NoDevice)
+    }
+
+    fn leads(&self, container: usize, route: &Route) -> Result<(), Errno> {
+        let state = self.side(container, route.side);
+        let link = state.link(route.side, &route.link).ok_or(Errno::NoDevice)?;
+        if link.up != Some(true) {
+            return Err(Errno::Down);
+        }
+        let Some(gateway) = route.gateway else { return Ok(()) };
+        let near = |object: &Object| match object {
+            Object::Address(address) => address.link == route.link && address.address.contains(gateway),
+            Object::Route(other) => {
+                other.link == route.link && other.gateway.is_none() && other.destination.contains(gateway)
+            }
+            _ => false,
+        };
+        if state.iter().any(near) { Ok(()) } else { Err(Errno::Unreachable) }
+    }
+
+    fn add_link(&mut self, container: usize, link: &Link) -> Result<(), Errno> {
+        if self.side(container, link.side).link(link.side, &link.name).is_some() {
+            return Err(Errno::Exists);
+        }
+        if !matches!(link.kind, LinkKind::Bridge { .. }) {
+            return Err(Errno::Invalid);
+        }
+        self.insert_new(container, link)
+    }
+
+    fn add_pair(&mut self, container: usize, host: &Link, peer: &Link) -> Result<(), Errno> {
+        for end in [host, peer] {
+            if self.side(container, end.side).link(end.side, &end.name).is_some() {
+                return Err(Errno::Exists);
+            }
+        }
+        let pair = |end: &Link, other: &Link| {
+            let kind = LinkKind::Veth { peer: Some((other.side, other.name.clone())) };
+            Link { kind, ..end.clone() }
+        };
+        self.insert_new(container, &pair(host, peer))?;
+        self.insert_new(container, &pair(peer, host))?;
+        self.ends.insert(host.name.clone(), container);
+        Ok(())
+    }
+
+    /// A new interface is down, and has what the kernel gives where nothing is said.
+    fn insert_new(&mut self, container: usize, link: &Link) -> Result<(), Errno> {
+        self.bridge_of(link.port.as_ref())?;
+        let new = Link {
+            mac: link.mac.or_else(|| "02:00:00:00:00:01".parse().ok()),
+            mtu: link.mtu.or_else(|| 1500.try_into().ok()),
+            group: link.group.or(Some(0)),
+            alias: None,
+            promiscuous: Some(false),
+            link_local: link.link_local.or(Some(true)),
+            port: link.port.as_ref().map(with_port_defaults),
+            up: Some(false),
+            ..link.clone()
+        };
+        self.side_mut(container, link.side).insert(Object::Link(new));
+        Ok(())
+    }
+
+    fn bridge_of(&self, port: Option<&Port>) -> Result<(), Errno> {
+        let Some(port) = port else { return Ok(()) };
+        let bridge = self.host.link(Side::Host, &port.bridge).ok_or(Errno::NoDevice)?;
+        if matches!(bridge.kind, LinkKind::Bridge { .. }) { Ok(()) } else { Err(Errno::Invalid) }
+    }
+
+    fn set(&mut self, container: usize, change: &Link) -> Result<(), Errno> {
+        self.bridge_of(change.port.as_ref())?;
+        let state = self.side_mut(container, change.side);
+        let mut link = state.link(change.side, &change.name).cloned().ok_or(Errno::NoDevice)?;
+        if let LinkKind::Veth { peer: Some(_) } = change.kind {
+            return Err(Errno::Invalid);
+        }
+        if let (LinkKind::Bridge { vlan_filtering: Some(on) }, LinkKind::Bridge { vlan_filtering }) =
+            (&change.kind, &mut link.kind)
+        {
+            *vlan_filtering = Some(*on);
+        }
+        replace(&mut link.mac, change.mac);
+        replace(&mut link.mtu, change.mtu);
+        replace(&mut link.group, change.group);
+        replace(&mut link.alias, change.alias.clone());
+        replace(&mut link.promiscuous, change.promiscuous);
+        replace(&mut link.link_local, change.link_local);
+        let port = change.port.as_ref().map(|port| merged(link.port.as_ref(), port));
+        replace(&mut link.port, port);
+        replace(&mut link.up, change.up);
+        state.insert(Object::Link(link));
+        if change.up == Some(false) {
+            state.retain(|object| !is_lost_when_down(object, &change.name));
+        }
+        Ok(())
+    }
+
+    /// With a link go what it carries, its ports' membership and the other end of the pair.
+    fn delete(&mut self, container: usize, key: &Key) {
+        let side = side_of(key);
+        let removed = self.side_mut(container, side).remove(key);
+        match removed {
+            Some(Object::Link(link)) => self.end_of_link(container, &link),
+            Some(Object::Address(address)) if address.address.is_ipv4() => self.end_of_address(container, &address),
+            Some(Object::Program(program)) => self.host.retain(
+                |object| !matches!(object, Object::Element(element) if element.key.set.family() == program.family),
+            ),
+            _ => {}
+        }
+    }
+
+    fn end_of_link(&mut self, container: usize, link: &Link) {
+        let gone = Key::Link(link.side, link.name.clone());
+        let ports: Vec<Link> = self.host.iter().filter_map(|object| port_of(object, link)).collect();
+        self.host.extend(ports.into_iter().map(Object::Link));
+        self.side_mut(container, link.side).retain(|object| object.carrier().as_ref() != Some(&gone));
+        let LinkKind::Veth { peer: Some((side, name)) } = &link.kind else { return };
+        let host_end = if link.side == Side::Host { &link.name } else { name };
+        let at = self.ends.remove(host_end).unwrap_or(container);
+        self.delete(at, &Key::Link(*side, name.clone()));
+    }
+
+    /// With the last IPv4 address of an interface go its IPv4 routes.
+    fn end_of_address(&mut self, container: usize, address: &Address) {
+        let state = self.side_mut(container, address.side);
+        let of_link = |link: &LinkName| *link == address.link;
+        let left = state
+            .iter()
+            .any(|object| matches!(object, Object::Address(other) if of_link(&other.link) && other.address.is_ipv4()));
+        if !left {
+            state.retain(
+                |object| !matches!(object, Object::Route(route) if of_link(&route.link) && route.destination.is_ipv4()),
+            );
+        }
+    }
+}
+
+fn side_of(key: &Key) -> Side {
+    match key {
+        Key::Program(_) | Key::Element(_) | Key::Vlan(..) => Side::Host,
+        Key::Sysctl(side, _) | Key::Link(side, _) | Key::Address(side, ..) | Key::Route(side, ..) => *side,
+    }
+}
+
+fn replace<T>(value: &mut Option<T>, change: Option<T>) {
+    if change.is_some() {
+        *value = change;
+    }
+}
+
+fn with_port_defaults(port: &Port) -> Port {
+    Port { hairpin: port.hairpin.or(Some(false)), isolated: port.isolated.or(Some(false)), ..port.clone() }
+}
+
+/// Joining another bridge starts with the flags of a new port.
+fn merged(found: Option<&Port>, change: &Port) -> Port {
+    let found = found.filter(|found| found.bridge == change.bridge);
+    with_port_defaults(&Port {
+        hairpin: change.hairpin.or(found.and_then(|port| port.hairpin)),
+        isolated: change.isolated.or(found.and_then(|port| port.isolated)),
+        ..change.clone()
+    })
+}
+
+/// A port of the bridge that ends, free.
+fn port_of(object: &Object, bridge: &Link) -> Option<Link> {
+    match object {
+        Object::Link(link) if link.port.as_ref().is_some_and(|port| port.bridge == bridge.name) => {
+            Some(Link { port: None, ..link.clone() })
+        }
+        _ => None,
+    }
+}
+
+/// A link that goes down keeps its IPv4 addresses, and nothing else that is on it.
+fn is_lost_when_down(object: &Object, link: &LinkName) -> bool {
+    match object {
+        Object::Address(address) => address.link == *link && address.address.is_ipv6(),
+        Object::Route(route) => route.link == *link,
+        _ => false,
+    }
+}

@@ -1,0 +1,153 @@
+//! Random attachments: what a chain of plugins could want for a container.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::IpNetwork;
+use netd_model::attachment::{AttachmentId, Section};
+use netd_model::element::{Element, ElementKey, Family, Part, Set};
+use netd_model::name::LinkName;
+use netd_model::object::{
+    Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath,
+};
+use proptest::prelude::*;
+
+/// Networks in a host; each has a bridge.
+pub(crate) const NETWORKS: u8 = 2;
+
+/// What may differ from one attachment to the next.
+#[derive(Clone, Debug)]
+pub(crate) struct Shape {
+    pub(crate) network: u8,
+    pub(crate) ipv4: bool,
+    pub(crate) ipv6: bool,
+    pub(crate) port: (Option<bool>, Option<bool>),
+    pub(crate) bridge: (Option<bool>, Option<u32>),
+    pub(crate) masquerade: bool,
+    pub(crate) guarded: bool,
+    pub(crate) route: bool,
+}
+
+pub(crate) fn shape() -> impl Strategy<Value = Shape> {
+    let flag = any::<bool>();
+    let maybe = proptest::option::of(any::<bool>());
+    let mtu = proptest::option::of(prop_oneof![Just(1400), Just(1500)]);
+    (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag)).prop_map(
+        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route))| Shape {
+            network,
+            ipv4,
+            ipv6,
+            port,
+            bridge,
+            masquerade,
+            guarded,
+            route,
+        },
+    )
+}
+
+fn name(text: &str) -> LinkName {
+    text.parse().unwrap()
+}
+
+/// `eth0` of a container, in one network or the other.
+pub(crate) fn id(container: u8, shape: &Shape) -> AttachmentId {
+    AttachmentId {
+        network: format!("net{}", shape.network).parse().unwrap(),
+        container: format!("c{container}").parse().unwrap(),
+        ifname: name("eth0"),
+    }
+}
+
+pub(crate) fn bridge_name(network: u8) -> LinkName {
+    name(&format!("br{network}"))
+}
+
+/// What the plugins would record.
+pub(crate) fn section(container: u8, shape: &Shape) -> Section {
+    Section { shared: shared(shape), own: own(container, shape), ..Section::default() }
+}
+
+fn gateways(shape: &Shape) -> Vec<IpNetwork> {
+    addresses(shape, 1)
+}
+
+fn addresses(shape: &Shape, last: u8) -> Vec<IpNetwork> {
+    let v4 = IpNetwork::new(Ipv4Addr::new(10, shape.network, 0, last).into(), 24).unwrap();
+    let v6 = Ipv6Addr::new(0x2001, 0xdb8, shape.network.into(), 0, 0, 0, 0, last.into());
+    let v6 = IpNetwork::new(v6.into(), 64).unwrap();
+    [(shape.ipv4, v4), (shape.ipv6, v6)].into_iter().filter(|(is, _)| *is).map(|(_, address)| address).collect()
+}
+
+fn shared(shape: &Shape) -> State {
+    let bridge = Link {
+        group: Some(GROUP),
+        promiscuous: shape.bridge.0,
+        mtu: shape.bridge.1.map(|mtu| mtu.try_into().unwrap()),
+        up: Some(true),
+        ..Link::new(Side::Host, bridge_name(shape.network), LinkKind::Bridge { vlan_filtering: None })
+    };
+    let program = |family| Object::Program(Program { family, version: 1 });
+    let forward = Sysctl { side: Side::Host, path: SysctlPath::of_namespace("ipv4/ip_forward"), value: "1".to_owned() };
+    let mut state: State = gateways(shape).into_iter().map(|address| on(Side::Host, &bridge.name, address)).collect();
+    state.extend([program(Family::Inet), program(Family::Bridge), Object::Sysctl(forward), Object::Link(bridge)]);
+    state
+}
+
+fn on(side: Side, link: &LinkName, address: IpNetwork) -> Object {
+    Object::Address(Address { side, link: link.clone(), address, detect_duplicates: false })
+}
+
+fn own(container: u8, shape: &Shape) -> State {
+    let id = id(container, shape);
+    let (eth0, veth) = (id.ifname.clone(), id.host_link());
+    let mac = "02:00:00:00:00:07".parse().unwrap();
+    let port = Port { bridge: bridge_name(shape.network), hairpin: shape.port.0, isolated: shape.port.1 };
+    let host_end = Link {
+        group: Some(GROUP),
+        alias: Some(id.owner()),
+        port: Some(port),
+        link_local: Some(false),
+        up: Some(true),
+        ..Link::new(Side::Host, veth.clone(), LinkKind::Veth { peer: Some((Side::Container, eth0.clone())) })
+    };
+    let container_end = Link {
+        mac: Some(mac),
+        up: Some(true),
+        ..Link::new(Side::Container, eth0.clone(), LinkKind::Veth { peer: None })
+    };
+    let notify =
+        Sysctl { side: Side::Container, path: SysctlPath::of_link("ipv4", &eth0, "arp_notify"), value: "1".to_owned() };
+    let mut state = State::from_iter([Object::Link(host_end), Object::Link(container_end), Object::Sysctl(notify)]);
+    let addresses = addresses(shape, container + 2);
+    state.extend(addresses.iter().map(|address| on(Side::Container, &eth0, *address)));
+    if shape.route {
+        state.extend(gateways(shape).into_iter().map(|gateway| default_route(&eth0, gateway.ip())));
+    }
+    let element = |set, parts| Object::Element(Element { key: ElementKey { set, parts }, owner: id.owner() });
+    if shape.masquerade {
+        state.extend(addresses.iter().map(|address| match address.ip() {
+            IpAddr::V4(v4) => element(Set::Masquerade4, vec![Part::Ipv4(v4)]),
+            IpAddr::V6(v6) => element(Set::Masquerade6, vec![Part::Ipv6(v6)]),
+        }));
+    }
+    if shape.guarded {
+        state.insert(element(Set::Guarded, vec![Part::Link(veth.clone())]));
+        state.insert(element(Set::Mac, vec![Part::Link(veth), Part::Mac(mac)]));
+    }
+    state
+}
+
+fn default_route(link: &LinkName, gateway: IpAddr) -> Object {
+    let any = if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
+    Object::Route(Route {
+        side: Side::Container,
+        link: link.clone(),
+        destination: any.parse().unwrap(),
+        gateway: Some(gateway),
+        table: None,
+        priority: None,
+        scope: None,
+        mtu: None,
+        advmss: None,
+    })
+}

@@ -1,0 +1,6 @@
+//! The law: for every desired state d, after `apply(plan(d, observe()))`, `plan(d, observe())` is empty.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod attachments;
+mod law;
+mod true_to_life;
