@@ -1,0 +1,102 @@
+//! The rounds: who attaches what, when. In each the two hosts take turns.
+
+use anyhow::Result;
+
+use crate::figures::{Measured, Samples};
+use crate::host::{Attachment, Container, Host, Network};
+
+/// Containers that are attached one at a time.
+const ONE_AT_A_TIME: usize = 100;
+/// Containers that are attached 16 at a time.
+const MANY_AT_A_TIME: usize = 200;
+/// How many plugins run at once then.
+const WORKERS: usize = 16;
+/// The hosts change over after so many containers: seldom enough that each is warm, often enough that both are
+/// disturbed alike.
+const BLOCK: usize = 10;
+/// A bridge has at most 1,023 ports, and those that are measured need room: the rest goes to a second network.
+const ON_THE_SAME_BRIDGE: usize = 800;
+
+/// The containers that every round attaches and detaches again.
+pub(crate) fn containers(hosts: &[Host; 2]) -> Result<[Vec<Container>; 2]> {
+    let [reference, ours] = hosts;
+    Ok([reference.containers("c", MANY_AT_A_TIME)?, ours.containers("c", MANY_AT_A_TIME)?])
+}
+
+/// 100 containers, one after the other; first all ADDs, then all DELs.
+pub(crate) fn one_at_a_time(
+    hosts: &[Host; 2],
+    containers: &[Vec<Container>; 2],
+    network: &Network,
+) -> Result<[Measured; 2]> {
+    warm_up(hosts, containers, network)?;
+    let mut add = [Samples::default(), Samples::default()];
+    let mut del = [Samples::default(), Samples::default()];
+    let mut attached = [Vec::new(), Vec::new()];
+    for block in 0..ONE_AT_A_TIME / BLOCK {
+        for (index, host) in hosts.iter().enumerate() {
+            let containers = &containers[index][block * BLOCK..(block + 1) * BLOCK];
+            let (samples, attachments) = host.add(network, containers, 1)?;
+            add[index].extend(samples);
+            attached[index].extend(attachments);
+        }
+    }
+    for block in 0..ONE_AT_A_TIME / BLOCK {
+        for (index, host) in hosts.iter().enumerate() {
+            del[index].extend(host.del(&attached[index][block * BLOCK..(block + 1) * BLOCK], 1)?);
+        }
+    }
+    Ok(pair(add, del))
+}
+
+/// 200 containers, 16 at a time; of `rounds` the one in the middle counts.
+pub(crate) fn many_at_a_time(
+    hosts: &[Host; 2],
+    containers: &[Vec<Container>; 2],
+    network: &Network,
+    rounds: usize,
+) -> Result<[Measured; 2]> {
+    let mut add = [Vec::new(), Vec::new()];
+    let mut del = [Vec::new(), Vec::new()];
+    for _ in 0..rounds {
+        let mut attached = Vec::new();
+        for (index, host) in hosts.iter().enumerate() {
+            let (samples, attachments) = host.add(network, &containers[index], WORKERS)?;
+            add[index].push(samples);
+            attached.push(attachments);
+        }
+        for (index, host) in hosts.iter().enumerate() {
+            del[index].push(host.del(&attached[index], WORKERS)?);
+        }
+    }
+    Ok(pair(add.map(Samples::median), del.map(Samples::median)))
+}
+
+/// Attaches `count` containers on each host, most of them to `network`.
+pub(crate) fn fill(hosts: &[Host; 2], network: &Network, count: usize) -> Result<[Vec<Attachment>; 2]> {
+    let other = Network::new("bench-other", "10.89.0.0/16");
+    let [reference, ours] = hosts;
+    let fill = |host: &Host| {
+        let containers = host.containers("old", count)?;
+        let (here, elsewhere) = containers.split_at(ON_THE_SAME_BRIDGE);
+        let (_, mut attached) = host.add(network, here, WORKERS)?;
+        attached.extend(host.add(&other, elsewhere, WORKERS)?.1);
+        anyhow::Ok(attached)
+    };
+    Ok([fill(reference)?, fill(ours)?])
+}
+
+/// What the first ADD makes for all, is made: bridge, ruleset, folders.
+fn warm_up(hosts: &[Host; 2], containers: &[Vec<Container>; 2], network: &Network) -> Result<()> {
+    for (host, containers) in hosts.iter().zip(containers) {
+        let (_, attached) = host.add(network, &containers[..1], 1)?;
+        host.del(&attached, 1)?;
+    }
+    Ok(())
+}
+
+fn pair(add: [Samples; 2], del: [Samples; 2]) -> [Measured; 2] {
+    let [reference_add, our_add] = add;
+    let [reference_del, our_del] = del;
+    [Measured { add: reference_add, del: reference_del }, Measured { add: our_add, del: our_del }]
+}
