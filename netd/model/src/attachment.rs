@@ -106,6 +106,11 @@ pub struct Attachment {
     pub sections: BTreeMap<String, Section>,
 }
 
+/// The name of the document of a container's interface, whatever the network: 32 hexadecimal digits.
+pub fn document(container: &ContainerId, ifname: &LinkName) -> String {
+    hex(&[container.as_str(), ifname.as_str()], 32)
+}
+
 impl AttachmentId {
     /// Who owns a link (its alias) or an element (its comment): `network/container/ifname`, at most 120 bytes.
     pub fn owner(&self) -> String {
@@ -124,7 +129,7 @@ impl AttachmentId {
 
     /// The name of the document within its network: the same in every network, so that DEL finds it after a rename.
     pub fn hash(&self) -> String {
-        hex(&[self.container.as_str(), self.ifname.as_str()], 32)
+        document(&self.container, &self.ifname)
     }
 }
 
