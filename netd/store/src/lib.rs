@@ -1,2 +1,53 @@
 //! Owns: state directories, locks, watching them.
 //! Never: kernel objects, sockets, decisions.
+//!
+//! ```text
+//! <run_dir>/boot.json                          when this boot was first seen
+//! <run_dir>/attachments/<network>/<hash>.json  one document per attachment
+//! <run_dir>/networks/<network>.json            what attachments of a network share
+//! <run_dir>/locks/...                          there while somebody holds or wants the lock
+//! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
+//! ```
+//!
+//! A document is written to a temporary file beside it and renamed, so a reader finds the old one or the new one.
+//! Nothing is synced to the disk: a power cut is a reboot, after which every attachment is dead anyway.
+//! Every wait for a lock ends at its deadline.
+
+mod attachments;
+mod boot;
+mod error;
+mod file;
+pub mod lease;
+mod lock;
+mod networks;
+mod snapshot;
+mod watch;
+
+use std::path::{Path, PathBuf};
+
+pub use boot::Boot;
+pub use error::{Error, Result};
+pub use lock::Lock;
+pub use networks::NetworkSettings;
+pub use snapshot::{Reader, Snapshot};
+pub use watch::Watch;
+
+/// The run directory: where plugins and netd meet.
+///
+/// Opening touches nothing: directories are made by the first write into them.
+#[derive(Debug, Clone)]
+pub struct Store {
+    run_dir: PathBuf,
+}
+
+impl Store {
+    /// The store in `run_dir`, by default `/run/netd`.
+    pub fn open(run_dir: impl Into<PathBuf>) -> Self {
+        Self { run_dir: run_dir.into() }
+    }
+
+    /// Where the store is.
+    pub fn run_dir(&self) -> &Path {
+        &self.run_dir
+    }
+}

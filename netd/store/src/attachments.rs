@@ -1,0 +1,131 @@
+//! Attachments' documents. Who writes or removes one holds its attachment's lock.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use netd_model::{
+    attachment::{Attachment, AttachmentId, VERSION, document},
+    name::{ContainerId, LinkName, NetworkName},
+};
+
+use crate::{
+    Error, Result, Store,
+    file::{self, Document},
+};
+
+impl Document for Attachment {
+    const KNOWN: u32 = VERSION;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
+impl Store {
+    /// Writes or replaces a document.
+    pub fn write(&self, attachment: &Attachment) -> Result<()> {
+        file::replace(&self.attachment_path(&attachment.id), attachment)
+    }
+
+    /// The document of an attachment, `None` where there is none.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] and [`Error::Newer`] when there is one that cannot be read.
+    pub fn read(&self, id: &AttachmentId) -> Result<Option<Attachment>> {
+        load(&self.attachment_path(id))
+    }
+
+    /// The documents of a container's interface in all networks: one as a rule, whatever the network was called when
+    /// it was made. A document that cannot be read is an error in the list.
+    pub fn find(&self, container: &ContainerId, ifname: &LinkName) -> Vec<Result<Attachment>> {
+        let name = document(container, ifname);
+        let in_folder = |folder: PathBuf| load(&document_in(&folder, &name)).transpose();
+        self.each_network(|folder| in_folder(folder).into_iter().collect())
+    }
+
+    /// Removes a document, what a killed writer of it left, and the directory of its network if that is now empty;
+    /// whether the document was there.
+    pub fn remove(&self, id: &AttachmentId) -> Result<bool> {
+        let path = self.attachment_path(id);
+        let removed = file::remove(&path)?;
+        // Fails while there is another document in it; a writer that loses its directory makes it again.
+        path.parent().map(fs::remove_dir);
+        Ok(removed)
+    }
+
+    /// All documents of all networks; one that cannot be read is an error in the list.
+    pub fn list(&self) -> Vec<Result<Attachment>> {
+        self.each_network(|folder| list_folder(&folder))
+    }
+
+    /// All documents of a network; one that cannot be read is an error in the list.
+    pub fn list_network(&self, network: &NetworkName) -> Vec<Result<Attachment>> {
+        list_folder(&self.attachments().join(network.as_str()))
+    }
+
+    /// The paths of all documents; a directory that cannot be read is an error in the list.
+    pub(crate) fn attachment_paths(&self) -> Vec<Result<PathBuf>> {
+        self.each_network(|folder| match entries(&folder) {
+            Ok(paths) => paths.into_iter().filter(|path| is_document(path)).map(Ok).collect(),
+            Err(error) => vec![Err(error)],
+        })
+    }
+
+    /// The directory with a directory for each network.
+    pub(crate) fn attachments(&self) -> PathBuf {
+        self.run_dir.join("attachments")
+    }
+
+    fn attachment_path(&self, id: &AttachmentId) -> PathBuf {
+        document_in(&self.attachments().join(id.network.as_str()), &id.hash())
+    }
+
+    fn each_network<T>(&self, of_folder: impl FnMut(PathBuf) -> Vec<Result<T>>) -> Vec<Result<T>> {
+        match entries(&self.attachments()) {
+            Ok(folders) => folders.into_iter().filter(|folder| is_network(folder)).flat_map(of_folder).collect(),
+            Err(error) => vec![Err(error)],
+        }
+    }
+}
+
+/// The document at `path`, `None` where there is none; it must say of itself what its path says.
+pub(crate) fn load(path: &Path) -> Result<Option<Attachment>> {
+    let Some(attachment) = file::read::<Attachment>(path)? else { return Ok(None) };
+    let id = &attachment.id;
+    if path.ends_with(document_in(Path::new(id.network.as_str()), &id.hash())) {
+        return Ok(Some(attachment));
+    }
+    Err(Error::malformed(path, &format_args!("it is the document of {}", id.owner())))
+}
+
+fn list_folder(folder: &Path) -> Vec<Result<Attachment>> {
+    match entries(folder) {
+        Ok(paths) => paths.iter().filter(|path| is_document(path)).filter_map(|path| load(path).transpose()).collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+fn document_in(folder: &Path, name: &str) -> PathBuf {
+    folder.join(name).with_extension(file::DOCUMENT)
+}
+
+/// The paths in a directory in their order, none when it is not there.
+pub(crate) fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let listed = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        opened => opened.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()),
+    };
+    let mut paths = listed.map_err(|error| Error::io("list", directory, error))?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn is_document(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == file::DOCUMENT)
+}
+
+fn is_network(folder: &Path) -> bool {
+    folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<NetworkName>().is_ok())
+}

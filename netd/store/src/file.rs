@@ -1,0 +1,133 @@
+//! Whole files: read within a bound, replaced by rename, removed if there.
+
+use std::{
+    fs::{self, DirBuilder, File, OpenOptions},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use rustix::fs::OFlags;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result};
+
+/// The largest document that is read; ours have a few thousand bytes.
+const LARGEST: u64 = 1 << 20;
+
+/// How often a directory is made again that others remove as empty in the same moment.
+const ATTEMPTS: u32 = 1000;
+
+/// The extension of a document.
+pub(crate) const DOCUMENT: &str = "json";
+
+/// The extension of a file that is being written. One name per document, so that a killed writer leaves at most one,
+/// which the next writer of that document overwrites.
+const TEMPORARY: &str = "tmp";
+
+/// Opens for reading what is expected to be a plain file: a FIFO does not block, a link is not followed.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("not a file")) }
+}
+
+/// A document with a version, so that an older program says so instead of misreading it.
+pub(crate) trait Document: Serialize + DeserializeOwned {
+    /// The newest version known here.
+    const KNOWN: u32;
+
+    /// The version of this one.
+    fn version(&self) -> u32;
+}
+
+/// The document at `path`, `None` where there is none.
+///
+/// # Errors
+/// [`Error::Newer`] when its version is above the one known here, [`Error::Malformed`] when it is too large, no JSON,
+/// or of another shape.
+pub(crate) fn read<T: Document>(path: &Path) -> Result<Option<T>> {
+    let file = match open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|error| Error::io("read", path, error))?,
+    };
+    let mut bytes = Vec::new();
+    let size = file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
+    if u64::try_from(size).is_ok_and(|size| size > LARGEST) {
+        return Err(Error::malformed(path, &format_args!("it has more than {LARGEST} bytes")));
+    }
+    let newer = |version| Error::Newer { path: path.to_owned(), version, known: T::KNOWN };
+    match serde_json::from_slice::<T>(&bytes) {
+        Ok(document) if document.version() > T::KNOWN => Err(newer(document.version().into())),
+        Ok(document) => Ok(Some(document)),
+        Err(error) => match version(&bytes) {
+            Some(version) if version > T::KNOWN.into() => Err(newer(version)),
+            _ => Err(Error::malformed(path, &error)),
+        },
+    }
+}
+
+/// The version of a document whose other fields are unknown.
+fn version(bytes: &[u8]) -> Option<u64> {
+    serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get("version")?.as_u64()
+}
+
+/// Puts the document at `path`, whole or not at all; makes its directory if need be.
+///
+/// The caller holds the lock that stands for the document.
+pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
+    let bytes = serde_json::to_vec(document).map_err(|error| Error::malformed(path, &error))?;
+    replace_bytes(path, &bytes).map_err(|error| Error::io("write", path, error))
+}
+
+fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let temporary = path.with_extension(TEMPORARY);
+    let written = create(&temporary).and_then(|mut file| file.write_all(bytes));
+    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// An empty file of mode 0600 at `path`, in a directory that is made if need be.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).read(true).create(true).truncate(true);
+    open_in_directory(path, &options)
+}
+
+/// Opens with mode 0600 in a directory that is made if need be, again and again while others remove it as empty.
+pub(crate) fn open_in_directory(path: &Path, options: &OpenOptions) -> io::Result<File> {
+    let mut options = options.clone();
+    options.mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+    let mut attempts = 0;
+    loop {
+        match options.open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS => {
+                attempts += 1;
+                path.parent().map_or(Ok(()), make_directory)?;
+            }
+            opened => return opened,
+        }
+    }
+}
+
+/// Makes a directory and those above it.
+pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
+    match DirBuilder::new().recursive(true).mode(0o755).create(path) {
+        // A parent was removed as empty between two steps; the caller tries again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        made => made,
+    }
+}
+
+/// Removes the document at `path` and what a killed writer of it left; whether it was there.
+pub(crate) fn remove(path: &Path) -> Result<bool> {
+    remove_file(&path.with_extension(TEMPORARY))?;
+    remove_file(path)
+}
+
+fn remove_file(path: &Path) -> Result<bool> {
+    match fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::io("remove", path, error)),
+    }
+}

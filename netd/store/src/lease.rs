@@ -1,0 +1,276 @@
+//! Leases of addresses, in host-local's layout, so that the reference plugin and ours share a folder.
+//!
+//! A [`Pool`] is the folder of one network. What changes it happens in a [`Session`], under the folder's own lock, and
+//! costs the same with one lease and with fifty thousand: see [`index`].
+
+mod folder;
+mod holder;
+mod index;
+mod number;
+mod range;
+mod stale;
+mod table;
+
+use std::{
+    fs::File,
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    time::{Instant, SystemTime},
+};
+
+use folder::Folder;
+pub use holder::{Holder, Owner};
+use index::Index;
+use netd_model::name::NetworkName;
+use number::from_number;
+use range::Span;
+pub use range::{InvalidRange, Range, RangeSet};
+
+use crate::{Error, Result, Store, lock};
+
+/// The leases of a network.
+#[derive(Debug)]
+pub struct Pool {
+    folder: Folder,
+    indexes: PathBuf,
+}
+
+/// A lease as it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The address.
+    pub address: IpAddr,
+    /// Who has it.
+    pub holder: Holder,
+    /// When the lease was written.
+    pub written: SystemTime,
+}
+
+/// The folder of a network's leases: `<data_dir>/<network>`.
+pub fn folder(data_dir: &Path, network: &NetworkName) -> PathBuf {
+    data_dir.join(network.as_str())
+}
+
+impl Pool {
+    /// The pool in `folder`, `None` where there is none, and so no lease.
+    pub fn open(store: &Store, folder: &Path) -> Result<Option<Self>> {
+        Ok(Folder::open(folder)?.map(|folder| Self { folder, indexes: store.indexes() }))
+    }
+
+    /// The pool in `folder`, made if need be.
+    pub fn create(store: &Store, folder: &Path) -> Result<Self> {
+        Ok(Self { folder: Folder::create(folder)?, indexes: store.indexes() })
+    }
+
+    /// Begins to change something; nobody else does until the session is dropped.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when the folder's lock is not free before `deadline`.
+    pub fn lock(&self, deadline: Instant) -> Result<Session<'_>> {
+        let (file, path) = self.folder.lock_file()?;
+        lock::wait(&file, &path, Some(deadline))?;
+        let index = Index::open(&self.indexes, &self.folder)?;
+        Ok(Session { pool: self, index, _lock: file })
+    }
+
+    /// Whether the set has an address to give, or one whose lease is stale. Waits for no lock and changes nothing, so
+    /// it may be wrong by what happens in this moment.
+    pub fn has_room(&self, set: &RangeSet, mut stale: impl FnMut(&Held) -> bool) -> Result<bool> {
+        let free = |index: &mut Index| free_in(index, set);
+        if let Some(free) = Index::peek(&self.indexes, &self.folder, free)
+            && free
+        {
+            return Ok(true);
+        }
+        // The names alone say which addresses have a file; most of the time that is answer enough.
+        let files = self.folder.addresses()?;
+        let mut index = Index::empty(&self.indexes, &self.folder)?;
+        let taken = files.iter().try_for_each(|address| index.set_taken(*address, true));
+        if taken.and_then(|()| free_in(&mut index, set)).map_err(|error| self.damaged(error))? {
+            return Ok(true);
+        }
+        for address in files.into_iter().filter(|address| set.range_for(*address).is_some()) {
+            match self.held(address)? {
+                Some(held) if held.holder == Holder::Unknown || !stale(&held) => {}
+                _ => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The lease of an address, `None` where it is nobody's.
+    fn held(&self, address: IpAddr) -> Result<Option<Held>> {
+        let entry = self.folder.read(address)?;
+        Ok(entry.and_then(|entry| Some(Held { address, holder: entry.holder?, written: entry.written })))
+    }
+
+    fn damaged(&self, error: io::Error) -> Error {
+        Error::io("index", &self.indexes, error)
+    }
+}
+
+/// Exclusive use of a pool. What was changed is noted in the index when this is dropped.
+#[derive(Debug)]
+pub struct Session<'a> {
+    pool: &'a Pool,
+    index: Index,
+    /// Declared last: dropped, and so unlocked, last.
+    _lock: File,
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // Without a valid index the next session makes a new one.
+        drop(self.index.commit(&self.pool.folder));
+    }
+}
+
+impl Session<'_> {
+    /// The addresses of an attachment; leases that name its container alone are its own too.
+    pub fn held_by(&mut self, owner: &Owner) -> Result<Vec<IpAddr>> {
+        let mut addresses = self.leases_of(&Holder::Attachment(owner.clone()))?;
+        addresses.extend(self.leases_of(&Holder::Container(owner.container.clone()))?);
+        Ok(addresses)
+    }
+
+    /// Leases the next free address of a set, round robin; `None` when all are taken.
+    ///
+    /// `number` is the place of the set in the configuration, under which the last address is remembered.
+    pub fn take(&mut self, set: &RangeSet, number: usize, owner: &Owner) -> Result<Option<IpAddr>> {
+        let last = self.pool.folder.last_reserved(number);
+        for span in set.order(last) {
+            while let Some(address) = self.ask(|index| free_in_span(index, &span))? {
+                if self.take_this(address, number, owner)? {
+                    return Ok(Some(address));
+                }
+                // The index did not know of it: a file that was put there by hand.
+                self.ask(|index| index.set_taken(address, true))?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Leases this address; whether it was free.
+    pub fn take_this(&mut self, address: IpAddr, number: usize, owner: &Owner) -> Result<bool> {
+        let holder = Holder::Attachment(owner.clone());
+        let folder = &self.pool.folder;
+        if !folder.lease(address, &holder)? {
+            if self.pool.held(address)?.is_some() {
+                return Ok(false);
+            }
+            // Empty or torn: with the lock held nobody is about to fill it.
+            folder.remove(address)?;
+            if !folder.lease(address, &holder)? {
+                return Ok(false);
+            }
+        }
+        self.ask(|index| index.add(&holder, address))?;
+        folder.set_last_reserved(number, address)?;
+        Ok(true)
+    }
+
+    /// Frees all addresses of an attachment and says which. Leases that name the container alone are freed when there
+    /// are no others.
+    pub fn release(&mut self, owner: &Owner) -> Result<Vec<IpAddr>> {
+        for holder in [Holder::Attachment(owner.clone()), Holder::Container(owner.container.clone())] {
+            let addresses = self.leases_of(&holder)?;
+            for address in &addresses {
+                self.free(*address, &holder)?;
+            }
+            if !addresses.is_empty() {
+                return Ok(addresses);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// Frees one address of an attachment, if it has it.
+    pub fn release_this(&mut self, address: IpAddr, owner: &Owner) -> Result<()> {
+        let holder = Holder::Attachment(owner.clone());
+        match self.pool.held(address)? {
+            Some(held) if held.holder == holder => self.free(address, &holder),
+            _ => Ok(()),
+        }
+    }
+
+    /// Frees every lease that `stale` names and every file that is nobody's, and says which leases.
+    ///
+    /// Reads the whole folder, and makes the index anew.
+    pub fn reclaim(&mut self, mut stale: impl FnMut(&Held) -> bool) -> Result<Vec<Held>> {
+        let folder = &self.pool.folder;
+        self.index = Index::empty(&self.pool.indexes, folder)?;
+        let mut reclaimed = Vec::new();
+        for address in folder.addresses()? {
+            match self.pool.held(address)? {
+                Some(held) if held.holder == Holder::Unknown || !stale(&held) => {
+                    self.index.add(&held.holder, address).map_err(|error| self.pool.damaged(error))?;
+                }
+                stale => {
+                    folder.remove(address)?;
+                    reclaimed.extend(stale);
+                }
+            }
+        }
+        Ok(reclaimed)
+    }
+
+    fn free(&mut self, address: IpAddr, holder: &Holder) -> Result<()> {
+        self.pool.folder.remove(address)?;
+        self.ask(|index| index.remove(holder, address))
+    }
+
+    /// The leases that say they are the holder's.
+    fn leases_of(&mut self, holder: &Holder) -> Result<Vec<IpAddr>> {
+        let mut addresses = self.ask(|index| index.addresses(holder))?;
+        let mut failed = Ok(());
+        addresses.retain(|address| match self.pool.held(*address) {
+            Ok(held) => held.is_some_and(|held| held.holder == *holder),
+            Err(error) => {
+                failed = Err(error);
+                false
+            }
+        });
+        failed.map(|()| addresses)
+    }
+
+    /// Asks or tells the index something. One that turns out to be damaged is made anew from the folder.
+    fn ask<T>(&mut self, question: impl Fn(&mut Index) -> io::Result<T>) -> Result<T> {
+        if let Ok(answer) = question(&mut self.index) {
+            return Ok(answer);
+        }
+        self.index = Index::scan(&self.pool.indexes, &self.pool.folder)?;
+        question(&mut self.index).map_err(|error| self.pool.damaged(error))
+    }
+}
+
+/// Whether the set has an address without a file.
+fn free_in(index: &mut Index, set: &RangeSet) -> io::Result<bool> {
+    for span in set.order(None) {
+        if free_in_span(index, &span)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The first address of the span that has no file and may be given.
+fn free_in_span(index: &mut Index, span: &Span<'_>) -> io::Result<Option<IpAddr>> {
+    let mut low = span.low;
+    while let Some(number) = index.first_free(low, span.high)? {
+        let address = from_number(number);
+        if !span.range.never_gives(address) {
+            return Ok(Some(address));
+        }
+        let Some(next) = number.checked_add(1) else { break };
+        low = next;
+    }
+    Ok(None)
+}
+
+impl Store {
+    /// The directory of the indexes of lease folders.
+    fn indexes(&self) -> PathBuf {
+        self.run_dir.join("leases")
+    }
+}

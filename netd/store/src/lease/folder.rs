@@ -1,0 +1,200 @@
+//! The folder of a network's leases as host-local keeps it: `<dataDir>/<network>/`.
+//!
+//! ```text
+//! 10.1.0.7            a lease, mode 0600: `<container>\r\n<ifname>`, in old versions `<container>`
+//! last_reserved_ip.0  the address that the first range set gave last
+//! lock                flock(2) by whoever changes something
+//! ```
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    net::IpAddr,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, RawDir, Stat, Timestamps, fstat, futimens, linkat, openat, unlinkat},
+    io::Errno,
+};
+
+use super::holder::Holder;
+use crate::{Error, Result, file};
+
+/// More than a container id and an interface name have.
+const LARGEST: u64 = 1024;
+
+/// Where a lease stands until it is whole, on file systems without unnamed files. The folder's lock is held, so there
+/// is one at a time; what a killed writer left is overwritten.
+const TEMPORARY: &str = ".lease";
+
+const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// An open folder of leases.
+#[derive(Debug)]
+pub(super) struct Folder {
+    directory: OwnedFd,
+    path: PathBuf,
+}
+
+/// What the file of an address says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Who has the address; `None` when the file is empty or torn: nobody.
+    pub(super) holder: Option<Holder>,
+    /// When the file was written.
+    pub(super) written: SystemTime,
+}
+
+impl Folder {
+    /// The folder at `path`, `None` where there is none.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>> {
+        match openat(CWD, path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(directory) => Ok(Some(Self { directory, path: path.to_owned() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(Error::io("open", path, error)),
+        }
+    }
+
+    /// The folder at `path`, made if need be.
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        if let Some(folder) = Self::open(path)? {
+            return Ok(folder);
+        }
+        file::make_directory(path).map_err(|error| Error::io("create", path, error))?;
+        Self::open(path)?.ok_or_else(|| Error::io("open", path, io::ErrorKind::NotFound))
+    }
+
+    /// The file whose flock(2) excludes everybody else, the reference plugin included. It stays for ever.
+    pub(super) fn lock_file(&self) -> Result<(File, PathBuf)> {
+        let file =
+            self.open_at("lock", OFlags::RDWR | OFlags::CREATE).map_err(|error| self.error("lock", "lock", error))?;
+        Ok((file, self.path.join("lock")))
+    }
+
+    /// The folder itself.
+    pub(super) fn stat(&self) -> Result<Stat> {
+        fstat(&self.directory).map_err(|error| Error::io("read", &self.path, error))
+    }
+
+    /// Sets the time of the folder's last change.
+    pub(super) fn set_times(&self, times: &Timestamps) -> io::Result<()> {
+        Ok(futimens(&self.directory, times)?)
+    }
+
+    /// The addresses that have a file, be it a lease or torn.
+    pub(super) fn addresses(&self) -> Result<Vec<IpAddr>> {
+        let list = || -> io::Result<Vec<IpAddr>> {
+            let directory = self.open_at(".", OFlags::RDONLY | OFlags::DIRECTORY)?;
+            let mut buffer = Vec::with_capacity(32 * 1024);
+            let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
+            let mut addresses = Vec::new();
+            while let Some(entry) = entries.next() {
+                addresses.extend(entry?.file_name().to_str().ok().and_then(address_of));
+            }
+            Ok(addresses)
+        };
+        list().map_err(|error| Error::io("list", &self.path, error))
+    }
+
+    /// What the file of an address says, `None` where there is none.
+    pub(super) fn read(&self, address: IpAddr) -> Result<Option<Entry>> {
+        let name = address.to_string();
+        let unknown = Entry { holder: Some(Holder::Unknown), written: SystemTime::now() };
+        match self.open_at(&name, OFlags::RDONLY) {
+            Ok(file) => entry(&file).map(Some).map_err(|error| self.error("read", &name, error)),
+            Err(Errno::NOENT) => Ok(None),
+            // A link or a socket is no plugin's lease, so it is not ours to take.
+            Err(Errno::LOOP | Errno::NXIO) => Ok(Some(unknown)),
+            Err(error) => Err(self.error("read", &name, error)),
+        }
+    }
+
+    /// Makes the lease of an address, whole or not at all; whether there was no file before.
+    pub(super) fn lease(&self, address: IpAddr, holder: &Holder) -> Result<bool> {
+        let (name, text) = (address.to_string(), holder.text());
+        let made = self.link_unnamed(&name, &text).or_else(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::StorageFull => Err(error),
+            _ => self.link_temporary(&name, &text),
+        });
+        match made {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(self.error("write", &name, error)),
+        }
+    }
+
+    /// Removes the file of an address, if there is one.
+    pub(super) fn remove(&self, address: IpAddr) -> Result<()> {
+        let name = address.to_string();
+        match unlinkat(&self.directory, &name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.error("remove", &name, error)),
+        }
+    }
+
+    /// The address that a range set gave last. Without one that can be read, round robin starts anew.
+    pub(super) fn last_reserved(&self, set: usize) -> Option<IpAddr> {
+        let file = self.open_at(&last_reserved(set), OFlags::RDONLY).ok()?;
+        String::from_utf8(bounded(&file).ok()?).ok()?.parse().ok()
+    }
+
+    /// Records the address that a range set gave last.
+    pub(super) fn set_last_reserved(&self, set: usize, address: IpAddr) -> Result<()> {
+        let name = last_reserved(set);
+        let write = || -> io::Result<()> {
+            let mut file = self.open_at(&name, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
+            file.write_all(address.to_string().as_bytes())
+        };
+        write().map_err(|error| self.error("write", &name, error))
+    }
+
+    fn link_unnamed(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = self.open_at(".", OFlags::TMPFILE | OFlags::WRONLY)?;
+        file.write_all(text.as_bytes())?;
+        Ok(linkat(&file, "", &self.directory, name, AtFlags::EMPTY_PATH)?)
+    }
+
+    fn link_temporary(&self, name: &str, text: &str) -> io::Result<()> {
+        let mut file = self.open_at(TEMPORARY, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
+        let written = file.write_all(text.as_bytes());
+        let linked =
+            written.and_then(|()| Ok(linkat(&self.directory, TEMPORARY, &self.directory, name, AtFlags::empty())?));
+        let removed = unlinkat(&self.directory, TEMPORARY, AtFlags::empty());
+        linked.and(removed.map_err(io::Error::from))
+    }
+
+    fn open_at(&self, name: &str, flags: OFlags) -> Result<File, Errno> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        openat(&self.directory, name, flags, PRIVATE).map(File::from)
+    }
+
+    fn error(&self, action: &'static str, name: &str, source: impl Into<io::Error>) -> Error {
+        Error::io(action, &self.path.join(name), source)
+    }
+}
+
+fn entry(file: &File) -> io::Result<Entry> {
+    let metadata = file.metadata()?;
+    let text_of_plugin = metadata.is_file() && metadata.len() < LARGEST;
+    let holder = if text_of_plugin { Holder::parse(&bounded(file)?) } else { Some(Holder::Unknown) };
+    Ok(Entry { holder, written: metadata.modified()? })
+}
+
+/// The text of a file, no more than a plugin writes.
+fn bounded(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// The address whose file has this name, if it has exactly the name that a plugin gives it.
+fn address_of(name: &str) -> Option<IpAddr> {
+    name.parse().ok().filter(|address: &IpAddr| address.to_canonical() == *address && address.to_string() == name)
+}
+
+fn last_reserved(set: usize) -> String {
+    format!("last_reserved_ip.{set}")
+}
