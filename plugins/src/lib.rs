@@ -2,3 +2,4 @@
 //! Never: async, waiting on the daemon beyond its bound.
 
 pub mod cni;
+pub mod install;

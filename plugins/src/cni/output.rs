@@ -26,13 +26,17 @@ pub enum Outcome {
     Usage(About),
     /// Something failed.
     Failure(Error, Version),
+    /// A person asked and is told.
+    Told(String),
+    /// A person asked for what cannot be done.
+    Refused(String),
 }
 
 /// Writes the outcome and says how the process ends.
 pub fn print(outcome: &Outcome) -> ExitCode {
     let written = write(outcome, &mut io::stdout().lock(), &mut io::stderr().lock());
     match (outcome, written) {
-        (Outcome::Failure(..), _) | (_, Err(_)) => ExitCode::FAILURE,
+        (Outcome::Failure(..) | Outcome::Refused(_), _) | (_, Err(_)) => ExitCode::FAILURE,
         _ => ExitCode::SUCCESS,
     }
 }
@@ -61,6 +65,8 @@ pub fn write(outcome: &Outcome, stdout: &mut dyn Write, stderr: &mut dyn Write) 
             writeln!(stderr, "CNI protocol versions supported: {}", supported.join(", "))
         }
         Outcome::Failure(error, version) => document_to(stdout, &error.report(*version)),
+        Outcome::Told(text) => stdout.write_all(text.as_bytes()),
+        Outcome::Refused(text) => writeln!(stderr, "{text}"),
     }
 }
 
