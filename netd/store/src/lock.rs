@@ -54,8 +54,16 @@ impl Store {
         at_once(acquire(&self.attachment_lock(container, ifname), None))
     }
 
-    /// The lock of what attachments of a network share; taken after that of the attachment, only while shared things
-    /// come or go.
+    /// The lock of what attachments of all networks share in the kernel; taken after that of the attachment, only while
+    /// shared things come or go.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when it is not free before `deadline`.
+    pub fn lock_shared(&self, deadline: Instant) -> Result<Lock> {
+        acquire(&self.run_dir.join("locks/shared"), Some(deadline))
+    }
+
+    /// The lock of a network's settings and of what its attachments alone share; taken as [`Store::lock_shared`] is.
     ///
     /// # Errors
     /// [`Error::Locked`] when it is not free before `deadline`.

@@ -20,7 +20,8 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NetworkSettings {
-    version: u32,
+    /// The form of the file.
+    pub version: u32,
     /// netd repairs nothing of this network: `netd pause NETWORK`.
     #[serde(default)]
     pub paused: bool,

@@ -15,7 +15,7 @@ impl Store {
     /// and the lease was written more than a day before this boot.
     ///
     /// What cannot be read is not stale.
-    pub fn is_stale(&self, held: &Held, boot: &Boot, dead: impl Fn(&Attachment) -> bool) -> bool {
+    pub fn is_stale(&self, held: &Held, boot: &Boot, mut dead: impl FnMut(&Attachment) -> bool) -> bool {
         let documents = match &held.holder {
             Holder::Attachment(owner) => self.find(&owner.container, &owner.ifname),
             Holder::Container(_) => Vec::new(),
