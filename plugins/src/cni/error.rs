@@ -156,6 +156,18 @@ impl From<DecodeError> for Error {
     }
 }
 
+/// Files: what another process holds or a newer program wrote may pass by itself.
+impl From<netd_store::Error> for Error {
+    fn from(error: netd_store::Error) -> Self {
+        let kind = match error {
+            netd_store::Error::Locked { .. } | netd_store::Error::Newer { .. } => Kind::TryAgain,
+            netd_store::Error::Io { .. } | netd_store::Error::Malformed { .. } => Kind::Io,
+        };
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        Self::new(kind, format!("{error}{source}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
