@@ -13,6 +13,9 @@ use crate::listen::Sockets;
 use crate::service::{Service, Shared, Stop};
 use crate::{BindError, Counters, Device, Listener, NetworkId, Zones, tcp, udp};
 
+#[cfg(test)]
+mod tests;
+
 /// How long [`Server::stop`] waits for upstreams.
 const GRACE: Duration = Duration::from_secs(1);
 

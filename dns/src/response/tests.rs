@@ -1,1 +1,90 @@
+//! RFC 5452 9: which packets count as a response, and what the client gets of them.
 
+use super::*;
+use crate::network::Upstreams;
+
+const QUESTION: &[u8] = b"\x03wWw\x07example\x03com\0\0\x01\0\x01";
+const OURS: [u8; 2] = [0xab, 0xcd];
+
+/// A request of a client that takes `limit` octets.
+fn forward(limit: usize) -> Forward {
+    let request = [&[0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
+    let failure = [&[0x12, 0x34, 0x81, 0x82, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
+    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit, failure }
+}
+
+fn message(id: [u8; 2], flags: [u8; 2], questions: u8, body: &[u8]) -> Vec<u8> {
+    [&id[..], &flags, &[0, questions, 0, 0, 0, 0, 0, 0], body].concat()
+}
+
+fn relayed(octets: &[u8], limit: usize) -> Option<Reply> {
+    let forward = forward(limit);
+    Some(Response::matching(octets, OURS, &forward)?.relay(&forward))
+}
+
+#[test]
+fn a_response_is_relayed_under_the_clients_id_and_spelling() {
+    let upper = QUESTION.to_ascii_uppercase();
+    let got = message(OURS, [0x85, 0xa0], 1, &[&upper[..], b"records"].concat());
+    let expected = message([0x12, 0x34], [0x85, 0xa0], 1, &[QUESTION, b"records"].concat());
+    assert_eq!(relayed(&got, 512), Some(Reply::Usable(expected)));
+}
+
+#[test]
+fn what_does_not_match_is_no_response() {
+    let other = b"\x03xxx\x07example\x03com\0\0\x01\0\x01";
+    let other_kind = b"\x03www\x07example\x03com\0\0\x1c\0\x01";
+    for (what, octets) in [
+        ("another id", message([0xab, 0xce], [0x81, 0x80], 1, QUESTION)),
+        ("a request", message(OURS, [0x01, 0x80], 1, QUESTION)),
+        ("another name", message(OURS, [0x81, 0x80], 1, other)),
+        ("another type", message(OURS, [0x81, 0x80], 1, other_kind)),
+        ("two questions", message(OURS, [0x81, 0x80], 2, &QUESTION.repeat(2))),
+        ("an answer without a question", message(OURS, [0x81, 0x80], 0, &[])),
+        ("no such name without a question", message(OURS, [0x81, 0x83], 0, &[])),
+        ("a cut question", message(OURS, [0x81, 0x80], 1, &QUESTION[..5])),
+        ("less than a header", OURS.to_vec()),
+        ("nothing", Vec::new()),
+    ] {
+        assert_eq!(relayed(&octets, 512), None, "{what}");
+    }
+}
+
+#[test]
+fn an_error_may_come_without_the_question() {
+    let got = message(OURS, [0x81, 0x81], 0, &[]);
+    assert_eq!(relayed(&got, 512), Some(Reply::Usable(message([0x12, 0x34], [0x81, 0x81], 0, &[]))));
+}
+
+#[test]
+fn servers_that_fail_or_refuse_are_told_from_those_that_answer() {
+    for code in 0..=15 {
+        let reply = relayed(&message(OURS, [0x81, 0x80 | code], 1, QUESTION), 512).unwrap();
+        let is = match (code, reply) {
+            (2, Reply::ServerFailure(octets)) => octets[..2] == [0x12, 0x34],
+            (5, Reply::Refused) => true,
+            (_, Reply::Usable(octets)) => octets[3] & CODE == code && code != 2 && code != 5,
+            _ => false,
+        };
+        assert!(is, "code {code}");
+    }
+}
+
+#[test]
+fn what_the_client_cannot_take_is_cut_to_the_question() {
+    let got = message(OURS, [0x85, 0xb3], 1, &[QUESTION, &[7; 600]].concat());
+    let mut cut = forward(512).failure;
+    cut[2..4].copy_from_slice(&[0x87, 0xb3]);
+    assert_eq!(relayed(&got, 512), Some(Reply::Usable(cut)), "TC set, the other flags and the code as they came");
+    assert!(matches!(relayed(&got, 1232), Some(Reply::Usable(octets)) if octets.len() == got.len()));
+}
+
+#[test]
+fn a_response_that_fills_the_buffer_counts_as_truncated() {
+    let response = |length| {
+        let body = [QUESTION, &vec![0; length - HEADER - QUESTION.len()]].concat();
+        Response::matching(&message(OURS, [0x81, 0x80], 1, &body), OURS, &forward(512)).unwrap()
+    };
+    assert!(!response(MAX_UDP_RESPONSE).is_truncated());
+    assert!(response(MAX_UDP_RESPONSE + 1).is_truncated());
+}

@@ -1,0 +1,191 @@
+//! Listeners come and go, and nobody else notices.
+
+use tokio::io::AsyncReadExt;
+
+use super::upstream::{answers, is_silent};
+use super::*;
+
+fn loopback(index: u32) -> Device {
+    Device { name: "lo".to_owned(), index }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_answered_from_the_address_that_was_asked() {
+    let host = Host::new().await;
+    let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
+    socket.send_to(&question("c2.").to_vec().unwrap(), host.at(1)).await.unwrap();
+    let mut buffer = [0; 512];
+    let (length, from) = timeout(PATIENCE, socket.recv_from(&mut buffer)).await.unwrap().unwrap();
+    assert_eq!(from, host.at(1));
+    assert_eq!(addresses(&Message::from_vec(&buffer[..length]).unwrap()), [host.address(8)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_snapshot_is_answered_from_at_once() {
+    let host = Host::new().await;
+    assert_eq!(code(&host.ask(7, &question("c3.")).await), ResponseCode::NXDomain);
+    let address = host.address(9).to_string();
+    host.serve(|mut network| {
+        network.attachments.push(attachment("c3", &[&address], &["c3"], 5));
+        network
+    });
+    assert_eq!(addresses(&host.ask(7, &question("c3.")).await), [host.address(9)]);
+    host.serve(|network| network);
+    assert_eq!(code(&host.ask(7, &question("c3.")).await), ResponseCode::NXDomain);
+}
+
+/// The peer that re-opened its sockets lost questions at every change.
+#[tokio::test]
+async fn no_question_is_lost_while_snapshots_and_listeners_change() {
+    let host = Host::new().await;
+    let other = Listener { address: host.address(2), ..host.listener() };
+    for round in 0..300 {
+        host.serve(|network| network);
+        let wanted = if round % 2 == 0 { vec![host.listener(), other.clone()] } else { vec![host.listener()] };
+        let request = question("c1.");
+        let (errors, response) = tokio::join!(host.server.set_listeners(wanted), host.ask(7, &request));
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(addresses(&response), [host.address(7)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn listeners_are_opened_and_closed_by_difference() {
+    let host = Host::new().await;
+    let mut connection = host.connect(7).await;
+    let second = Listener { address: host.address(2), ..host.listener() };
+    assert!(host.server.set_listeners(vec![host.listener(), second.clone()]).await.is_empty());
+    for last in [1, 2] {
+        let response = exchange(host.address(7), host.at(last), &question("c1.")).await;
+        assert_eq!(addresses(&response), [host.address(7)]);
+    }
+    assert!(host.server.set_listeners(vec![host.listener()]).await.is_empty());
+    assert!(TcpStream::connect(host.at(2)).await.is_err());
+    UdpSocket::bind(host.at(2)).await.expect("the port is free again");
+    // The first was left alone all the while.
+    exchange_over_tcp(&mut connection, &question("c1.")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listener_of_a_device_made_anew_is_made_anew() {
+    let host = Host::new().await;
+    let on = |index| Listener { device: Some(loopback(index)), ..host.listener() };
+    assert!(host.server.set_listeners(vec![on(1)]).await.is_empty());
+    let mut connection = host.connect(7).await;
+    exchange_over_tcp(&mut connection, &question("c1.")).await;
+    assert!(host.server.set_listeners(vec![on(1)]).await.is_empty());
+    exchange_over_tcp(&mut connection, &question("c1.")).await;
+    assert!(host.server.set_listeners(vec![on(2)]).await.is_empty());
+    let closed = timeout(PATIENCE, connection.read(&mut [0; 1])).await.unwrap();
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    assert_eq!(addresses(&host.ask(7, &question("c1.")).await), [host.address(7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_networks_of_a_listener_change_without_closing_it() {
+    let host = Host::new().await;
+    let mut connection = host.connect(7).await;
+    exchange_over_tcp(&mut connection, &question("c1.")).await;
+    let other = Listener { networks: vec!["other".into()], ..host.listener() };
+    assert!(host.server.set_listeners(vec![other.clone()]).await.is_empty());
+    assert_eq!(code(&exchange_over_tcp(&mut connection, &question("c1.")).await), ResponseCode::Refused);
+    // Two entries for one place serve the networks of both.
+    assert!(host.server.set_listeners(vec![other, host.listener()]).await.is_empty());
+    assert_eq!(code(&exchange_over_tcp(&mut connection, &question("c1.")).await), ResponseCode::NoError);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_taken_port_is_reported_for_its_listener_alone_and_tried_again() {
+    let host = Host::new().await;
+    let taken = UdpSocket::bind(host.at(2)).await.unwrap();
+    let unlucky = Listener { address: host.address(2), ..host.listener() };
+    let lucky = Listener { address: host.address(3), ..host.listener() };
+    let wanted = || vec![unlucky.clone(), host.listener(), lucky.clone()];
+    for _ in 0..2 {
+        let errors = host.server.set_listeners(wanted()).await;
+        let [error] = &errors[..] else { panic!("{errors:?}") };
+        assert_eq!(error.listener, unlucky);
+        assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+        assert_eq!(error.to_string(), format!("listen for DNS on {}", host.address(2)));
+        for last in [1, 3] {
+            exchange(host.address(7), host.at(last), &question("c1.")).await;
+        }
+    }
+    drop(taken);
+    assert!(host.server.set_listeners(wanted()).await.is_empty());
+    exchange(host.address(7), host.at(2), &question("c1.")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_that_does_not_exist_is_reported_by_name() {
+    let host = Host::new().await;
+    let device = Device { name: "br-absent".to_owned(), index: 7 };
+    let errors = host.server.set_listeners(vec![Listener { device: Some(device), ..host.listener() }]).await;
+    assert_eq!(errors[0].to_string(), format!("listen for DNS on {} on \"br-absent\"", host.address(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn ipv6_is_served_too() {
+    let host = Host::new().await;
+    let network = network("six", "six.internal", &["::1/128"], &["::1"], vec![attachment("c", &["::1"], &["c"], 5)]);
+    host.server.set_zones(Arc::new(ZonesBuilder::new(1).network(network).build()));
+    let address = IpAddr::from(std::net::Ipv6Addr::LOCALHOST);
+    let listener = Listener { device: None, address, networks: vec!["six".into()] };
+    assert!(host.server.set_listeners(vec![listener]).await.is_empty());
+    let mut request = question("c.");
+    request.queries[0].query_type = RecordType::AAAA;
+    let response = exchange(address, (address, host.port).into(), &request).await;
+    assert_eq!(response.answers[0].data.to_string(), "::1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_server_still_gives_the_answers_it_owes() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(vec![upstream.address]);
+    let request = question("www.example.com.");
+    let ask = async {
+        let response = host.ask(7, &request).await;
+        addresses(&response).len()
+    };
+    let stop = async {
+        while upstream.asked() == 0 {
+            tokio::task::yield_now().await;
+        }
+        host.server.stop().await;
+    };
+    assert_eq!(tokio::join!(ask, stop).0, 1);
+    assert!(TcpStream::connect(host.at(1)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_server_does_not_wait_for_a_silent_upstream() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, is_silent).await;
+    host.server.set_upstreams(vec![upstream.address]);
+    let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
+    socket.send_to(&question("www.example.com.").to_vec().unwrap(), host.at(1)).await.unwrap();
+    while upstream.asked() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let ((), took) = timed(host.server.stop()).await;
+    assert_eq!(took.as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_counted() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(vec![upstream.address]);
+    host.ask(7, &question("c1.")).await;
+    exchange_over_tcp(&mut host.connect(7).await, &question("nobody.")).await;
+    host.ask(7, &question("www.example.com.")).await;
+    let mut chaos = question("version.bind.");
+    chaos.queries[0].query_class = hickory_proto::rr::DNSClass::CH;
+    host.ask(7, &chaos).await;
+    let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
+    socket.send_to(b"noise", host.at(1)).await.unwrap();
+    host.ask(7, &question("c1.")).await;
+    let expected = Counters { answered: 3, forwarded: 1, failed: 0, refused: 1, ignored: 1 };
+    assert_eq!(host.server.counters(), expected);
+}
