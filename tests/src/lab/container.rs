@@ -80,6 +80,12 @@ impl Container {
         named.and_then(|attachment| attachment.address()).unwrap_or_else(|| panic!("{ifname} has no address"))
     }
 
+    /// CHECK of every attachment that lives.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let attachments = self.0.attachments.lock().unwrap();
+        attachments.iter().filter(|attachment| attachment.is_owed()).try_for_each(|attachment| attachment.check())
+    }
+
     /// DEL of every attachment that is owed one, the newest first.
     pub fn detach(&self) -> Result<(), Refusal> {
         let attachments = self.0.attachments.lock().unwrap();

@@ -1,7 +1,5 @@
 //! What must hold whatever the plugin and its configuration: checks 55 to 62 of the specification's own rules.
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 use tests::{Lab, Refusal};
 
@@ -165,27 +163,6 @@ fn check_sees_what_others_broke_and_repairs_nothing() {
         assert!(attachment.check().is_err(), "{script}");
         assert_eq!((host.kernel_text(), c1.kernel_text()), broken, "{script}");
     }
-}
-
-#[test]
-fn two_hundred_adds_of_sixteen_processes_get_addresses_of_their_own() {
-    let lab = Lab::new();
-    let host = lab.host("a");
-    let containers: Vec<_> = (0..200).map(|number| host.container(&format!("c{number}"))).collect();
-    let share = containers.len().div_ceil(16);
-    let in_parallel = |work: &(dyn Fn(&tests::Container) + Sync)| {
-        std::thread::scope(|scope| {
-            for chunk in containers.chunks(share) {
-                scope.spawn(|| chunk.iter().for_each(work));
-            }
-        });
-    };
-    in_parallel(&|container| drop(container.add(&everything())));
-    let given: BTreeSet<String> = containers.iter().map(|container| container.address("eth0")).collect();
-    assert_eq!(given.len(), containers.len());
-    assert!(containers[0].pings(&containers[199].address("eth0")));
-    in_parallel(&|container| assert_eq!(container.detach(), Ok(())));
-    assert_eq!(host.leftovers(), [""; 0]);
 }
 
 #[test]

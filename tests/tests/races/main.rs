@@ -1,0 +1,148 @@
+//! Many at once, and netd in every bad mood: nothing left, nothing missing, nobody waits.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tests::{Attachment, Container, Daemon, Lab, eventually};
+
+fn web() -> Value {
+    json!({
+        "cniVersion": "1.1.0",
+        "name": "web",
+        "plugins": [
+            {
+                "type": "bridge",
+                "bridge": "br-web",
+                "isDefaultGateway": true,
+                "ipMasq": true,
+                "macspoofchk": true,
+                "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.1.0.0/20"}], [{"subnet": "2001:db8::/64"}]]}
+            },
+            {"type": "dns"}
+        ]
+    })
+}
+
+fn containers(lab: &Lab, count: usize) -> (tests::Host, Vec<Container>) {
+    let host = lab.host("a");
+    let containers = (0..count).map(|number| host.container(&format!("c{number}"))).collect();
+    (host, containers)
+}
+
+/// Runs `work` for all containers, shared out to `workers` threads.
+fn in_parallel(containers: &[Container], workers: usize, work: impl Fn(&Container) + Sync) {
+    std::thread::scope(|scope| {
+        for chunk in containers.chunks(containers.len().div_ceil(workers)) {
+            scope.spawn(|| chunk.iter().for_each(&work));
+        }
+    });
+}
+
+#[test]
+fn two_hundred_adds_of_sixteen_at_a_time_get_addresses_of_their_own() {
+    let lab = Lab::new();
+    let (host, containers) = containers(&lab, 200);
+    in_parallel(&containers, 16, |container| drop(container.add(&web())));
+    let given: BTreeSet<String> = containers.iter().map(|container| container.address("eth0")).collect();
+    assert_eq!(given.len(), containers.len());
+    assert!(containers[0].pings(&containers[199].address("eth0")));
+    in_parallel(&containers, 16, |container| assert_eq!(container.detach(), Ok(())));
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+/// ADD may be told to try again while the ruleset is torn away under it, and for nothing else.
+fn add_with_patience(attachment: &Attachment) {
+    for _ in 0..20 {
+        match attachment.add() {
+            Ok(_) => return,
+            Err(refusal) if refusal.code == 11 => attachment.del().unwrap(),
+            Err(refusal) => panic!("{refusal:?}"),
+        }
+    }
+    panic!("told to try again twenty times");
+}
+
+#[test]
+fn a_storm_under_flushes_leaves_nothing_and_misses_nothing() {
+    const ROUNDS: usize = 12;
+    let lab = Lab::new();
+    let (host, containers) = containers(&lab, 16);
+    let netd = host.netd();
+    host.container("first").add(&web());
+    let script = lab.folder().join("flush");
+    std::fs::write(&script, "#!/bin/sh\nwhile :; do nft flush ruleset; sleep 0.05; done\n").unwrap();
+    host.sh(&format!("chmod +x {}", script.display()));
+    let flushes = Daemon::start(&host, &script, lab.folder().join("flush.log"), |_| {});
+    in_parallel(&containers, 8, |container| {
+        for _ in 0..ROUNDS {
+            let attachment = container.attachment(&web(), "eth0");
+            add_with_patience(&attachment);
+            attachment.del().unwrap();
+        }
+        add_with_patience(&container.keep(container.attachment(&web(), "eth0")));
+    });
+    flushes.kill();
+    let complete = |container: &Container| container.check().is_ok() && container.pings("10.1.0.1");
+    eventually(Duration::from_secs(5), || containers.iter().all(complete));
+    for container in &containers {
+        assert_eq!(container.detach(), Ok(()));
+    }
+    let kept = host.leftovers();
+    assert!(kept.iter().all(|line| !line.contains("/c")), "{kept:#?}");
+    netd.stop();
+}
+
+#[test]
+fn a_frozen_netd_costs_an_add_a_tenth_of_a_second() {
+    let lab = Lab::new();
+    let (host, containers) = containers(&lab, 200);
+    let elapsed = |containers: &[Container]| -> Vec<Duration> {
+        let time = |container: &Container| {
+            let started = std::time::Instant::now();
+            container.add(&web());
+            started.elapsed()
+        };
+        containers.iter().map(time).collect()
+    };
+    host.container("first").add(&web());
+    let mut without = elapsed(&containers);
+    in_parallel(&containers, 4, |container| assert_eq!(container.detach(), Ok(())));
+    let netd = host.netd();
+    netd.freeze();
+    let frozen = elapsed(&containers);
+    netd.thaw();
+    without.sort_unstable();
+    // The slowest tenth of the first round is the noise of the machine.
+    let bound = without[without.len() * 9 / 10] + Duration::from_millis(100);
+    let late: Vec<&Duration> = frozen.iter().filter(|elapsed| **elapsed > bound).collect();
+    assert!(late.len() <= frozen.len() / 10, "{} of {} took more than {bound:?}: {late:?}", late.len(), frozen.len());
+    eventually(Duration::from_secs(10), || containers[0].dig("c199").addresses() == [containers[199].address("eth0")]);
+    in_parallel(&containers, 4, |container| assert_eq!(container.detach(), Ok(())));
+    netd.stop();
+}
+
+#[test]
+fn no_verb_starts_a_process_in_steady_state() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    host.container("warm").add(&web());
+    let c1 = host.container("c1");
+    let attachment = c1.attachment(&web(), "eth0");
+    let result = attachment.add().unwrap();
+    let started = |command: &str, index: usize, previous: Option<&Value>| {
+        attachment.call(command, index, previous).trace(None).programs
+    };
+    for index in 0..2 {
+        assert_eq!(started("CHECK", index, Some(&result)), 0, "CHECK of plugin {index}");
+        assert_eq!(started("STATUS", index, None), 0, "STATUS of plugin {index}");
+    }
+    assert_eq!((started("DEL", 1, Some(&result)), started("DEL", 0, Some(&result))), (0, 0), "DEL");
+    assert_eq!(started("ADD", 0, None), 0, "ADD of bridge");
+    assert_eq!(started("ADD", 1, Some(&result)), 0, "ADD of dns");
+    assert_eq!(attachment.check(), Ok(()), "the traced ADD did its work");
+    attachment.del().unwrap();
+    netd.stop();
+}
