@@ -1,2 +1,23 @@
 //! Owns: netlink, nftables, namespaces, sysctls.
 //! Never: files of ours, configuration, decisions.
+
+mod kernel;
+mod netns;
+
+mod apply;
+mod events;
+mod facts;
+mod observe;
+mod wait;
+
+mod error;
+mod nft;
+mod rtnetlink;
+mod sysctl;
+mod wire;
+
+pub use error::Error;
+pub use events::{Event, Events};
+pub use kernel::Kernel;
+pub use netns::Netns;
+pub use nft::chain::{Hook, HookedChain};

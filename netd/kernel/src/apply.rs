@@ -1,0 +1,95 @@
+//! Takes the steps of a plan. Never: chooses, undoes, or goes on after a failure.
+//!
+//! Steps of one kind that follow each other go in one write; a transaction where the kernel has transactions.
+
+mod elements;
+mod links;
+
+use netd_model::{
+    object::{Object, Side},
+    plan::{Plan, Step},
+};
+
+use crate::{
+    error::Error,
+    kernel::{Kernel, Space},
+    nft::program,
+    sysctl,
+};
+
+/// What steps have in common that go in one write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Program,
+    Elements,
+    Sysctls(Side),
+    /// Makes interfaces; not with changes in one write, or a change would meet the interface that was in the way.
+    NewLinks(Side),
+    Changes(Side),
+}
+
+impl Kernel {
+    /// Takes the steps of a plan, in their order, up to the first that fails.
+    ///
+    /// # Errors
+    /// The first failure. Earlier steps are taken, later ones that went to the kernel in the same write may be, too.
+    pub fn apply(&mut self, plan: &Plan) -> Result<(), Error> {
+        for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
+            match steps.first().map(Kind::of) {
+                Some(Kind::Program) => steps.iter().try_for_each(load)?,
+                Some(Kind::Elements) => self.change_elements(steps)?,
+                Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
+                Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
+                None => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Kind {
+    fn of(step: &Step) -> Self {
+        match step {
+            Step::Add(Object::Link(link)) | Step::AddPair(link, _) => Self::NewLinks(link.side),
+            Step::Set(link) => Self::Changes(link.side),
+            Step::Add(object) | Step::Delete(object) => match object {
+                Object::Program(_) => Self::Program,
+                Object::Element(_) => Self::Elements,
+                Object::Sysctl(sysctl) => Self::Sysctls(sysctl.side),
+                Object::Link(_) | Object::Vlan(_) | Object::Address(_) | Object::Route(_) => {
+                    Self::Changes(object.side())
+                }
+            },
+        }
+    }
+}
+
+impl Space {
+    /// Writes parameters, all in one visit.
+    fn write_sysctls(&self, steps: &[Step]) -> Result<(), Error> {
+        self.within(|| {
+            for step in steps {
+                let Step::Add(Object::Sysctl(sysctl)) = step else { return Err(impossible(step, "it has no end")) };
+                let failed = |source| Error::Io { attempt: line(step), source };
+                sysctl::write(&sysctl.path, &sysctl.value).map_err(failed)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn load(step: &Step) -> Result<(), Error> {
+    match step {
+        Step::Add(Object::Program(program)) => program::load(*program, || line(step)),
+        _ => Err(impossible(step, "containers that are not in this plan need it")),
+    }
+}
+
+fn impossible(step: &Step, reason: &'static str) -> Error {
+    Error::Impossible { attempt: line(step), reason }
+}
+
+/// The step as its line of the script.
+fn line(step: &Step) -> String {
+    step.to_string().split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}

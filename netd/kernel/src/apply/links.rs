@@ -1,0 +1,190 @@
+//! Interfaces, and what is on them: rtnetlink.
+
+use netd_model::{
+    name::LinkName,
+    object::{Link, LinkKind, Object, Side},
+    plan::Step,
+};
+use rustix::io::Errno;
+
+use super::{impossible, line};
+use crate::{
+    error::Error,
+    kernel::{Kernel, Space},
+    rtnetlink::{address, link, route, vlan},
+    wire::{Fault, Requests},
+};
+
+/// Requests that are not sent yet, and the step of each.
+#[derive(Default)]
+struct Pending<'s> {
+    requests: Requests,
+    steps: Vec<&'s Step>,
+}
+
+impl Kernel {
+    /// Takes steps whose requests go to the rtnetlink socket of `side`.
+    pub(super) fn change_links(&mut self, side: Side, steps: &[Step]) -> Result<(), Error> {
+        let netns = self.netns().map(crate::netns::Netns::descriptor);
+        let space = self.space(side);
+        let mut pending = Pending::default();
+        for step in steps {
+            let requests = &mut pending.requests;
+            match step {
+                Step::AddPair(one, peer) => {
+                    let netns = match (one.side, peer.side, netns) {
+                        (one, peer, _) if one == peer => None,
+                        (Side::Host, Side::Container, Some(netns)) => Some(netns),
+                        _ => return Err(Error::NoNamespace { attempt: line(step) }),
+                    };
+                    let master = space.master(one, &mut pending)?;
+                    link::add_pair(&mut pending.requests, one, master, peer, netns);
+                }
+                Step::Add(Object::Link(Link { kind: LinkKind::Veth { .. }, .. })) => {
+                    return Err(impossible(step, "an end of a pair is made with the other"));
+                }
+                Step::Add(Object::Link(wanted)) => {
+                    let master = space.master(wanted, &mut pending)?;
+                    link::add(&mut pending.requests, wanted, master);
+                    pending.steps.resize(pending.requests.len(), step);
+                    space.fix_mtu(wanted, &mut pending)?;
+                }
+                Step::Set(Link { kind: LinkKind::Veth { peer: Some(_) }, .. }) => {
+                    return Err(impossible(step, "the other end is another one, and stays it"));
+                }
+                Step::Set(wanted) => {
+                    let master = space.master(wanted, &mut pending)?;
+                    link::set(&mut pending.requests, wanted, master);
+                }
+                Step::Delete(Object::Link(unwanted)) => link::delete(requests, &unwanted.name),
+                Step::Add(object) => space.add_to(object, &mut pending)?,
+                Step::Delete(object) => space.delete_from(object, &mut pending)?,
+            }
+            pending.steps.resize(pending.requests.len(), step);
+        }
+        space.flush(&mut pending)?;
+        space.see_filtering(steps)
+    }
+}
+
+impl Space {
+    /// Adds what is on an interface.
+    fn add_to(&mut self, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
+        match object {
+            Object::Address(wanted) => {
+                let index = self.index(&wanted.link, pending)?;
+                address::add(&mut pending.requests, wanted, index);
+            }
+            Object::Route(wanted) => {
+                let index = self.index(&wanted.link, pending)?;
+                route::add(&mut pending.requests, wanted, index);
+            }
+            Object::Vlan(wanted) => {
+                let index = self.index(&wanted.port, pending)?;
+                vlan::add(&mut pending.requests, wanted, index);
+            }
+            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Removes what is on an interface; what was on one that is gone is gone.
+    fn delete_from(&mut self, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
+        let name = match object {
+            Object::Address(unwanted) => &unwanted.link,
+            Object::Route(unwanted) => &unwanted.link,
+            Object::Vlan(unwanted) => &unwanted.port,
+            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => return Ok(()),
+        };
+        let Some(index) = self.find_index(name, pending)? else { return Ok(()) };
+        match object {
+            Object::Address(unwanted) => address::delete(&mut pending.requests, unwanted, index),
+            Object::Route(unwanted) => route::delete(&mut pending.requests, unwanted, index),
+            Object::Vlan(unwanted) => vlan::delete(&mut pending.requests, unwanted, index),
+            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The number of the bridge that a link says it is a port of.
+    fn master(&mut self, link: &Link, pending: &mut Pending<'_>) -> Result<Option<u32>, Error> {
+        link.port.as_ref().map(|port| self.index(&port.bridge, pending)).transpose()
+    }
+
+    fn index(&mut self, name: &LinkName, pending: &mut Pending<'_>) -> Result<u32, Error> {
+        let missing =
+            || Error::Refused { attempt: format!("ip link show dev {name}"), errno: Errno::NODEV, said: String::new() };
+        self.find_index(name, pending)?.ok_or_else(missing)
+    }
+
+    /// The number of an interface: as it was met, or looked up after what may make it was sent.
+    fn find_index(&mut self, name: &LinkName, pending: &mut Pending<'_>) -> Result<Option<u32>, Error> {
+        if !self.indexes.contains_key(name) {
+            self.flush(pending)?;
+            self.links([name])?;
+        }
+        Ok(self.indexes.get(name).copied())
+    }
+
+    /// Gives a new bridge its MTU: one that it is born with follows that of its ports, one that it is given stays.
+    fn fix_mtu(&mut self, bridge: &Link, pending: &mut Pending<'_>) -> Result<(), Error> {
+        if let (LinkKind::Bridge { .. }, Some(_)) = (&bridge.kind, bridge.mtu) {
+            // Only one that we made: see [`super::Kind::NewLinks`].
+            self.flush(pending)?;
+            let kind = LinkKind::Bridge { vlan_filtering: None };
+            let wanted = Link { mtu: bridge.mtu, ..Link::new(bridge.side, bridge.name.clone(), kind) };
+            link::set(&mut pending.requests, &wanted, None);
+        }
+        Ok(())
+    }
+
+    /// Sends what is pending.
+    fn flush(&mut self, pending: &mut Pending<'_>) -> Result<(), Error> {
+        let Pending { mut requests, steps } = std::mem::take(pending);
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let sent = self.socket()?.change(&mut requests);
+        if sent.is_err() {
+            // Something is not as it was: the numbers may not be, either.
+            self.indexes.clear();
+        }
+        sent.map_err(|fault| refusal_of(&steps, fault))
+    }
+
+    /// A kernel without VLAN filtering ignores the wish for it.
+    fn see_filtering(&mut self, steps: &[Step]) -> Result<(), Error> {
+        for step in steps {
+            if let Step::Add(Object::Link(link)) | Step::Set(link) = step
+                && let LinkKind::Bridge { vlan_filtering: Some(true) } = link.kind
+                && !self.links([&link.name])?.iter().all(|found| found.has_vlan_filtering)
+            {
+                return Err(Error::MissingFeature { attempt: line(step), option: "CONFIG_BRIDGE_VLAN_FILTERING" });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The refusal of a step, or which part of the kernel is missing if that is what it means.
+fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
+    let step = |index: usize| steps.get(index).or(steps.first());
+    if let Fault::Refused(index, refusal) = &fault
+        && refusal.errno == Errno::OPNOTSUPP
+        && let Some(step) = step(*index)
+        && let Some(option) = option_of(step)
+    {
+        return Error::MissingFeature { attempt: line(step), option };
+    }
+    Error::at(fault, |index| step(index).map(|step| line(step)).unwrap_or_default())
+}
+
+/// What a kernel lacks that does not know what the step makes.
+fn option_of(step: &Step) -> Option<&'static str> {
+    match step {
+        Step::AddPair(..) => Some("CONFIG_VETH"),
+        Step::Add(Object::Link(Link { kind: LinkKind::Bridge { .. }, .. })) => Some("CONFIG_BRIDGE"),
+        Step::Add(Object::Vlan(_)) => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
+        _ => None,
+    }
+}

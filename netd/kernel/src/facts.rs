@@ -1,0 +1,139 @@
+//! What plugins and netd need to know of the kernel before they can say what they want.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnetwork::IpNetwork;
+use netd_model::{
+    addr::Mtu,
+    element::{Element, Set},
+    name::LinkName,
+    object::{Link, Route, Side, SysctlPath},
+};
+
+use crate::{
+    error::Error,
+    kernel::{Kernel, Space},
+    nft::{
+        chain::{self, HookedChain},
+        element,
+    },
+    rtnetlink::{link, route},
+    sysctl,
+    wire::Requests,
+};
+
+/// Addresses for documentation, to which nobody has a route of their own (RFC 5737, RFC 3849).
+const ELSEWHERE: [IpAddr; 2] =
+    [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))];
+
+impl Kernel {
+    /// The interface of this name.
+    pub fn link(&mut self, side: Side, name: &LinkName) -> Result<Option<Link>, Error> {
+        let space = self.space(side);
+        let found = space.links([name])?;
+        Ok(space.named(found)?.pop())
+    }
+
+    /// All addresses of an interface, those included that the kernel gave it; none where there is no such interface.
+    pub fn addresses(&mut self, side: Side, name: &LinkName) -> Result<Vec<IpNetwork>, Error> {
+        let space = self.space(side);
+        let Some(found) = space.links([name])?.pop() else { return Ok(vec![]) };
+        Ok(space.addresses_of(name, found.index)?.into_iter().map(|found| found.address).collect())
+    }
+
+    /// All routes that leave by an interface, without those that the kernel made itself.
+    pub fn routes(&mut self, side: Side, name: &LinkName) -> Result<Vec<Route>, Error> {
+        let space = self.space(side);
+        let Some(found) = space.links([name])?.pop() else { return Ok(vec![]) };
+        let mut routes = Vec::new();
+        for is_ipv6 in [false, true] {
+            routes.extend(space.routes_of(name, found.index, is_ipv6)?);
+        }
+        Ok(routes)
+    }
+
+    /// The largest packet in bytes that leaves the host for elsewhere: of IPv4 and of IPv6, the smaller. None where the
+    /// host has no way out.
+    pub fn uplink_mtu(&mut self) -> Result<Option<Mtu>, Error> {
+        let attempt = |_| "ip route get 192.0.2.1".to_owned();
+        let mut requests = Requests::new();
+        for address in ELSEWHERE {
+            route::get_to(&mut requests, address);
+        }
+        let socket = self.host.socket()?;
+        let ways = socket.get(&mut requests, |_, body| route::Way::read(body));
+        let ways: Vec<route::Way> = ways.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten().collect();
+        let mut requests = Requests::new();
+        for way in &ways {
+            link::get_by_index(&mut requests, way.index);
+        }
+        let links = socket.get(&mut requests, |_, body| link::Found::read(Side::Host, body));
+        let links = links.map_err(|fault| Error::at(fault, attempt))?;
+        let mtus = ways.iter().zip(links).filter_map(|(way, found)| {
+            let of_route = way.mtu.and_then(|mtu| Mtu::try_from(mtu).ok());
+            [found?.link.mtu, of_route].into_iter().flatten().min()
+        });
+        Ok(mtus.min())
+    }
+
+    /// The interfaces of the host that take their default route from a router's word (`accept_ra` = 1), without those
+    /// that we made. None once IPv6 is forwarded: then they have lost it already, or have 2.
+    pub fn interfaces_accepting_ra(&mut self) -> Result<Vec<LinkName>, Error> {
+        let failed = |source| Error::Io { attempt: "sysctl net.ipv6.conf".to_owned(), source };
+        let forwarding = SysctlPath::of_namespace("ipv6/conf/all/forwarding");
+        if sysctl::read(&forwarding).map_err(failed)?.as_deref() != Some("0") {
+            return Ok(vec![]);
+        }
+        let mut accepting = Vec::new();
+        for entry in std::fs::read_dir("/proc/sys/net/ipv6/conf").map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let Some(name) = name.to_str().and_then(|name| name.parse::<LinkName>().ok()) else { continue };
+            let path = SysctlPath::of_link("ipv6", &name, "accept_ra");
+            if path.link().is_some() && sysctl::read(&path).map_err(failed)?.as_deref() == Some("1") {
+                accepting.push(name);
+            }
+        }
+        let links = self.host.links(&accepting)?;
+        let ours = |name: &LinkName| links.iter().any(|found| found.link.name == *name && found.link.is_ours());
+        accepting.retain(|name| !ours(name));
+        Ok(accepting)
+    }
+
+    /// All interfaces of the host that we made.
+    pub fn our_links(&mut self) -> Result<Vec<Link>, Error> {
+        let mut requests = Requests::new();
+        link::get_all(&mut requests);
+        let found = self.host.socket()?.dump(&mut requests, |body| link::Found::read(Side::Host, body));
+        let mut found = found.map_err(|fault| Error::at(fault, |_| "ip link show".to_owned()))?;
+        found.retain(|found| found.link.is_ours());
+        self.host.named(found)
+    }
+
+    /// All elements of a set; none where there is no such set.
+    pub fn elements_of(&mut self, set: Set) -> Result<Vec<Element>, Error> {
+        let mut requests = Requests::new();
+        element::get_all(&mut requests, set);
+        let found = self.nft()?.dump(&mut requests, |body| Some(element::read_all(set, body)));
+        let attempt = |_| format!("nft list set {} netd {}", set.family().word(), set.name());
+        Ok(found.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten().collect())
+    }
+
+    /// All chains that meet packets in a hook, of whatever program: an `accept` of ours cannot undo another's `drop`.
+    pub fn hooked_chains(&mut self) -> Result<Vec<HookedChain>, Error> {
+        let mut requests = Requests::new();
+        chain::get_all(&mut requests);
+        let found = self.nft()?.dump(&mut requests, chain::read_hooked);
+        found.map_err(|fault| Error::at(fault, |_| "nft list chains".to_owned()))
+    }
+}
+
+impl Space {
+    /// The routes of one family that leave by an interface.
+    pub(crate) fn routes_of(&mut self, name: &LinkName, index: u32, is_ipv6: bool) -> Result<Vec<Route>, Error> {
+        let side = self.side;
+        let mut requests = Requests::new();
+        route::get_of(&mut requests, is_ipv6, index);
+        let found = self.socket()?.dump(&mut requests, |body| route::read(side, name, body));
+        found.map_err(|fault| Error::at(fault, |_| format!("ip route show dev {name}")))
+    }
+}

@@ -1,0 +1,86 @@
+//! What `nf_tables` is asked and told, message by message: encoding and decoding; and the programs, which `nft` loads.
+//!
+//! The numbers are those of `include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h`. Numbers in attributes are in network
+//! byte order.
+
+pub(crate) mod chain;
+pub(crate) mod element;
+pub(crate) mod program;
+
+use netd_model::element::Family;
+
+use crate::wire::{Attributes, Body, Requests, array, text};
+
+/// The table of either family.
+const TABLE: &str = "netd";
+
+/// `NFNL_SUBSYS_NFTABLES`, in the upper byte of every kind of message.
+const NFTABLES: u16 = 10 << 8;
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
+
+/// `struct nfgenmsg`: family, version, resource.
+const HEADER: usize = 4;
+
+const NFPROTO_UNSPEC: u8 = 0;
+const NFPROTO_INET: u8 = 1;
+const NFPROTO_BRIDGE: u8 = 7;
+
+/// The first record of every user data of nft(8): a comment with its zero byte.
+const COMMENT: u8 = 0;
+
+fn number(family: Family) -> u8 {
+    match family {
+        Family::Inet => NFPROTO_INET,
+        Family::Bridge => NFPROTO_BRIDGE,
+    }
+}
+
+/// A transaction: all of what `write` adds, or nothing.
+pub(crate) fn transaction(write: impl FnOnce(&mut Requests)) -> Requests {
+    let mut requests = Requests::new();
+    let edge = |requests: &mut Requests, kind| {
+        requests.push(kind, 0, |body| {
+            let [high, low] = NFTABLES.to_be_bytes();
+            body.fixed(&[NFPROTO_UNSPEC, 0, low, high]);
+        });
+    };
+    edge(&mut requests, NFNL_MSG_BATCH_BEGIN);
+    write(&mut requests);
+    edge(&mut requests, NFNL_MSG_BATCH_END);
+    requests
+}
+
+fn header<'a, 'b>(body: &'a mut Body<'b>, family: u8) -> &'a mut Body<'b> {
+    body.fixed(&[family, 0, 0, 0])
+}
+
+/// The comment in user data as nft(8) writes it: records of kind, length, value.
+fn comment(mut data: &[u8]) -> Option<&str> {
+    while let Some([kind, length]) = array(data) {
+        let end = 2 + usize::from(length);
+        let value = data.get(2..end)?;
+        if kind == COMMENT {
+            return text(value);
+        }
+        data = data.get(end..)?;
+    }
+    None
+}
+
+/// User data with this comment, cut after the 127 bytes that nft(8) takes.
+fn with_comment(comment: &str) -> Vec<u8> {
+    let value: Vec<u8> = comment.bytes().take(127).chain([0]).collect();
+    let length = u8::try_from(value.len()).expect("invariant: at most 128");
+    [&[COMMENT, length], value.as_slice()].concat()
+}
+
+/// Whether a notice is about something of ours that went.
+pub(crate) fn matters(kind: u16, body: &[u8]) -> bool {
+    /// Table, chain, rule, set, element.
+    const REMOVALS: [u16; 5] = [NFTABLES + 2, NFTABLES + 5, NFTABLES + 8, NFTABLES + 11, NFTABLES + 14];
+    /// Of all these messages, the first attribute is the name of the table.
+    const TABLE_NAME: u16 = 1;
+    let table = || Attributes::after(body, HEADER).find(TABLE_NAME).and_then(text);
+    REMOVALS.contains(&kind) && table() == Some(TABLE)
+}

@@ -1,0 +1,129 @@
+//! Elements of sets.
+
+use netd_model::{
+    addr::Mac,
+    element::{Element, ElementKey, Part, Set},
+};
+use rustix::io::Errno;
+
+use super::{HEADER, NFTABLES, TABLE, comment, header, number, with_comment};
+use crate::wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests, array, text};
+
+const NFT_MSG_NEWSETELEM: u16 = NFTABLES + 12;
+const NFT_MSG_GETSETELEM: u16 = NFTABLES + 13;
+const NFT_MSG_DELSETELEM: u16 = NFTABLES + 14;
+
+const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
+const NFTA_SET_ELEM_LIST_SET: u16 = 2;
+const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
+const NFTA_LIST_ELEM: u16 = 1;
+const NFTA_SET_ELEM_KEY: u16 = 1;
+const NFTA_SET_ELEM_USERDATA: u16 = 6;
+const NFTA_DATA_VALUE: u16 = 1;
+
+/// `IFNAMSIZ`: what a name takes in a key, filled up with zero bytes.
+const NAME: usize = 16;
+
+/// One element; no answer if it, its set or its table is not there.
+pub(crate) fn get(requests: &mut Requests, key: &ElementKey) {
+    requests.push_forgiving(NFT_MSG_GETSETELEM, 0, &[Errno::NOENT], |body| of_set(body, key, None));
+}
+
+/// All elements of a set.
+pub(crate) fn get_all(requests: &mut Requests, set: Set) {
+    requests.push_forgiving(NFT_MSG_GETSETELEM, NLM_F_DUMP, &[Errno::NOENT], |body| {
+        header(body, number(set.family()))
+            .text(NFTA_SET_ELEM_LIST_TABLE, TABLE)
+            .text(NFTA_SET_ELEM_LIST_SET, set.name());
+    });
+}
+
+/// Adds an element that must not be there yet.
+pub(crate) fn add(requests: &mut Requests, element: &Element) {
+    requests.push(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, |body| {
+        of_set(body, &element.key, Some(&element.owner));
+    });
+}
+
+/// Removes an element.
+pub(crate) fn delete(requests: &mut Requests, key: &ElementKey) {
+    requests.push_forgiving(NFT_MSG_DELSETELEM, 0, &[Errno::NOENT], |body| of_set(body, key, None));
+}
+
+/// Reads the body of an answer to [`get`]: whose the element is.
+pub(crate) fn read_owner(body: &[u8]) -> Option<String> {
+    elements(body).next().as_ref().map(owner)
+}
+
+/// Reads the body of an answer to [`get_all`].
+pub(crate) fn read_all(set: Set, body: &[u8]) -> Vec<Element> {
+    let read = |attributes: Attributes<'_>| {
+        let key = attributes.find(NFTA_SET_ELEM_KEY)?;
+        let parts = parts(set, Attributes::of(key).find(NFTA_DATA_VALUE)?)?;
+        Some(Element { key: ElementKey { set, parts }, owner: owner(&attributes) })
+    };
+    elements(body).filter_map(read).collect()
+}
+
+fn of_set(body: &mut Body<'_>, key: &ElementKey, owner: Option<&str>) {
+    header(body, number(key.set.family()))
+        .text(NFTA_SET_ELEM_LIST_TABLE, TABLE)
+        .text(NFTA_SET_ELEM_LIST_SET, key.set.name())
+        .nest(NFTA_SET_ELEM_LIST_ELEMENTS, |body| {
+            body.nest(NFTA_LIST_ELEM, |body| {
+                body.nest(NFTA_SET_ELEM_KEY, |body| {
+                    body.bytes(NFTA_DATA_VALUE, &bytes(key));
+                });
+                if let Some(owner) = owner {
+                    body.bytes(NFTA_SET_ELEM_USERDATA, &with_comment(owner));
+                }
+            });
+        });
+}
+
+fn elements(body: &[u8]) -> impl Iterator<Item = Attributes<'_>> {
+    let list = Attributes::after(body, HEADER).find(NFTA_SET_ELEM_LIST_ELEMENTS).unwrap_or_default();
+    Attributes::of(list).map(|(_, element)| Attributes::of(element))
+}
+
+fn owner(element: &Attributes<'_>) -> String {
+    element.find(NFTA_SET_ELEM_USERDATA).and_then(comment).unwrap_or_default().to_owned()
+}
+
+/// The key as the kernel keeps it: each part filled up to a multiple of 4 bytes.
+fn bytes(key: &ElementKey) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(48);
+    for part in &key.parts {
+        let start = bytes.len();
+        match part {
+            Part::Link(link) => {
+                bytes.extend(link.as_str().bytes());
+                bytes.resize(start + NAME, 0);
+            }
+            Part::Mac(mac) => bytes.extend(mac.octets()),
+            Part::Ipv4(address) => bytes.extend(address.octets()),
+            Part::Ipv6(address) => bytes.extend(address.octets()),
+        }
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+    }
+    bytes
+}
+
+/// The parts of a key of this set.
+fn parts(set: Set, key: &[u8]) -> Option<Vec<Part>> {
+    let ipv4 = |bytes: &[u8]| array::<4>(bytes).map(|bytes| Part::Ipv4(bytes.into()));
+    let ipv6 = |bytes: &[u8]| array::<16>(bytes).map(|bytes| Part::Ipv6(bytes.into()));
+    let mac = |bytes: &[u8]| array(bytes).and_then(|bytes| Mac::try_from(bytes).ok()).map(Part::Mac);
+    let link = |bytes: &[u8]| text(bytes.get(..NAME)?)?.parse().ok().map(Part::Link);
+    let after = |bytes: usize| key.get(bytes..).unwrap_or_default();
+    match set {
+        Set::Masquerade4 => [ipv4(key)].into_iter().collect(),
+        Set::Masquerade6 => [ipv6(key)].into_iter().collect(),
+        Set::Home4 => [ipv4(key), link(after(4))].into_iter().collect(),
+        Set::Home6 => [ipv6(key), link(after(16))].into_iter().collect(),
+        Set::Guarded | Set::GuardedIp => [link(key)].into_iter().collect(),
+        Set::Mac => [link(key), mac(after(16))].into_iter().collect(),
+        Set::Source4 => [link(key), mac(after(16)), ipv4(after(24))].into_iter().collect(),
+        Set::Source6 => [link(key), mac(after(16)), ipv6(after(24))].into_iter().collect(),
+    }
+}

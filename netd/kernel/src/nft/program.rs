@@ -1,0 +1,102 @@
+//! The programs: static chains and empty sets, written as text for `nft`.
+//!
+//! Which version is loaded stands in the comment of the main chain. (A table's comment stays what it was when the table
+//! was made, and the table stays, because it has the sets.) A chain without rules is no program: somebody flushed it.
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    os::unix::process::CommandExt,
+    process::{Command, Stdio},
+};
+
+use netd_model::{element::Family, object::Program};
+use rustix::{
+    fs::{MemfdFlags, memfd_create},
+    process::{Signal, set_parent_process_death_signal},
+};
+
+use super::chain;
+use crate::{error::Error, wire::Requests};
+
+/// What `nft` is called; it is looked for in `PATH`, then where root's programs are.
+const NFT: [&str; 3] = ["nft", "/usr/sbin/nft", "/sbin/nft"];
+
+/// The text of a program; its version is [`Family::version`].
+fn text(family: Family) -> &'static str {
+    match family {
+        Family::Inet => include_str!("inet.nft"),
+        Family::Bridge => include_str!("bridge.nft"),
+    }
+}
+
+/// The chain whose comment says the version: the one with the hook.
+fn main_chain(family: Family) -> &'static str {
+    match family {
+        Family::Inet => "postrouting",
+        Family::Bridge => "prerouting",
+    }
+}
+
+/// The program of a family; no answer if there is none.
+pub(crate) fn get(requests: &mut Requests, family: Family) {
+    chain::get(requests, family, main_chain(family));
+}
+
+/// Reads the body of an answer.
+pub(crate) fn read(family: Family, body: &[u8]) -> Option<Program> {
+    let comment = chain::read_comment(body)?;
+    let version = comment.strip_prefix("netd ")?.split(' ').next()?.parse().ok()?;
+    Some(Program { family, version })
+}
+
+/// Loads our program of the family in one transaction, over an older one.
+///
+/// Between the look at the version and this, a newer netd may load a newer program, and this takes it back: the next
+/// ADD of the newer one, or its repair, finds that and loads it again.
+pub(crate) fn load(wanted: Program, attempt: impl Fn() -> String) -> Result<(), Error> {
+    let ours = wanted.family.version();
+    if wanted.version > ours {
+        return Err(Error::NewerProgram { attempt: attempt(), ours });
+    }
+    let failed = |source| Error::Io { attempt: attempt(), source };
+    // A file, so that a plugin killed half-way leaves no reader of half a program.
+    let mut file = File::from(memfd_create("netd.nft", MemfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?);
+    file.write_all(text(wanted.family).as_bytes()).map_err(failed)?;
+    for nft in NFT {
+        io::Seek::rewind(&mut file).map_err(failed)?;
+        let input = file.try_clone().map_err(failed)?;
+        match command(nft, input).output() {
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => return Err(refusal(attempt(), wanted.family, &output.stderr)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    Err(Error::NoNft { attempt: attempt() })
+}
+
+/// `nft -f -`, which ends when we do.
+#[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
+fn command(nft: &str, input: File) -> Command {
+    let mut command = Command::new(nft);
+    command.args(["-f", "-"]).stdin(Stdio::from(input));
+    let die_with_parent = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
+    // SAFETY: between fork and exec the child of a process with threads may only call what is async-signal-safe;
+    // this is one prctl(2), without allocation or lock.
+    unsafe { command.pre_exec(die_with_parent) };
+    command
+}
+
+/// What `nft` said, or which part of the kernel is missing if that is what it means.
+fn refusal(attempt: String, family: Family, stderr: &[u8]) -> Error {
+    let stderr: String = String::from_utf8_lossy(stderr).trim().chars().take(2000).collect();
+    if stderr.contains("Address family not supported") || stderr.contains("Operation not supported") {
+        let option = match family {
+            Family::Inet => "CONFIG_NF_TABLES_INET",
+            Family::Bridge => "CONFIG_NF_TABLES_BRIDGE",
+        };
+        return Error::MissingFeature { attempt, option };
+    }
+    Error::Nft { attempt, stderr }
+}

@@ -1,0 +1,290 @@
+//! Reads from the kernel what keys name, and nothing else.
+//!
+//! Owns: questions. Never: changes anything; decides anything.
+//! What the kernel makes by itself (routes of `proto kernel`, addresses that nobody asked for) is not in the answer, or
+//! the law would fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnetwork::IpNetwork;
+use netd_model::{
+    element::{Element, ElementKey, Family},
+    name::LinkName,
+    object::{Address, Key, Link, LinkKind, Object, Side, State, Sysctl, SysctlPath, Vlan},
+};
+
+use crate::{
+    error::Error,
+    kernel::{Kernel, Space},
+    nft::{element, program},
+    rtnetlink::{address, link, namespace, vlan},
+    sysctl,
+    wire::Requests,
+};
+
+/// What is asked, by where the answers come from.
+#[derive(Default)]
+struct Asked<'k> {
+    keys: BTreeSet<&'k Key>,
+    host: Names<'k>,
+    container: Names<'k>,
+    programs: Vec<Family>,
+    elements: Vec<&'k ElementKey>,
+}
+
+/// One end of a veth pair.
+type End = (Side, LinkName);
+
+/// What is asked of one side.
+#[derive(Default)]
+struct Names<'k> {
+    links: BTreeMap<&'k LinkName, Details>,
+    sysctls: Vec<&'k SysctlPath>,
+}
+
+/// What is asked of an interface besides itself.
+#[derive(Default, Clone, Copy)]
+struct Details {
+    addresses: bool,
+    routes4: bool,
+    routes6: bool,
+    vlans: bool,
+}
+
+impl Kernel {
+    /// What the kernel has under these keys. A key without an object names what does not exist.
+    ///
+    /// # Errors
+    /// When the kernel cannot be asked. A missing namespace, table or set is no error: nothing is in it.
+    pub fn observe<'k>(&mut self, keys: impl IntoIterator<Item = &'k Key>) -> Result<State, Error> {
+        let asked = Asked::of(keys);
+        let mut state = State::default();
+        let host = self.host.links(asked.host.links.keys().copied())?;
+        let container = self.container.links(asked.container.links.keys().copied())?;
+        let pairs = self.pairs(&host, &container)?;
+        let pairs = pairs.into_iter().flat_map(|(one, other)| [(one.clone(), other.clone()), (other, one)]);
+        for (side, found, names) in [(Side::Host, host, &asked.host), (Side::Container, container, &asked.container)] {
+            let space = self.space(side);
+            for found in &found {
+                space.details(found, names, &mut state)?;
+            }
+            state.extend(space.named(found)?.into_iter().map(Object::Link));
+            space.sysctls(&names.sysctls, &mut state)?;
+        }
+        for ((side, name), peer) in pairs {
+            if let Some(mut link) = state.link(side, &name).cloned() {
+                link.kind = LinkKind::Veth { peer: Some(peer) };
+                state.insert(Object::Link(link));
+            }
+        }
+        self.programs(&asked, &mut state)?;
+        state.retain(|object| asked.keys.contains(&object.key()));
+        Ok(state)
+    }
+
+    /// Which interfaces are the two ends of a pair: each has the number of the other, in the namespace of the other.
+    fn pairs(&mut self, host: &[link::Found], container: &[link::Found]) -> Result<Vec<(End, End)>, Error> {
+        let mut pairs = Vec::new();
+        let mut pair = |a: Side, one: &link::Found, b: Side, other: &link::Found| {
+            let (one, other) = (one.link.name.clone(), other.link.name.clone());
+            pairs.push(((a, one), (b, other)));
+        };
+        let ends = |one: &link::Found, other: &link::Found| {
+            let number = |found: &link::Found| found.peer.map(|(index, _)| index);
+            number(one) == Some(other.index) && number(other) == Some(one.index)
+        };
+        for (side, links) in [(Side::Host, host), (Side::Container, container)] {
+            for one in links.iter().filter(|found| found.peer.is_some_and(|(_, netns)| netns.is_none())) {
+                if let Some(other) = links.iter().find(|other| ends(one, other)) {
+                    pair(side, one, side, other);
+                }
+            }
+        }
+        for one in host {
+            let Some((_, Some(netns))) = one.peer else { continue };
+            let Some(other) = container.iter().find(|other| ends(one, other)) else { continue };
+            if self.container_number()? == Some(netns) {
+                pair(Side::Host, one, Side::Container, other);
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// The number by which the host's namespace knows the container's.
+    fn container_number(&mut self) -> Result<Option<i32>, Error> {
+        let Some(netns) = self.netns().map(crate::netns::Netns::descriptor) else { return Ok(None) };
+        let mut requests = Requests::new();
+        namespace::get(&mut requests, netns);
+        let found = self.host.socket()?.get(&mut requests, |_, body| namespace::read(body));
+        let attempt = |_| "read the number of the container's namespace".to_owned();
+        Ok(found.map_err(|fault| Error::at(fault, attempt))?.pop().flatten())
+    }
+
+    /// Programs and elements, all in one write.
+    fn programs(&mut self, asked: &Asked<'_>, state: &mut State) -> Result<(), Error> {
+        let mut requests = Requests::new();
+        asked.programs.iter().for_each(|family| program::get(&mut requests, *family));
+        asked.elements.iter().for_each(|key| element::get(&mut requests, key));
+        if requests.is_empty() {
+            return Ok(());
+        }
+        let programs = asked.programs.len();
+        let found = self.nft()?.get(&mut requests, |index, body| match asked.programs.get(index) {
+            Some(family) => program::read(*family, body).map(Object::Program),
+            None => asked.elements.get(index - programs).and_then(|key| {
+                let owner = element::read_owner(body)?;
+                Some(Object::Element(Element { key: (*key).clone(), owner }))
+            }),
+        });
+        let attempt = |_| "read the elements of nftables".to_owned();
+        state.extend(found.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten());
+        Ok(())
+    }
+}
+
+impl Space {
+    /// The interfaces of these names, and their numbers for later.
+    pub(crate) fn links<'k>(
+        &mut self,
+        names: impl IntoIterator<Item = &'k LinkName>,
+    ) -> Result<Vec<link::Found>, Error> {
+        let names: Vec<&LinkName> = names.into_iter().collect();
+        if names.is_empty() || !self.exists() {
+            return Ok(vec![]);
+        }
+        let side = self.side;
+        let mut requests = Requests::new();
+        for name in &names {
+            link::get(&mut requests, name);
+        }
+        let found = self.socket()?.get(&mut requests, |_, body| link::Found::read(side, body));
+        let attempt = |index: usize| format!("ip link show dev {}", names.get(index).map_or("", |name| name.as_str()));
+        let found = found.map_err(|fault| Error::at(fault, attempt))?;
+        for (name, found) in names.iter().zip(&found) {
+            match found {
+                Some(found) => self.indexes.insert((*name).clone(), found.index),
+                None => self.indexes.remove(*name),
+            };
+        }
+        // An interface may be found by another of its names (`ip link property add altname`): that one is not asked.
+        Ok(found.into_iter().flatten().filter(|found| names.contains(&&found.link.name)).collect())
+    }
+
+    /// The interfaces with the names of their bridges.
+    pub(crate) fn named(&mut self, found: Vec<link::Found>) -> Result<Vec<Link>, Error> {
+        let mut names: BTreeMap<u32, Option<LinkName>> =
+            found.iter().map(|found| (found.index, Some(found.link.name.clone()))).collect();
+        let masters: BTreeSet<u32> = found.iter().filter_map(|found| found.master.map(|port| port.master)).collect();
+        let unknown: Vec<u32> = masters.into_iter().filter(|master| !names.contains_key(master)).collect();
+        let mut requests = Requests::new();
+        for master in &unknown {
+            link::get_by_index(&mut requests, *master);
+        }
+        if !unknown.is_empty() {
+            let found = self.socket()?.get(&mut requests, |_, body| link::Found::read(Side::Host, body));
+            let found = found.map_err(|fault| Error::at(fault, |_| "ip link show type bridge".to_owned()))?;
+            names.extend(unknown.into_iter().zip(found.into_iter().map(|found| found.map(|found| found.link.name))));
+        }
+        let links = found.into_iter().map(|found| {
+            let bridge = found.master.and_then(|port| names.get(&port.master).cloned().flatten());
+            let port = found.master.zip(bridge).map(|(port, bridge)| port.port(bridge));
+            Link { port, ..found.link }
+        });
+        Ok(links.collect())
+    }
+
+    /// Addresses, routes and VLANs of an interface, as far as they are asked.
+    fn details(&mut self, found: &link::Found, names: &Names<'_>, state: &mut State) -> Result<(), Error> {
+        let (side, name) = (self.side, &found.link.name);
+        let Some(asked) = names.links.get(name).copied() else { return Ok(()) };
+        if asked.addresses {
+            let addresses = self.addresses_of(name, found.index)?.into_iter();
+            state.extend(addresses.map(|found| {
+                let (link, address) = (name.clone(), found.address);
+                Object::Address(Address { side, link, address, detect_duplicates: false })
+            }));
+        }
+        for (asked, is_ipv6) in [(asked.routes4, false), (asked.routes6, true)] {
+            if asked {
+                let routes = self.routes_of(name, found.index, is_ipv6)?;
+                state.extend(routes.into_iter().map(Object::Route));
+            }
+        }
+        if asked.vlans {
+            let ranges = self.vlans_of(name, found.index)?;
+            state.extend((1..=4094).filter_map(|vid| {
+                let range = ranges.iter().find(|range| range.has(vid))?;
+                let (pvid, untagged) = (range.pvid(), range.untagged());
+                Some(Object::Vlan(Vlan { port: name.clone(), vid, pvid, untagged }))
+            }));
+        }
+        Ok(())
+    }
+
+    /// All addresses of an interface.
+    pub(crate) fn addresses_of(&mut self, name: &LinkName, index: u32) -> Result<Vec<address::Found>, Error> {
+        let mut requests = Requests::new();
+        address::get_of(&mut requests, index);
+        let found = self.socket()?.dump(&mut requests, address::Found::read);
+        found.map_err(|fault| Error::at(fault, |_| format!("ip address show dev {name}")))
+    }
+
+    fn vlans_of(&mut self, name: &LinkName, index: u32) -> Result<Vec<vlan::Range>, Error> {
+        let mut requests = Requests::new();
+        vlan::get_of(&mut requests, index);
+        let found = self.socket()?.dump(&mut requests, |body| Some(vlan::read(body)));
+        let found = found.map_err(|fault| Error::at(fault, |_| format!("bridge vlan show dev {name}")))?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The parameters, all in one visit.
+    fn sysctls(&self, paths: &[&SysctlPath], state: &mut State) -> Result<(), Error> {
+        if paths.is_empty() || !self.exists() {
+            return Ok(());
+        }
+        self.within(|| {
+            for path in paths {
+                let attempt = || format!("sysctl {path}");
+                let value = sysctl::read(path).map_err(|source| Error::Io { attempt: attempt(), source })?;
+                let sysctl = value.map(|value| Sysctl { side: self.side, path: (*path).clone(), value });
+                state.extend(sysctl.map(Object::Sysctl));
+            }
+            Ok(())
+        })
+    }
+}
+
+impl<'k> Asked<'k> {
+    fn of(keys: impl IntoIterator<Item = &'k Key>) -> Self {
+        let mut asked = Self::default();
+        for key in keys {
+            asked.keys.insert(key);
+        }
+        for key in asked.keys.clone() {
+            match key {
+                Key::Program(family) => asked.programs.push(*family),
+                Key::Element(element) => asked.elements.push(element),
+                Key::Sysctl(side, path) => asked.names(*side).sysctls.push(path),
+                Key::Link(side, name) => {
+                    asked.details(*side, name);
+                }
+                Key::Vlan(port, _) => asked.details(Side::Host, port).vlans = true,
+                Key::Address(side, name, _) => asked.details(*side, name).addresses = true,
+                Key::Route(side, name, IpNetwork::V4(_), ..) => asked.details(*side, name).routes4 = true,
+                Key::Route(side, name, IpNetwork::V6(_), ..) => asked.details(*side, name).routes6 = true,
+            }
+        }
+        asked
+    }
+
+    fn names(&mut self, side: Side) -> &mut Names<'k> {
+        match side {
+            Side::Host => &mut self.host,
+            Side::Container => &mut self.container,
+        }
+    }
+
+    fn details(&mut self, side: Side, name: &'k LinkName) -> &mut Details {
+        self.names(side).links.entry(name).or_default()
+    }
+}

@@ -1,0 +1,95 @@
+//! Addresses: `struct ifaddrmsg` and its attributes.
+
+use ipnetwork::IpNetwork;
+use netd_model::object::Address;
+use rustix::io::Errno;
+
+use super::{AF_UNSPEC, address_of, family, octets};
+use crate::wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests, array, u32_of};
+
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+
+/// `struct ifaddrmsg`: family, length of the prefix, flags, scope, index.
+const HEADER: usize = 8;
+
+const IFA_ADDRESS: u16 = 1;
+const IFA_LOCAL: u16 = 2;
+const IFA_BROADCAST: u16 = 4;
+const IFA_FLAGS: u16 = 8;
+
+const IFA_F_NODAD: u32 = 0x2;
+const IFA_F_DADFAILED: u32 = 0x8;
+const IFA_F_TENTATIVE: u32 = 0x40;
+
+const RT_SCOPE_UNIVERSE: u8 = 0;
+const RT_SCOPE_HOST: u8 = 254;
+
+/// An address as the kernel shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) address: IpNetwork,
+    /// Duplicates are still looked for: it cannot be used yet.
+    pub(crate) tentative: bool,
+    /// A duplicate was found.
+    pub(crate) duplicate: bool,
+}
+
+impl Found {
+    /// Reads the body of an answer.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let [_, prefix, ..] = array::<HEADER>(body)?;
+        let attributes = Attributes::after(body, HEADER);
+        let address = attributes.find(IFA_LOCAL).or_else(|| attributes.find(IFA_ADDRESS)).and_then(address_of)?;
+        let flags = attributes.find(IFA_FLAGS).and_then(u32_of).unwrap_or_default();
+        Some(Self {
+            address: IpNetwork::new(address, prefix).ok()?,
+            tentative: flags & IFA_F_TENTATIVE != 0,
+            duplicate: flags & IFA_F_DADFAILED != 0,
+        })
+    }
+}
+
+/// The addresses of one interface.
+pub(crate) fn get_of(requests: &mut Requests, index: u32) {
+    requests.push(RTM_GETADDR, NLM_F_DUMP, |body| {
+        header(body, AF_UNSPEC, 0, RT_SCOPE_UNIVERSE, index);
+    });
+}
+
+/// Gives an interface an address.
+pub(crate) fn add(requests: &mut Requests, wanted: &Address, index: u32) {
+    requests.push(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, |body| {
+        let scope = if wanted.address.ip().is_loopback() { RT_SCOPE_HOST } else { RT_SCOPE_UNIVERSE };
+        named(body, wanted, scope, index);
+        match wanted.address {
+            // What ip-address(8) calls `brd +`; links between two have none.
+            IpNetwork::V4(network) if network.prefix() < 31 => {
+                body.bytes(IFA_BROADCAST, &network.broadcast().octets());
+            }
+            IpNetwork::V6(_) if !wanted.detect_duplicates => {
+                body.u32(IFA_FLAGS, IFA_F_NODAD);
+            }
+            _ => {}
+        }
+    });
+}
+
+/// Takes an address from an interface.
+pub(crate) fn delete(requests: &mut Requests, unwanted: &Address, index: u32) {
+    requests.push_forgiving(RTM_DELADDR, 0, &[Errno::ADDRNOTAVAIL, Errno::NODEV], |body| {
+        named(body, unwanted, RT_SCOPE_UNIVERSE, index);
+    });
+}
+
+fn named(body: &mut Body<'_>, address: &Address, scope: u8, index: u32) {
+    let ip = address.address.ip();
+    header(body, family(ip), address.address.prefix(), scope, index);
+    body.bytes(IFA_LOCAL, &octets(ip)).bytes(IFA_ADDRESS, &octets(ip));
+}
+
+fn header(body: &mut Body<'_>, family: u8, prefix: u8, scope: u8, index: u32) {
+    let [a, b, c, d] = index.to_ne_bytes();
+    body.fixed(&[family, prefix, 0, scope, a, b, c, d]);
+}

@@ -1,0 +1,164 @@
+//! Interfaces: `struct ifinfomsg` and its attributes, as answers.
+
+mod request;
+
+use netd_model::{
+    addr::{Mac, Mtu},
+    name::LinkName,
+    object::{Link, LinkKind, Port, Side},
+};
+
+pub(crate) use request::{add, add_pair, delete, get, get_all, get_by_index, set};
+
+use super::AF_INET6;
+use crate::wire::{Attributes, array, text, u8_of, u32_of};
+
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_GETLINK: u16 = 18;
+
+/// `struct ifinfomsg`: family, padding, type, index, flags, mask of flags.
+const HEADER: usize = 16;
+
+const ARPHRD_LOOPBACK: u16 = 772;
+const IFF_UP: u32 = 0x1;
+const IFF_PROMISC: u32 = 0x100;
+
+const IFLA_ADDRESS: u16 = 1;
+const IFLA_IFNAME: u16 = 3;
+const IFLA_MTU: u16 = 4;
+const IFLA_LINK: u16 = 5;
+const IFLA_MASTER: u16 = 10;
+const IFLA_OPERSTATE: u16 = 16;
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
+const IFLA_GROUP: u16 = 27;
+const IFLA_NET_NS_FD: u16 = 28;
+const IFLA_EXT_MASK: u16 = 29;
+const IFLA_LINK_NETNSID: u16 = 37;
+
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+const IFLA_INFO_SLAVE_KIND: u16 = 4;
+const IFLA_INFO_SLAVE_DATA: u16 = 5;
+
+const IFLA_BR_VLAN_FILTERING: u16 = 7;
+const IFLA_BRPORT_MODE: u16 = 4;
+const IFLA_BRPORT_ISOLATED: u16 = 33;
+const VETH_INFO_PEER: u16 = 1;
+
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+/// No link-local address by itself (`IN6_ADDR_GEN_MODE_NONE`).
+const NONE: u8 = 1;
+/// One from the hardware address (`IN6_ADDR_GEN_MODE_EUI64`).
+const EUI64: u8 = 0;
+
+/// `IF_OPER_UP` of RFC 2863.
+const OPERATIONAL: u8 = 6;
+
+/// An interface as the kernel shows it. Other interfaces are numbers here.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) index: u32,
+    /// `port` and the peer of a veth are none: [`Self::master`] and [`Self::peer`] say them in numbers.
+    pub(crate) link: Link,
+    /// The bridge and the flags of the port.
+    pub(crate) master: Option<Membership>,
+    /// The number of a veth's other end, in the namespace of this number, or in the same.
+    pub(crate) peer: Option<(u32, Option<i32>)>,
+    /// Whether packets pass.
+    pub(crate) operational: bool,
+    /// Whether a bridge was built with VLAN filtering.
+    pub(crate) has_vlan_filtering: bool,
+}
+
+/// Membership in a bridge, or in something else that has ports.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Membership {
+    pub(crate) master: u32,
+    hairpin: Option<bool>,
+    isolated: Option<bool>,
+}
+
+impl Membership {
+    /// The membership with the name of its bridge.
+    pub(crate) fn port(self, bridge: LinkName) -> Port {
+        Port { bridge, hairpin: self.hairpin, isolated: self.isolated }
+    }
+}
+
+impl Found {
+    /// Reads the body of an answer. None if it is of no interface that can be named.
+    pub(crate) fn read(side: Side, body: &[u8]) -> Option<Self> {
+        let [_, _, t0, t1, i0, i1, i2, i3, f0, f1, f2, f3, ..] = array::<HEADER>(body)?;
+        let flags = u32::from_ne_bytes([f0, f1, f2, f3]);
+        let attributes = Attributes::after(body, HEADER);
+        let name = attributes.find(IFLA_IFNAME).and_then(text)?.parse().ok()?;
+        let netns = attributes.find(IFLA_LINK_NETNSID).and_then(array).map(i32::from_ne_bytes);
+        let master = attributes.find(IFLA_MASTER).and_then(u32_of);
+        let mut found = Self {
+            index: u32::from_ne_bytes([i0, i1, i2, i3]),
+            link: Link::new(side, name, LinkKind::Other(String::new())),
+            master: master.map(|master| Membership { master, hairpin: None, isolated: None }),
+            peer: attributes.find(IFLA_LINK).and_then(u32_of).map(|index| (index, netns)),
+            operational: false,
+            has_vlan_filtering: false,
+        };
+        found.link.up = Some(flags & IFF_UP != 0);
+        found.link.promiscuous = Some(flags & IFF_PROMISC != 0);
+        // Without IPv6 there is no link-local address either.
+        found.link.link_local = Some(false);
+        for (kind, value) in attributes {
+            found.attribute(kind, value);
+        }
+        if u16::from_ne_bytes([t0, t1]) == ARPHRD_LOOPBACK {
+            found.link.kind = LinkKind::Loopback;
+        }
+        if !matches!(found.link.kind, LinkKind::Veth { .. }) {
+            found.peer = None;
+        }
+        Some(found)
+    }
+
+    fn attribute(&mut self, kind: u16, value: &[u8]) {
+        let link = &mut self.link;
+        match kind {
+            IFLA_ADDRESS => link.mac = array(value).and_then(|bytes| Mac::try_from(bytes).ok()),
+            IFLA_MTU => link.mtu = u32_of(value).and_then(|bytes| Mtu::try_from(bytes).ok()),
+            IFLA_GROUP => link.group = u32_of(value),
+            IFLA_IFALIAS => link.alias = text(value).map(str::to_owned),
+            IFLA_OPERSTATE => self.operational = u8_of(value) == Some(OPERATIONAL),
+            IFLA_LINKINFO => self.info(&Attributes::of(value)),
+            IFLA_AF_SPEC => {
+                let inet6 = Attributes::of(value).find(u16::from(AF_INET6)).map(Attributes::of);
+                if let Some(mode) = inet6.and_then(|inet6| inet6.find(IFLA_INET6_ADDR_GEN_MODE)).and_then(u8_of) {
+                    link.link_local = Some(mode != NONE);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn info(&mut self, info: &Attributes<'_>) {
+        let flag = |attributes: &Attributes<'_>, kind| attributes.find(kind).and_then(u8_of).map(|byte| byte != 0);
+        let data = Attributes::of(info.find(IFLA_INFO_DATA).unwrap_or_default());
+        self.link.kind = match info.find(IFLA_INFO_KIND).and_then(text) {
+            Some("bridge") => {
+                let filtering = flag(&data, IFLA_BR_VLAN_FILTERING);
+                self.has_vlan_filtering = filtering.is_some();
+                // A kernel that cannot filter does not.
+                LinkKind::Bridge { vlan_filtering: Some(filtering == Some(true)) }
+            }
+            Some("veth") => LinkKind::Veth { peer: None },
+            other => LinkKind::Other(other.unwrap_or_default().to_owned()),
+        };
+        if info.find(IFLA_INFO_SLAVE_KIND).and_then(text) == Some("bridge") {
+            let port = Attributes::of(info.find(IFLA_INFO_SLAVE_DATA).unwrap_or_default());
+            if let Some(membership) = &mut self.master {
+                membership.hairpin = flag(&port, IFLA_BRPORT_MODE);
+                membership.isolated = flag(&port, IFLA_BRPORT_ISOLATED);
+            }
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The kernel crate on a real kernel: each test has namespaces of its own.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "tests")]
+
+mod lab;
+mod law;
