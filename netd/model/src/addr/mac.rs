@@ -1,3 +1,5 @@
+//! Hardware addresses, and those that are a function of something else.
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! The size of packets.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

@@ -1,3 +1,5 @@
+//! What the `dns` plugin records for netd to serve.
+
 use std::net::{IpAddr, SocketAddr};
 
 use ipnetwork::IpNetwork;

@@ -1,3 +1,5 @@
+//! The id of a container.
+
 use serde::{Deserialize, Serialize};
 
 use super::{cni_identifier, text};

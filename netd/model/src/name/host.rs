@@ -1,3 +1,5 @@
+//! Names in the DNS.
+
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidName, text};

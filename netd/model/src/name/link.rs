@@ -1,3 +1,5 @@
+//! Names of interfaces, given and derived.
+
 use serde::{Deserialize, Serialize};
 
 use super::{InvalidName, text};

@@ -1,3 +1,5 @@
+//! The name of a network.
+
 use serde::{Deserialize, Serialize};
 
 use super::{cni_identifier, text};

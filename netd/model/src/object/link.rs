@@ -1,3 +1,5 @@
+//! Interfaces: bridges, pairs, and what is found.
+
 use serde::{Deserialize, Serialize};
 
 use super::Side;

@@ -1,3 +1,5 @@
+//! Routes, with the defaults that the kernel fills in.
+
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;

@@ -1,3 +1,5 @@
+//! Kernel parameters, whose paths come from outside.
+
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
