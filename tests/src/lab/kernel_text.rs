@@ -1,8 +1,9 @@
 //! The state of one host's kernel as text, to be compared with itself at another time.
 //!
-//! Left out is what changes by itself: interface indexes, counters, timers, queue settings, set order.
+//! Left out is what changes by itself (interface indexes, counters, timers, queue settings, set order) and what the
+//! kernel makes by itself (link-local addresses, routes of `proto kernel`).
 
-use std::fmt::Write;
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
@@ -22,33 +23,42 @@ const LINK: [&str; 9] = ["ifname", "mtu", "master", "address", "group", "ifalias
 const KIND: [&str; 7] =
     ["info_kind", "info_slave_kind", "vlan_filtering", "hairpin", "isolated", "nf_call_iptables", "mcast_snooping"];
 
+/// One line of JSON for each command, in this order.
+const SCRIPT: &str = r#"say() { printf '%s\n' "$(ip -j "$@")"; }
+say -d link show
+say address show
+say -4 route show table all
+say -6 route show table all
+say -4 rule show
+say -6 rule show"#;
+
 pub(crate) fn of(node: &Node) -> String {
-    let mut lines = Vec::new();
-    for link in array(node.ip("-d link show")) {
-        lines.push(format!("link {}", link_text(&link)));
+    let shown = node.sh(SCRIPT);
+    let mut shown = shown.lines().map(|line| array(serde_json::from_str(line).unwrap_or_default()));
+    let mut next = || shown.next().unwrap_or_default();
+    let mut lines: Vec<String> = next().iter().map(|link| format!("link {}", link_text(link))).collect();
+    for link in next() {
+        let addresses = array(link["addr_info"].clone()).into_iter().filter(|address| address["scope"] != "link");
+        let keys = ["local", "prefixlen", "peer", "scope", "label"];
+        lines.extend(addresses.map(|address| format!("address {} {}", link["ifname"], kept(&address, &keys))));
     }
-    for link in array(node.ip("address show")) {
-        for address in array(link["addr_info"].clone()) {
-            let kept = kept(&address, &["local", "prefixlen", "peer", "scope", "label"]);
-            lines.push(format!("address {} {kept}", link["ifname"]));
-        }
-    }
-    for family in ["-4", "-6"] {
-        for (kind, line) in [("route", "route show table all"), ("rule", "rule show")] {
-            for object in array(node.ip(&format!("{family} {line}"))) {
-                lines.push(format!("{kind} {family} {object}"));
-            }
-        }
+    for kind in ["route -4", "route -6", "rule -4", "rule -6"] {
+        let said = next().into_iter().filter(|object| object["protocol"] != "kernel");
+        lines.extend(said.map(|object| format!("{kind} {object}")));
     }
     lines.extend(nft_lines(node));
     lines.sort_unstable();
     for key in SYSCTLS {
         lines.push(format!("sysctl {key} {}", node.sysctl(key).as_deref().unwrap_or("absent")));
     }
-    lines.into_iter().fold(String::new(), |mut text, line| {
-        writeln!(text, "{line}").unwrap();
-        text
-    })
+    lines.join("\n")
+}
+
+/// The lines that only one of two texts has: `- gone`, `+ new`.
+pub(crate) fn changes(before: &str, after: &str) -> Vec<String> {
+    let [before, after] = [before, after].map(|text| text.lines().collect::<BTreeSet<_>>());
+    let gone = before.difference(&after).map(|line| format!("- {line}"));
+    gone.chain(after.difference(&before).map(|line| format!("+ {line}"))).collect()
 }
 
 /// Every object of the ruleset as one line; an element of a set or map is a line of its own.
@@ -59,7 +69,8 @@ pub(crate) fn nft_lines(node: &Node) -> Vec<String> {
         let Some((kind, body)) = object.as_object().and_then(|object| object.iter().next()) else { continue };
         let mut body = body.clone();
         strip(&mut body);
-        for element in array(body["elem"].take()) {
+        let elements = body.as_object_mut().and_then(|body| body.remove("elem"));
+        for element in array(elements.unwrap_or_default()) {
             lines.push(format!("nft element {} {} {element}", body["table"], body["name"]));
         }
         if kind != "metainfo" {

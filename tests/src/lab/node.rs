@@ -140,6 +140,11 @@ impl Node {
         kernel_text::of(self)
     }
 
+    /// What is otherwise than in an earlier [`Node::kernel_text`], one line each: `- gone`, `+ new`.
+    pub fn changes_since(&self, before: &str) -> Vec<String> {
+        kernel_text::changes(before, &self.kernel_text())
+    }
+
     /// Ends the holder: the namespaces go, the path remains in the hands of whoever noted it.
     pub fn vanish(&self) {
         drop(self.holder().take());
