@@ -1,5 +1,13 @@
 //! Owns: environment, stdin, stdout, exit code.
 //! Never: async, waiting on the daemon beyond its bound.
 
+mod bridge;
 pub mod cni;
+mod delegate;
+mod host;
 pub mod install;
+mod ipam;
+pub mod verb;
+
+/// Every plugin of the program.
+pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN];

@@ -20,4 +20,7 @@ pub use error::Error;
 pub use events::{Event, Events};
 pub use kernel::Kernel;
 pub use netns::Netns;
-pub use nft::chain::{Hook, HookedChain};
+pub use nft::{
+    chain::{Hook, HookedChain},
+    program::has_nft,
+};

@@ -163,9 +163,28 @@ impl From<netd_store::Error> for Error {
             netd_store::Error::Locked { .. } | netd_store::Error::Newer { .. } => Kind::TryAgain,
             netd_store::Error::Io { .. } | netd_store::Error::Malformed { .. } => Kind::Io,
         };
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        Self::new(kind, format!("{error}{source}"))
+        Self::new(kind, chain(&error))
     }
+}
+
+/// The kernel: what it lacks, what is there already, what a newer program made.
+impl From<netd_kernel::Error> for Error {
+    fn from(error: netd_kernel::Error) -> Self {
+        let kind = match &error {
+            netd_kernel::Error::MissingFeature { .. } => Kind::Feature,
+            netd_kernel::Error::NoNft { .. } => Kind::Unavailable,
+            netd_kernel::Error::NewerProgram { .. } => Kind::TryAgain,
+            error if error.is_exists() => Kind::Exists,
+            _ => Kind::Io,
+        };
+        Self::new(kind, chain(&error))
+    }
+}
+
+/// What was attempted, and why it failed, and why that.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -76,6 +76,13 @@ pub(crate) fn load(wanted: Program, attempt: impl Fn() -> String) -> Result<(), 
     Err(Error::NoNft { attempt: attempt() })
 }
 
+/// Whether there is an `nft` that could load a program.
+pub fn has_nft() -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let in_path = std::env::split_paths(&path).flat_map(|folder| NFT.map(|nft| folder.join(nft)));
+    in_path.into_iter().any(|nft| nft.is_file())
+}
+
 /// `nft -f -`, which ends when we do.
 #[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
 fn command(nft: &str, input: File) -> Command {

@@ -8,7 +8,7 @@ use crate::{
     name::LinkName,
 };
 
-/// The group of every interface that we made (`ip link show group 1852143716`): "netd" in ASCII.
+/// The group of every interface that we made (`ip link show group 1852142692`): "netd" in ASCII.
 ///
 /// It is set in the request that creates the interface, so no interface of ours is ever without it.
 pub const GROUP: u32 = u32::from_be_bytes(*b"netd");

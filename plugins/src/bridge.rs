@@ -1,0 +1,173 @@
+//! An Ethernet bridge on the host and a veth pair from it to each container. What it takes and leaves: README.md.
+
+mod addresses;
+mod config;
+mod desired;
+
+#[cfg(test)]
+mod tests;
+
+use netd_model::{
+    IpNetwork,
+    name::LinkName,
+    object::{Link, LinkKind, Object, Side, State, Sysctl, SysctlPath},
+};
+
+use crate::{
+    cni::{
+        About, CniResult, Error, Kind, Request, Target, Version,
+        result::{Interface, Ip},
+    },
+    host::{Host, Intent},
+    ipam::{self, Assignment},
+    verb::Plugin,
+};
+use config::Config;
+use desired::{Assigned, Attach, Facts, Wanted};
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin =
+    Plugin { about: About { name: "bridge", oldest: Version::V0_1_0 }, add, check, del, gc, status };
+
+fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
+    let config = Config::of(request, target)?;
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    host.refuse_live(&target.id)?;
+    let facts = facts(&mut host, &config)?;
+    let assignment = ipam::add(request, target, &mut host)?;
+    let made = attach(request, target, &mut host, &config, &facts, &assignment);
+    if made.is_err() {
+        // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
+        let _ = ipam::del(request, target, &mut host);
+    }
+    made
+}
+
+/// Makes the attachment; after a failure nothing of it is left but the addresses that IPAM gave.
+fn attach(
+    request: &Request,
+    target: &Target,
+    host: &mut Host,
+    config: &Config,
+    facts: &Facts,
+    assignment: &Assignment,
+) -> Result<CniResult, Error> {
+    let ipam = &assignment.result;
+    let ipv4 = ipam.ips.iter().filter(|ip| ip.address.is_ipv4()).count();
+    request.version.carries(ipv4, ipam.ips.len() - ipv4)?;
+    let assigned = addresses::assigned(config, ipam);
+    let routes = addresses::routes(config, ipam, &assigned);
+    let in_container = addresses::in_container(&target.id.ifname, &routes, &assigned);
+    let attach = Attach { id: &target.id, config, facts, addresses: &assigned, routes: &in_container };
+    let mut wanted = attach.wanted();
+    wanted.section.leases.clone_from(&assignment.leases);
+    let mut absent: State = attach.unwanted().into_iter().collect();
+    absent.extend(conflicts(host, config, &wanted, &assigned)?);
+    let before = before_forwarding(host, &assigned)?;
+    host.make(Intent { target, plugin: PLUGIN.about.name, section: wanted.section.clone(), before, absent })?;
+    if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
+        host.wait_unique(target)?;
+    }
+    Ok(result(target, config, &wanted, &assigned, routes, ipam))
+}
+
+fn facts(host: &mut Host, config: &Config) -> Result<Facts, Error> {
+    let bridge = host.link(Side::Host, &config.bridge)?;
+    if let Some(found) = &bridge {
+        usable(config, found)?;
+    }
+    let uplink_mtu = if bridge.is_none() && config.mtu.is_none() { host.uplink_mtu()? } else { None };
+    Ok(Facts { bridge, uplink_mtu, ipv6: host.has_ipv6(), machine: host.machine() })
+}
+
+/// A link that has the bridge's name must be a bridge; one that others made is not reconfigured.
+fn usable(config: &Config, found: &Link) -> Result<(), Error> {
+    let name = &found.name;
+    let LinkKind::Bridge { vlan_filtering } = found.kind else {
+        return Err(Error::new(Kind::Exists, format!("\"{name}\" already exists but is not a bridge")));
+    };
+    if config.filters_vlans() && !found.is_ours() && vlan_filtering != Some(true) {
+        let advice = format!("ip link set {name} type bridge vlan_filtering 1");
+        return Err(
+            Error::config(format!("bridge {name} was made without VLAN filtering by another")).with_details(advice)
+        );
+    }
+    Ok(())
+}
+
+/// Addresses of the bridge that the gateways cannot stand beside.
+fn conflicts(host: &mut Host, config: &Config, wanted: &Wanted, assigned: &[Assigned]) -> Result<Vec<Object>, Error> {
+    let link = wanted.vlan_gateway.as_ref().unwrap_or(&config.bridge);
+    if !config.gateway || assigned.is_empty() {
+        return Ok(vec![]);
+    }
+    let found: Vec<IpNetwork> = host.addresses(Side::Host, link)?;
+    addresses::in_conflict(config, link, &found, assigned)
+}
+
+/// An interface that takes its default route from router advertisements stops doing so when forwarding is switched on,
+/// unless it is told to go on (`accept_ra` 2, ip-sysctl.rst).
+fn before_forwarding(host: &mut Host, assigned: &[Assigned]) -> Result<State, Error> {
+    if !assigned.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6())) {
+        return Ok(State::default());
+    }
+    let still = |link: LinkName| {
+        let path = SysctlPath::of_link("ipv6", &link, "accept_ra");
+        Object::Sysctl(Sysctl { side: Side::Host, path, value: "2".to_owned() })
+    };
+    Ok(host.interfaces_accepting_ra()?.into_iter().map(still).collect())
+}
+
+/// Interfaces in the order of the reference: bridge, host's end, container's end, the VLAN's gateway.
+fn result(
+    target: &Target,
+    config: &Config,
+    wanted: &Wanted,
+    assigned: &[Assigned],
+    routes: Vec<crate::cni::result::Route>,
+    ipam: &CniResult,
+) -> CniResult {
+    let netns = target.netns.clone().unwrap_or_default();
+    let mtu = wanted.mtu.map(u32::from);
+    let on_host = |name: &LinkName, mac| Interface { mtu, ..Interface::on_host(name.clone(), mac) };
+    let mut interfaces = vec![
+        on_host(&config.bridge, wanted.bridge_mac),
+        on_host(&target.id.host_link(), Some(wanted.host_mac)),
+        Interface { mtu, ..Interface::in_container(target.id.ifname.clone(), Some(wanted.container_mac), netns) },
+    ];
+    interfaces.extend(wanted.vlan_gateway.as_ref().map(|link| on_host(link, None)));
+    let ip = |ip: &Assigned| Ip { interface: Some(2), address: ip.address, gateway: ip.gateway };
+    CniResult {
+        interfaces,
+        ips: assigned.iter().map(ip).collect(),
+        routes,
+        dns: config.dns.clone().unwrap_or_else(|| ipam.dns.clone()),
+    }
+}
+
+fn check(request: &Request, target: &Target) -> Result<(), Error> {
+    Config::of(request, target)?;
+    let mut host = Host::open(request, target)?;
+    ipam::check(request, target, &mut host)?;
+    host.compare(target, PLUGIN.about.name, request.prev_result.as_ref())
+}
+
+fn del(request: &Request, target: &Target) -> Result<(), Error> {
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    let removed = host.remove_all(target, request.prev_result.as_ref());
+    Error::collect([removed, ipam::del(request, target, &mut host)].into_iter().filter_map(Result::err))
+}
+
+fn gc(request: &Request, valid: &crate::verb::Valid) -> Result<(), Error> {
+    let mut host = Host::open_without_container(request)?;
+    let removed = host.collect(&request.network, valid);
+    Error::collect([removed, ipam::gc(request, valid, &mut host)].into_iter().filter_map(Result::err))
+}
+
+fn status(request: &Request) -> Result<(), Error> {
+    let mut host = Host::open_without_container(request)?;
+    host.status()?;
+    ipam::status(request, &mut host)
+}

@@ -1,0 +1,282 @@
+//! What the bridge plugin wants in the kernel: a pure function of configuration, addresses and facts.
+
+use std::net::IpAddr;
+
+use netd_model::{
+    IpNetwork,
+    addr::{Mac, Mtu},
+    attachment::{AttachmentId, Section},
+    element::{Element, ElementKey, Family, Part, Set},
+    name::LinkName,
+    object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath, Vlan},
+};
+
+use super::config::Config;
+
+/// What the host shows before anything is made.
+#[derive(Debug, Clone)]
+pub(super) struct Facts {
+    /// The link that has the bridge's name.
+    pub bridge: Option<Link>,
+    /// The largest packet that the way out takes.
+    pub uplink_mtu: Option<Mtu>,
+    /// Whether this kernel has IPv6.
+    pub ipv6: bool,
+    /// What makes the bridge's MAC differ from that of a bridge of the same name on another host.
+    pub machine: String,
+}
+
+/// An address for the container and the gateway to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Assigned {
+    /// The container's address with the prefix of its subnet.
+    pub address: IpNetwork,
+    /// The next router of the subnet.
+    pub gateway: Option<IpAddr>,
+}
+
+/// The bridge, the pair and what stands on them, with the attributes that the result shows.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    /// What is recorded and made.
+    pub section: Section,
+    /// The bridge's hardware address; none for a found one that has none.
+    pub bridge_mac: Option<Mac>,
+    /// The hardware address of the host's end.
+    pub host_mac: Mac,
+    /// The hardware address of the container's end.
+    pub container_mac: Mac,
+    /// The largest packet of both ends.
+    pub mtu: Option<Mtu>,
+    /// The interface that holds the gateway addresses where it is not the bridge itself.
+    pub vlan_gateway: Option<LinkName>,
+}
+
+/// One attachment of one container, about to be described.
+pub(super) struct Attach<'a> {
+    pub id: &'a AttachmentId,
+    pub config: &'a Config,
+    pub facts: &'a Facts,
+    pub addresses: &'a [Assigned],
+    pub routes: &'a [Route],
+}
+
+impl Attach<'_> {
+    /// Everything this attachment wants.
+    pub(super) fn wanted(&self) -> Wanted {
+        let bridge = self.bridge();
+        let mtu = self.mtu();
+        let host_mac = Mac::derived(&[self.id.container.as_str(), self.id.ifname.as_str(), "host"]);
+        let container_mac = self.config.mac.unwrap_or_else(|| match self.addresses.first() {
+            Some(first) => Mac::of_address(self.id.network.as_str(), first.address.ip()),
+            None => Mac::derived(&[self.id.container.as_str(), self.id.ifname.as_str()]),
+        });
+        let vlan_gateway =
+            self.config.gateway_link.clone().filter(|_| self.config.gateway && !self.addresses.is_empty());
+        let mut section = Section::default();
+        section.shared.extend(self.shared(&bridge, vlan_gateway.as_ref()));
+        section.own.extend(self.pair(host_mac, container_mac, mtu));
+        section.own.extend(self.in_container());
+        section.own.extend(self.vlans(&self.id.host_link()));
+        section.own.extend(self.masquerade(vlan_gateway.as_ref()));
+        section.own.extend(self.guard(container_mac));
+        Wanted { section, bridge_mac: bridge.mac, host_mac, container_mac, mtu, vlan_gateway }
+    }
+
+    /// VLAN 1, which every new port of a filtering bridge is in, unless it is to stay.
+    pub(super) fn unwanted(&self) -> Vec<Object> {
+        if !self.config.filters_vlans() || self.config.preserve_default_vlan {
+            return vec![];
+        }
+        let wanted = self.vlans(&self.id.host_link());
+        let mut ports = vec![self.id.host_link()];
+        ports.extend(self.config.gateway_port.clone());
+        let default = |port| Object::Vlan(Vlan { port, vid: 1, pvid: true, untagged: true });
+        let kept = |object: &Object| wanted.iter().any(|wanted| wanted.key() == object.key());
+        ports.into_iter().map(default).filter(|object| !kept(object)).collect()
+    }
+
+    fn mtu(&self) -> Option<Mtu> {
+        let bridge = self.facts.bridge.as_ref().and_then(|bridge| bridge.mtu);
+        self.config.mtu.or(bridge).or(self.facts.uplink_mtu)
+    }
+
+    /// The bridge: as we found it where another made it, as we make it otherwise.
+    fn bridge(&self) -> Link {
+        let filtering = self.config.filters_vlans().then_some(true);
+        let kind = LinkKind::Bridge { vlan_filtering: filtering };
+        let mut link = Link::new(Side::Host, self.config.bridge.clone(), kind);
+        link.up = Some(true);
+        link.promiscuous = self.config.promiscuous.then_some(true);
+        match &self.facts.bridge {
+            Some(found) if found.is_ours() => (link.mac, link.mtu, link.group) = (found.mac, found.mtu, found.group),
+            Some(found) => link.mac = found.mac,
+            None => {
+                link.mac = Some(Mac::derived(&["bridge", &self.facts.machine, self.config.bridge.as_str()]));
+                link.mtu = self.mtu();
+                link.group = Some(GROUP);
+            }
+        }
+        link
+    }
+
+    fn shared(&self, bridge: &Link, vlan_gateway: Option<&LinkName>) -> Vec<Object> {
+        let host =
+            |path: SysctlPath, value: &str| Object::Sysctl(Sysctl { side: Side::Host, path, value: value.to_owned() });
+        let mut shared = vec![Object::Link(bridge.clone())];
+        if self.facts.ipv6 {
+            shared.push(host(SysctlPath::of_link("ipv6", &self.config.bridge, "accept_ra"), "0"));
+        }
+        if self.config.masquerade && !self.addresses.is_empty() {
+            shared.push(Object::Program(Program { family: Family::Inet, version: Family::Inet.version() }));
+        }
+        if self.config.mac_spoof_check {
+            shared.push(Object::Program(Program { family: Family::Bridge, version: Family::Bridge.version() }));
+        }
+        if !self.config.gateway {
+            return shared;
+        }
+        if let (Some(gateway), Some(port)) = (vlan_gateway, &self.config.gateway_port) {
+            shared.extend(self.vlan_pair(gateway, port));
+        }
+        let link = vlan_gateway.unwrap_or(&self.config.bridge);
+        for assigned in self.addresses {
+            let Some(address) = assigned.gateway_network() else { continue };
+            shared.push(Object::Address(Address {
+                side: Side::Host,
+                link: link.clone(),
+                address,
+                detect_duplicates: false,
+            }));
+            shared.push(match address {
+                IpNetwork::V4(_) => host(SysctlPath::of_namespace("ipv4/ip_forward"), "1"),
+                IpNetwork::V6(_) => host(SysctlPath::of_namespace("ipv6/conf/all/forwarding"), "1"),
+            });
+        }
+        shared
+    }
+
+    /// The host's own way into the VLAN: a pair of which one end is a port of the bridge, the other holds the gateways.
+    fn vlan_pair(&self, gateway: &LinkName, port: &LinkName) -> Vec<Object> {
+        let peer = Some((Side::Host, port.clone()));
+        let up = Some(true);
+        let held = Link::new(Side::Host, gateway.clone(), LinkKind::Veth { peer });
+        let ours = Link { group: Some(GROUP), mtu: self.mtu(), up, ..held };
+        let port = Link {
+            group: Some(GROUP),
+            mtu: self.mtu(),
+            port: Some(Port { bridge: self.config.bridge.clone(), hairpin: None, isolated: None }),
+            up,
+            ..Link::new(Side::Host, port.clone(), LinkKind::Veth { peer: None })
+        };
+        let mut objects = self.vlans(&port.name);
+        objects.extend([Object::Link(ours), Object::Link(port)]);
+        objects
+    }
+
+    fn pair(&self, host_mac: Mac, container_mac: Mac, mtu: Option<Mtu>) -> [Object; 2] {
+        let peer = Some((Side::Container, self.id.ifname.clone()));
+        let host = Link {
+            mac: Some(host_mac),
+            mtu,
+            group: Some(GROUP),
+            alias: Some(self.id.owner()),
+            link_local: self.facts.ipv6.then_some(false),
+            port: Some(Port {
+                bridge: self.config.bridge.clone(),
+                hairpin: Some(self.config.hairpin),
+                isolated: Some(self.config.port_isolation),
+            }),
+            up: Some(true),
+            ..Link::new(Side::Host, self.id.host_link(), LinkKind::Veth { peer })
+        };
+        let container = Link {
+            mac: Some(container_mac),
+            mtu,
+            group: Some(GROUP),
+            up: Some(!self.config.disable_container_interface),
+            ..Link::new(Side::Container, self.id.ifname.clone(), LinkKind::Veth { peer: None })
+        };
+        [Object::Link(host), Object::Link(container)]
+    }
+
+    fn in_container(&self) -> Vec<Object> {
+        let ifname = &self.id.ifname;
+        let set = |family, parameter, value: &str| {
+            let path = SysctlPath::of_link(family, ifname, parameter);
+            Object::Sysctl(Sysctl { side: Side::Container, path, value: value.to_owned() })
+        };
+        let mut objects = vec![set("ipv4", "arp_notify", "1")];
+        if self.facts.ipv6 {
+            let detect = if self.config.detect_duplicates { "1" } else { "0" };
+            objects.push(set("ipv6", "accept_dad", detect));
+            if self.config.detect_duplicates {
+                objects.push(set("ipv6", "enhanced_dad", "1"));
+            }
+        }
+        if self.addresses.iter().any(|assigned| assigned.address.is_ipv6()) {
+            let lo: LinkName = "lo".parse().expect("invariant: lo is a link name");
+            let path = SysctlPath::of_link("ipv6", &lo, "disable_ipv6");
+            objects.push(Object::Sysctl(Sysctl { side: Side::Container, path, value: "0".to_owned() }));
+            objects.extend([set("ipv6", "disable_ipv6", "0"), set("ipv6", "keep_addr_on_down", "1")]);
+        }
+        objects.extend(self.addresses.iter().map(|assigned| {
+            let detect_duplicates = self.config.detect_duplicates;
+            Object::Address(Address {
+                side: Side::Container,
+                link: ifname.clone(),
+                address: assigned.address,
+                detect_duplicates,
+            })
+        }));
+        objects.extend(self.routes.iter().cloned().map(Object::Route));
+        objects
+    }
+
+    fn vlans(&self, port: &LinkName) -> Vec<Object> {
+        let vlan = |vid, native| Object::Vlan(Vlan { port: port.clone(), vid, pvid: native, untagged: native });
+        let mut vlans: Vec<Object> = self.config.trunk.iter().map(|vid| vlan(*vid, false)).collect();
+        let native = self.config.vlan.or_else(|| (!vlans.is_empty()).then_some(1));
+        vlans.extend(native.map(|vid| vlan(vid, true)));
+        vlans
+    }
+
+    fn masquerade(&self, vlan_gateway: Option<&LinkName>) -> Vec<Object> {
+        if !self.config.masquerade {
+            return vec![];
+        }
+        let home = Part::Link(vlan_gateway.unwrap_or(&self.config.bridge).clone());
+        let elements = self.addresses.iter().flat_map(|assigned| match assigned.address.ip() {
+            IpAddr::V4(ip) => {
+                [(Set::Masquerade4, vec![Part::Ipv4(ip)]), (Set::Home4, vec![Part::Ipv4(ip), home.clone()])]
+            }
+            IpAddr::V6(ip) => {
+                [(Set::Masquerade6, vec![Part::Ipv6(ip)]), (Set::Home6, vec![Part::Ipv6(ip), home.clone()])]
+            }
+        });
+        elements.map(|(set, parts)| self.element(set, parts)).collect()
+    }
+
+    fn guard(&self, mac: Mac) -> Vec<Object> {
+        if !self.config.mac_spoof_check {
+            return vec![];
+        }
+        let port = Part::Link(self.id.host_link());
+        let mut elements = vec![
+            self.element(Set::Guarded, vec![port.clone()]),
+            self.element(Set::Mac, vec![port.clone(), Part::Mac(mac)]),
+        ];
+        if !self.addresses.is_empty() {
+            elements.push(self.element(Set::GuardedIp, vec![port.clone()]));
+        }
+        elements.extend(self.addresses.iter().map(|assigned| match assigned.address.ip() {
+            IpAddr::V4(ip) => self.element(Set::Source4, vec![port.clone(), Part::Mac(mac), Part::Ipv4(ip)]),
+            IpAddr::V6(ip) => self.element(Set::Source6, vec![port.clone(), Part::Mac(mac), Part::Ipv6(ip)]),
+        }));
+        elements
+    }
+
+    fn element(&self, set: Set, parts: Vec<Part>) -> Object {
+        Object::Element(Element { key: ElementKey { set, parts }, owner: self.id.owner() })
+    }
+}

@@ -1,0 +1,159 @@
+//! The host that a plugin works on: its kernel and its store, and what verbs do with both.
+//!
+//! The documents are written before the first change of the kernel and after the last; each verb is `plan` and `apply`
+//! with another desired state. Shared by all plugins that attach.
+
+mod check;
+mod collect;
+mod make;
+mod remove;
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use netd_kernel::{Kernel, Netns};
+use netd_model::{
+    IpNetwork,
+    addr::Mtu,
+    attachment::{Attachment, AttachmentId, Namespace},
+    name::LinkName,
+    object::{Link, Side},
+};
+use netd_store::{Boot, Lock, Store, lease::Held};
+
+pub(crate) use make::Intent;
+
+use crate::cni::{Command, Error, Kind, Request, Target};
+
+/// How long a verb waits for a lock. The kubelet gives a verb 60 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long an interface may take to come up.
+const COMING_UP: Duration = Duration::from_secs(2);
+
+/// How long IPv6 may look for duplicates.
+const DETECTING: Duration = Duration::from_secs(5);
+
+/// The host and the container's namespace, if there is one.
+pub(crate) struct Host {
+    pub(crate) kernel: Kernel,
+    pub(crate) store: Store,
+    boot: Boot,
+    netns: Option<Namespace>,
+}
+
+impl Host {
+    /// Opens both for a command about one container.
+    ///
+    /// # Errors
+    /// The container's namespace is the plugin's own, or cannot be opened in ADD and CHECK. In DEL it may be gone.
+    pub(crate) fn open(request: &Request, target: &Target) -> Result<Self, Error> {
+        let netns = match &target.netns {
+            None => None,
+            Some(path) => container(path, target, matches!(request.command, Command::Del(_)))?,
+        };
+        let identity = netns.as_ref().map(|netns| netns.identity().clone());
+        Self::with(request, Kernel::open(netns), identity)
+    }
+
+    /// Opens both for a command about a whole network.
+    pub(crate) fn open_without_container(request: &Request) -> Result<Self, Error> {
+        Self::with(request, Kernel::open(None), None)
+    }
+
+    fn with(request: &Request, kernel: Kernel, netns: Option<Namespace>) -> Result<Self, Error> {
+        let store = Store::open(&request.run_dir);
+        let boot = store.boot()?;
+        Ok(Self { kernel, store, boot, netns })
+    }
+
+    /// Takes the attachment's lock for the whole verb.
+    pub(crate) fn lock(&self, id: &AttachmentId) -> Result<Lock, Error> {
+        Ok(self.store.lock_attachment(&id.container, &id.ifname, Instant::now() + PATIENCE)?)
+    }
+
+    /// The link of this name.
+    pub(crate) fn link(&mut self, side: Side, name: &LinkName) -> Result<Option<Link>, Error> {
+        Ok(self.kernel.link(side, name)?)
+    }
+
+    /// The addresses of a link; none if it is not there.
+    pub(crate) fn addresses(&mut self, side: Side, link: &LinkName) -> Result<Vec<IpNetwork>, Error> {
+        Ok(self.kernel.addresses(side, link)?)
+    }
+
+    /// The largest packet that the host's default route takes.
+    pub(crate) fn uplink_mtu(&mut self) -> Result<Option<Mtu>, Error> {
+        Ok(self.kernel.uplink_mtu()?)
+    }
+
+    /// Interfaces that would stop taking router advertisements when forwarding is switched on.
+    pub(crate) fn interfaces_accepting_ra(&mut self) -> Result<Vec<LinkName>, Error> {
+        Ok(self.kernel.interfaces_accepting_ra()?)
+    }
+
+    /// Whether the kernel has IPv6.
+    pub(crate) fn has_ipv6(&self) -> bool {
+        Path::new("/proc/sys/net/ipv6").exists()
+    }
+
+    /// What tells this host from others.
+    pub(crate) fn machine(&self) -> String {
+        netd_store::machine_id()
+    }
+
+    /// Waits until IPv6 has found no duplicate of the container's addresses.
+    pub(crate) fn wait_unique(&mut self, target: &Target) -> Result<(), Error> {
+        Ok(self.kernel.wait_unique(Side::Container, &target.id.ifname, DETECTING)?)
+    }
+
+    /// Why ADD would not work on this host.
+    pub(crate) fn status(&self) -> Result<(), Error> {
+        if netd_kernel::has_nft() {
+            return Ok(());
+        }
+        let advice = "install the package nftables";
+        Err(Error::new(Kind::Unavailable, "the program nft is not on this host").with_details(advice))
+    }
+
+    /// Whether the attachment's container may still use it.
+    fn is_live(&mut self, attachment: &Attachment) -> Result<bool, Error> {
+        is_live(&mut self.kernel, &self.boot, attachment)
+    }
+
+    /// Lets `work` use the store with a way to tell leases that nobody uses any more.
+    pub(crate) fn with_stale<T>(&mut self, work: impl FnOnce(&Store, &mut dyn FnMut(&Held) -> bool) -> T) -> T {
+        let Self { kernel, store, boot, .. } = self;
+        // What cannot be looked at is not known to be dead.
+        let mut dead = |attachment: &Attachment| is_live(kernel, boot, attachment).is_ok_and(|live| !live);
+        work(store, &mut |held| store.is_stale(held, boot, &mut dead))
+    }
+}
+
+/// The same boot, and the container's namespace or the host's link is there. Time alone makes nothing dead.
+fn is_live(kernel: &mut Kernel, boot: &Boot, attachment: &Attachment) -> Result<bool, Error> {
+    if attachment.boot != boot.id {
+        return Ok(false);
+    }
+    if let Some(netns) = &attachment.netns
+        && Netns::open(&netns.path)?.is_some_and(|found| found.identity() == netns)
+    {
+        return Ok(true);
+    }
+    match attachment.host_link() {
+        Some(link) => Ok(kernel.link(Side::Host, &link)?.is_some_and(|link| link.is_ours())),
+        None => Ok(false),
+    }
+}
+
+/// Opens the container's namespace, which must not be the plugin's own.
+fn container(path: &Path, target: &Target, may_be_gone: bool) -> Result<Option<Netns>, Error> {
+    match Netns::open(path)? {
+        Some(netns) if netns.is_own() && !target.may_be_own_netns => Err(Error::same_netns()),
+        Some(netns) => Ok(Some(netns)),
+        None if may_be_gone => Ok(None),
+        None => Err(Error::new(Kind::Netns, format!("failed to open netns {path:?}: it is no network namespace"))),
+    }
+}

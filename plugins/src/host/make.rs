@@ -1,0 +1,138 @@
+//! ADD: what must not be there, then intent, kernel, done.
+
+use std::time::Instant;
+
+use netd_model::{
+    attachment::{Attachment, AttachmentId, Progress, Section, VERSION},
+    object::{Key, Link, Object, Side, State},
+    plan::{Desired, plan},
+};
+
+use super::{COMING_UP, Host, PATIENCE};
+use crate::cni::{Error, Kind, Target};
+
+/// What a plugin is about to make for an attachment.
+pub(crate) struct Intent<'a> {
+    /// The attachment.
+    pub(crate) target: &'a Target,
+    /// The plugin's type, which names its section.
+    pub(crate) plugin: &'static str,
+    /// What it wants, to be recorded.
+    pub(crate) section: Section,
+    /// What must be so before, not to be recorded.
+    pub(crate) before: State,
+    /// What must not be there.
+    pub(crate) absent: State,
+}
+
+impl Host {
+    /// Refuses a second ADD of an attachment that lives, and an interface of that name which is not ours to replace.
+    ///
+    /// What a dead one left is removed. Nothing else is changed.
+    pub(crate) fn refuse_live(&mut self, id: &AttachmentId) -> Result<(), Error> {
+        for found in self.store.find(&id.container, &id.ifname) {
+            // One that cannot be read tells nothing; the names in the kernel are looked at below.
+            let Ok(found) = found else { continue };
+            if found.progress == Progress::Ready && self.is_live(&found)? {
+                let owner = found.id.owner();
+                let text = format!("attachment {owner} has been added already, duplicate ADD is not allowed");
+                return Err(Error::new(Kind::Exists, text).with_details("DEL removes it"));
+            }
+            self.remove_document(&found)?;
+        }
+        if self.kernel.link(Side::Container, &id.ifname)?.is_some() {
+            return Err(Error::new(Kind::Exists, format!("container veth name (\"{}\") already exists", id.ifname)));
+        }
+        match self.kernel.link(Side::Host, &id.host_link())? {
+            Some(left) if is_left_by(&left, id) => self.remove_objects(State::from_iter([Object::Link(left)])),
+            Some(other) => Err(Error::new(Kind::Exists, format!("host veth name (\"{}\") already exists", other.name))),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what is intended. After a failure nothing that is the attachment's own is left.
+    pub(crate) fn make(&mut self, intent: Intent<'_>) -> Result<(), Error> {
+        let id = &intent.target.id;
+        let mut attachment = self.document(id);
+        attachment.progress = Progress::Adding;
+        attachment.sections.insert(intent.plugin.to_owned(), intent.section.clone());
+        self.store.write(&attachment)?;
+        if let Err(error) = self.realise(&intent) {
+            // The first failure is the one to tell.
+            let _ = self.remove_document(&attachment);
+            return Err(error);
+        }
+        attachment.progress = Progress::Ready;
+        if let Err(error) = self.store.write(&attachment) {
+            let _ = self.remove_document(&attachment);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    /// The attachment's document, or a new one for this boot and namespace.
+    pub(crate) fn document(&self, id: &AttachmentId) -> Attachment {
+        let found = self.store.read(id).ok().flatten();
+        found.unwrap_or_else(|| Attachment {
+            version: VERSION,
+            id: id.clone(),
+            progress: Progress::Ready,
+            boot: self.boot.id.clone(),
+            netns: self.netns.clone(),
+            sections: std::collections::BTreeMap::new(),
+        })
+    }
+
+    fn realise(&mut self, intent: &Intent<'_>) -> Result<(), Error> {
+        let Section { shared, own, .. } = &intent.section;
+        let wanted = Desired { present: union(&intent.before, shared), absent: shared_of(&intent.absent, own) };
+        let private = Desired { present: own.clone(), absent: own_of(&intent.absent, own) };
+        let keys: Vec<&Key> = wanted.keys().chain(private.keys()).collect();
+        let observed = self.kernel.observe(keys)?;
+        if !plan(&wanted, &observed).is_empty() {
+            self.share(&wanted)?;
+        }
+        // The plan for ports depends on the bridge that is there by now.
+        self.kernel.apply(&plan(&private, &union(&observed, shared)))?;
+        self.come_up(own)
+    }
+
+    /// Makes what attachments share. Another plugin may be making the same: only one at a time looks and makes.
+    fn share(&mut self, wanted: &Desired) -> Result<(), Error> {
+        let _lock = self.store.lock_shared(Instant::now() + PATIENCE)?;
+        let observed = self.kernel.observe(wanted.keys())?;
+        Ok(self.kernel.apply(&plan(wanted, &observed))?)
+    }
+
+    /// Waits for the container's interfaces that were set up: until then packets are lost.
+    fn come_up(&mut self, own: &State) -> Result<(), Error> {
+        for object in own.iter() {
+            if let Object::Link(Link { side: Side::Container, name, up: Some(true), .. }) = object {
+                self.kernel.wait_up(Side::Container, name, COMING_UP)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A link that an ADD of this attachment made before it was killed.
+fn is_left_by(link: &Link, id: &AttachmentId) -> bool {
+    link.is_ours() && link.alias.as_ref().is_none_or(|alias| *alias == id.owner())
+}
+
+fn union(a: &State, b: &State) -> State {
+    let mut union = a.clone();
+    union.extend(b.iter().cloned());
+    union
+}
+
+/// What of `absent` stands on a thing of `own`.
+fn own_of(absent: &State, own: &State) -> State {
+    let stands = |object: &&Object| object.carrier().is_some_and(|link| own.find(&link).is_some());
+    absent.iter().filter(stands).cloned().collect()
+}
+
+fn shared_of(absent: &State, own: &State) -> State {
+    let own = own_of(absent, own);
+    absent.iter().filter(|object| own.find(&object.key()).is_none()).cloned().collect()
+}

@@ -1,0 +1,102 @@
+//! DEL: what the document says, else what the names say; then the document.
+
+use netd_model::{
+    attachment::{Attachment, AttachmentId, Progress},
+    element::{Element, ElementKey, Part, Set},
+    object::{GROUP, Link, LinkKind, Object, Side, State},
+    plan::{Desired, Plan, Step, plan},
+};
+
+use super::Host;
+use crate::cni::{CniResult, Error, Target};
+
+impl Host {
+    /// Removes everything that any of our plugins made for the attachment, whatever its network was called then.
+    pub(crate) fn remove_all(&mut self, target: &Target, previous: Option<&CniResult>) -> Result<(), Error> {
+        let mut failures = Vec::new();
+        let mut recorded = false;
+        for found in self.store.find(&target.id.container, &target.id.ifname) {
+            match found {
+                Ok(found) => {
+                    recorded = true;
+                    failures.extend(self.remove_document(&found).err());
+                }
+                // Nothing can be read from it: the names say what there is, and the next plugin must not stumble.
+                Err(netd_store::Error::Malformed { .. }) => {
+                    failures.extend(self.store.remove(&target.id).err().map(Error::from));
+                }
+                Err(error) => failures.push(error.into()),
+            }
+        }
+        if !recorded {
+            failures.extend(self.remove_unrecorded(target, previous).err());
+        }
+        Error::collect(failures)
+    }
+
+    /// DEL of one document: says that it goes, removes its objects and addresses, unlinks it.
+    ///
+    /// After a failure it stays, for the next DEL, GC or netd.
+    pub(crate) fn remove_document(&mut self, attachment: &Attachment) -> Result<(), Error> {
+        self.store.write(&Attachment { progress: Progress::Deleting, ..attachment.clone() })?;
+        let mut unwanted = attachment.unwanted();
+        // A path may lead to another container's namespace by now.
+        let same_netns = self.netns.is_some() && self.netns == attachment.netns;
+        unwanted.absent.retain(|object| object.side() == Side::Host || same_netns);
+        let observed = self.kernel.observe(unwanted.keys())?;
+        self.kernel.apply(&plan(&unwanted, &observed))?;
+        for section in attachment.sections.values() {
+            crate::ipam::release(&self.store, &attachment.id, &section.leases)?;
+        }
+        self.store.remove(&attachment.id)?;
+        Ok(())
+    }
+
+    /// Removes objects of ours.
+    pub(super) fn remove_objects(&mut self, absent: State) -> Result<(), Error> {
+        let unwanted = Desired { present: State::default(), absent };
+        let observed = self.kernel.observe(unwanted.keys())?;
+        Ok(self.kernel.apply(&plan(&unwanted, &observed))?)
+    }
+
+    /// Without a document: names that are a function of container and interface, addresses of prevResult, and the
+    /// live interface, which the reference plugin may have made.
+    fn remove_unrecorded(&mut self, target: &Target, previous: Option<&CniResult>) -> Result<(), Error> {
+        let id = &target.id;
+        let host = Link {
+            group: Some(GROUP),
+            alias: Some(id.owner()),
+            ..Link::new(Side::Host, id.host_link(), LinkKind::Veth { peer: None })
+        };
+        let mut absent = elements(id, previous);
+        absent.insert(Object::Link(host));
+        self.remove_objects(absent)?;
+        if self.netns.is_none() {
+            return Ok(());
+        }
+        match self.kernel.link(Side::Container, &id.ifname)? {
+            Some(link) if matches!(link.kind, LinkKind::Veth { .. }) => {
+                Ok(self.kernel.apply(&Plan { steps: vec![Step::Delete(Object::Link(link))] })?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The elements that an attachment with these addresses has, as far as prevResult tells.
+fn elements(id: &AttachmentId, previous: Option<&CniResult>) -> State {
+    let Some(previous) = previous else { return State::default() };
+    let bridge =
+        previous.interfaces.iter().find(|interface| interface.sandbox.is_none()).map(|bridge| bridge.name.clone());
+    let mut elements = State::default();
+    for ip in &previous.ips {
+        let (masquerade, home, part) = match ip.address.ip() {
+            std::net::IpAddr::V4(v4) => (Set::Masquerade4, Set::Home4, Part::Ipv4(v4)),
+            std::net::IpAddr::V6(v6) => (Set::Masquerade6, Set::Home6, Part::Ipv6(v6)),
+        };
+        let mut keys = vec![ElementKey { set: masquerade, parts: vec![part.clone()] }];
+        keys.extend(bridge.clone().map(|bridge| ElementKey { set: home, parts: vec![part, Part::Link(bridge)] }));
+        elements.extend(keys.into_iter().map(|key| Object::Element(Element { key, owner: id.owner() })));
+    }
+    elements
+}
