@@ -37,7 +37,7 @@ pub const REFERENCE: &str = "/usr/lib/cni";
 const PLUGINS: [&str; 4] = ["bridge", "dns", "host-local", "loopback"];
 
 /// Processes end when their namespaces are left; the kernel is given this long to show it.
-const PROCESSES_END: Duration = Duration::from_secs(5);
+const PROCESSES_END: Duration = Duration::from_secs(2);
 
 /// Hosts, and the folder that holds all their files.
 #[derive(Debug)]

@@ -55,7 +55,7 @@ fn what_is_left_of_an_attachment_fails_the_test() {
 fn a_process_that_is_left_fails_the_test() {
     let lab = Lab::bare();
     // The shell ends, what it started does not yet.
-    lab.host("a").sh("timeout 7 tail -f /dev/null >/dev/null 2>&1 &");
+    lab.host("a").sh("timeout 5 tail -f /dev/null >/dev/null 2>&1 &");
 }
 
 #[test]

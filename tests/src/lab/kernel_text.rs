@@ -23,34 +23,34 @@ const LINK: [&str; 9] = ["ifname", "mtu", "master", "address", "group", "ifalias
 const KIND: [&str; 7] =
     ["info_kind", "info_slave_kind", "vlan_filtering", "hairpin", "isolated", "nf_call_iptables", "mcast_snooping"];
 
-/// One line of JSON for each command, in this order.
-const SCRIPT: &str = r#"say() { printf '%s\n' "$(ip -j "$@")"; }
-say -d link show
-say address show
-say -4 route show table all
-say -6 route show table all
-say -4 rule show
-say -6 rule show"#;
+/// One line for each command, in this order.
+const SCRIPT: &str = r#"say() { printf '%s\n' "$("$@" 2>/dev/null)"; }
+say ip -j -d link show
+say ip -j address show
+say ip -j -4 route show table all
+say ip -j -6 route show table all
+say ip -j -4 rule show
+say ip -j -6 rule show
+say nft -j list ruleset"#;
 
 pub(crate) fn of(node: &Node) -> String {
-    let shown = node.sh(SCRIPT);
-    let mut shown = shown.lines().map(|line| array(serde_json::from_str(line).unwrap_or_default()));
-    let mut next = || shown.next().unwrap_or_default();
-    let mut lines: Vec<String> = next().iter().map(|link| format!("link {}", link_text(link))).collect();
-    for link in next() {
+    let sysctls: String = SYSCTLS.map(|key| ["\nsay cat /proc/sys/", key].concat()).concat();
+    let shown = node.sh(&format!("{SCRIPT}{sysctls}"));
+    let mut shown = shown.lines();
+    let mut next = || serde_json::from_str::<Value>(shown.next().unwrap_or_default()).unwrap_or_default();
+    let mut lines: Vec<String> = array(next()).iter().map(|link| format!("link {}", link_text(link))).collect();
+    for link in array(next()) {
         let addresses = array(link["addr_info"].clone()).into_iter().filter(|address| address["scope"] != "link");
         let keys = ["local", "prefixlen", "peer", "scope", "label"];
         lines.extend(addresses.map(|address| format!("address {} {}", link["ifname"], kept(&address, &keys))));
     }
     for kind in ["route -4", "route -6", "rule -4", "rule -6"] {
-        let said = next().into_iter().filter(|object| object["protocol"] != "kernel");
+        let said = array(next()).into_iter().filter(|object| object["protocol"] != "kernel");
         lines.extend(said.map(|object| format!("{kind} {object}")));
     }
-    lines.extend(nft_lines(node));
+    lines.extend(nft_lines(&next()));
+    lines.extend(SYSCTLS.map(|key| format!("sysctl {key} {}", next())));
     lines.sort_unstable();
-    for key in SYSCTLS {
-        lines.push(format!("sysctl {key} {}", node.sysctl(key).as_deref().unwrap_or("absent")));
-    }
     lines.join("\n")
 }
 
@@ -62,8 +62,7 @@ pub(crate) fn changes(before: &str, after: &str) -> Vec<String> {
 }
 
 /// Every object of the ruleset as one line; an element of a set or map is a line of its own.
-pub(crate) fn nft_lines(node: &Node) -> Vec<String> {
-    let ruleset = node.run("nft -j list ruleset").json();
+pub(crate) fn nft_lines(ruleset: &Value) -> Vec<String> {
     let mut lines = Vec::new();
     for object in array(ruleset["nftables"].clone()) {
         let Some((kind, body)) = object.as_object().and_then(|object| object.iter().next()) else { continue };
