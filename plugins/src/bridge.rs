@@ -15,7 +15,7 @@ use netd_model::{
 
 use crate::{
     cni::{
-        About, CniResult, Error, Kind, Request, Target, Version,
+        About, CniResult, Error, Kind, Request, Target, Valid, Version,
         result::{Interface, Ip},
     },
     host::{Host, Intent},
@@ -160,7 +160,7 @@ fn del(request: &Request, target: &Target) -> Result<(), Error> {
     Error::collect([removed, ipam::del(request, target, &mut host)].into_iter().filter_map(Result::err))
 }
 
-fn gc(request: &Request, valid: &crate::verb::Valid) -> Result<(), Error> {
+fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
     let mut host = Host::open_without_container(request)?;
     let removed = host.collect(&request.network, valid);
     Error::collect([removed, ipam::gc(request, valid, &mut host)].into_iter().filter_map(Result::err))

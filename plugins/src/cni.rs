@@ -14,6 +14,6 @@ pub mod version;
 pub use args::CniArgs;
 pub use error::{Error, Kind};
 pub use output::Outcome;
-pub use request::{Command, Environment, Invocation, Request, Target};
+pub use request::{Command, Environment, Invocation, Request, Target, Valid};
 pub use result::CniResult;
 pub use version::{About, Version};

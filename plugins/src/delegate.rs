@@ -57,14 +57,12 @@ impl<'r> Delegate<'r> {
         }
         // An empty folder would be the working directory, which is nobody's choice.
         let folders = request.path.iter().filter(|folder| !folder.as_os_str().is_empty());
-        match folders.map(|folder| folder.join(name)).find(|program| program.is_file()) {
-            Some(program) => Ok(Self { name, program, request }),
-            None => {
-                let folders: Vec<_> = request.path.iter().map(|folder| folder.to_string_lossy()).collect();
-                let msg = format!("failed to find plugin {name:?} in path [{}]", folders.join(" "));
-                Err(Error::new(Kind::Unavailable, msg))
-            }
+        if let Some(program) = folders.map(|folder| folder.join(name)).find(|program| program.is_file()) {
+            return Ok(Self { name, program, request });
         }
+        let folders: Vec<_> = request.path.iter().map(|folder| folder.to_string_lossy()).collect();
+        let msg = format!("failed to find plugin {name:?} in path [{}]", folders.join(" "));
+        Err(Error::new(Kind::Unavailable, msg))
     }
 
     /// ADD and its result.
@@ -199,11 +197,15 @@ mod tests {
         call(&Delegate::find("other", &request)?)
     }
 
+    fn result(other: &Delegate<'_>) -> Result<CniResult, Error> {
+        other.add()
+    }
+
     #[test]
     fn it_gets_command_and_configuration_and_its_result_is_read() {
         let script = r#"read config; case "$CNI_COMMAND $config" in
             'ADD {"cniVersion":"1.1.0","name":"web"}') echo '{"ips": [{"address": "10.1.0.7/24"}]}';; *) exit 1;; esac"#;
-        assert_eq!(of_script(script, |other| other.add()).unwrap().ips[0].address.to_string(), "10.1.0.7/24");
+        assert_eq!(of_script(script, result).unwrap().ips[0].address.to_string(), "10.1.0.7/24");
         assert_eq!(of_script("exit 0", |other| other.run("DEL")), Ok(()));
         assert_eq!(of_script("exec <&-; exit 0", |other| other.run("DEL")), Ok(()));
     }
@@ -216,12 +218,12 @@ mod tests {
         let silent = "netplugin failed with no error message: exit status: 3";
         assert_eq!(refused("exit 3").msg, silent);
         assert!(refused("echo x; exit 1").msg.starts_with("netplugin failed but error parsing its diagnostic message"));
-        assert_eq!(of_script("echo x", |other| other.add()).unwrap_err().kind.code(), 6);
+        assert_eq!(of_script("echo x", result).unwrap_err().kind.code(), 6);
     }
 
     #[test]
     fn an_answer_without_end_is_cut() {
-        let error = of_script("exec cat /dev/zero", |other| other.add()).unwrap_err();
+        let error = of_script("exec cat /dev/zero", result).unwrap_err();
         assert!(error.msg.ends_with("its answer has no end"), "{error}");
     }
 

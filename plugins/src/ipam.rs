@@ -14,10 +14,9 @@ use netd_store::{
 use serde_json::Value;
 
 use crate::{
-    cni::{CniResult, Error, Request, Target, decode::find},
+    cni::{CniResult, Error, Request, Target, Valid, decode::find},
     delegate::Delegate,
     host::Host,
-    verb::Valid,
 };
 
 /// How long a lock on leases is waited for.

@@ -7,6 +7,9 @@ mod delegate;
 mod host;
 pub mod install;
 mod ipam;
+#[cfg_attr(not(test), expect(dead_code, reason = "for dns"))]
+mod poke;
+pub mod program;
 pub mod verb;
 
 /// Every plugin of the program.

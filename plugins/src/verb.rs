@@ -1,13 +1,8 @@
 //! The spine: from what the runtime said to what it is told. The only place that knows all commands.
 
-use std::{collections::BTreeSet, io::Read};
+use std::io::Read;
 
-use netd_model::name::{ContainerId, LinkName};
-
-use crate::cni::{About, CniResult, Command, Environment, Error, Invocation, Outcome, Request, Target};
-
-/// The attachments that a runtime says are still valid.
-pub(crate) type Valid = BTreeSet<(ContainerId, LinkName)>;
+use crate::cni::{About, CniResult, Command, Environment, Error, Invocation, Outcome, Request, Target, Valid};
 
 /// A plugin: what it does for each command. Adding one is a folder and a line in [`crate::PLUGINS`].
 pub struct Plugin {

@@ -14,6 +14,15 @@ impl CniArgs {
         Self(text.into())
     }
 
+    /// The value of one key, for a plugin that does not mind what else there is.
+    pub fn find(&self, key: &str) -> Option<&str> {
+        self.0
+            .split(';')
+            .filter_map(|pair| pair.split_once('='))
+            .rfind(|(found, _)| *found == key)
+            .map(|(_, value)| value)
+    }
+
     /// The values of `known` keys, which are matched exactly; the last of a key wins.
     ///
     /// # Errors
@@ -86,6 +95,8 @@ mod tests {
         ] {
             assert_eq!(values(text), expected.map(str::to_owned).map_err(str::to_owned), "{text:?}");
         }
+        let loose = CniArgs::new("x;A=1;K8S_POD_NAME=db;A=2");
+        assert_eq!((loose.find("A"), loose.find("x"), loose.find("K8S_POD_NAME")), (Some("2"), None, Some("db")));
         assert_eq!(CniArgs::new("x").values(&[]).unwrap_err().kind.code(), 4);
     }
 }

@@ -72,7 +72,7 @@ pub enum Command {
     /// Detach it.
     Del(Target),
     /// Detach everything in this network but these. `None`: the runtime did not say which are valid.
-    Gc(Option<BTreeSet<(ContainerId, LinkName)>>),
+    Gc(Option<Valid>),
     /// Say whether ADD would work.
     Status,
 }
@@ -90,9 +90,12 @@ pub struct Target {
     pub args: CniArgs,
 }
 
+/// The attachments of a network that a runtime says are still valid.
+pub type Valid = BTreeSet<(ContainerId, LinkName)>;
+
 /// An entry of `cni.dev/valid-attachments`.
 #[derive(Deserialize)]
-struct Valid {
+struct Entry {
     #[serde(rename = "containerID")]
     container: ContainerId,
     ifname: LinkName,
@@ -235,13 +238,13 @@ fn run_dir(config: &Value, env: Option<PathBuf>) -> Result<PathBuf, Error> {
 /// The runtime's list of what is still valid, under either of its two keys.
 ///
 /// An absent list says nothing, an empty one says that nothing is valid: the first must never be taken for the second.
-fn valid_attachments(config: &Value) -> Result<Option<BTreeSet<(ContainerId, LinkName)>>, Error> {
+fn valid_attachments(config: &Value) -> Result<Option<Valid>, Error> {
     let keys = ["cni.dev/valid-attachments", "cni.dev/attachments"];
     let Some((key, list)) = keys.into_iter().find_map(|key| find(config, key).map(|list| (key, list))) else {
         return Ok(None);
     };
-    let list: Vec<Valid> = decode(list).map_err(|error| Error::from(error).context(key))?;
-    Ok(Some(list.into_iter().map(|valid| (valid.container, valid.ifname)).collect()))
+    let list: Vec<Entry> = decode(list).map_err(|error| Error::from(error).context(key))?;
+    Ok(Some(list.into_iter().map(|entry| (entry.container, entry.ifname)).collect()))
 }
 
 fn prev_result(command: &Command, config: &Value, version: Version) -> Result<Option<CniResult>, Error> {

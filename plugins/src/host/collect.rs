@@ -10,7 +10,7 @@ use netd_model::{
 };
 
 use super::{Host, PATIENCE};
-use crate::{cni::Error, verb::Valid};
+use crate::cni::{Error, Valid};
 
 impl Host {
     /// Removes all attachments of a network but the valid ones, and goes on after a failure.
