@@ -63,6 +63,11 @@ impl Store {
         acquire(&self.run_dir.join("locks/shared"), Some(deadline))
     }
 
+    /// The same without waiting: `None` when another process holds it.
+    pub fn try_lock_shared(&self) -> Result<Option<Lock>> {
+        at_once(acquire(&self.run_dir.join("locks/shared"), None))
+    }
+
     /// The lock of a network's settings and of what its attachments alone share; taken as [`Store::lock_shared`] is.
     ///
     /// # Errors
