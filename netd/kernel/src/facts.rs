@@ -9,6 +9,7 @@ use netd_model::{
     name::LinkName,
     object::{Link, Route, Side, SysctlPath},
 };
+use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
 use crate::{
     error::Error,
@@ -136,4 +137,11 @@ impl Space {
         let found = self.socket()?.dump(&mut requests, |body| route::read(side, name, body));
         found.map_err(|fault| Error::at(fault, |_| format!("ip route show dev {name}")))
     }
+}
+
+/// The number of an interface of the calling thread's namespace. It waits for no lock of the kernel's (`SIOCGIFINDEX`),
+/// so that who serves names never waits for who changes interfaces.
+pub fn link_index(name: &LinkName) -> Option<u32> {
+    let socket = net::socket_with(AddressFamily::UNIX, SocketType::DGRAM, SocketFlags::CLOEXEC, None).ok()?;
+    net::netdevice::name_to_index(&socket, name.as_str()).ok()
 }

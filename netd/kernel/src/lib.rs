@@ -18,6 +18,7 @@ mod wire;
 
 pub use error::Error;
 pub use events::{Event, Events};
+pub use facts::link_index;
 pub use kernel::Kernel;
 pub use netns::Netns;
 pub use nft::{
