@@ -1,4 +1,44 @@
 //! Owns: signals, timers, tasks, control socket.
 //! Never: a container's interface.
+//!
+//! Data flows one way: store -> snapshot -> [`zones`] -> dns, and snapshot -> [`repair`] -> plan -> kernel. [`run`] is
+//! the loop that makes it flow; what it waits for is in [`sources`], and [`rounds`] is the thread that changes things.
 
-fn main() {}
+mod check;
+mod cli;
+mod command;
+mod event;
+mod firewall;
+mod heard;
+mod logs;
+mod look;
+mod pace;
+mod poke;
+mod ready;
+mod reclaim;
+mod repair;
+mod resolv;
+mod rounds;
+mod run;
+mod settings;
+mod show;
+mod sources;
+mod zones;
+
+#[cfg(test)]
+mod sample;
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match command::execute(cli::Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to tell when standard error is closed.
+            drop(writeln!(std::io::stderr(), "netd: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Whether everything is as it should be: what `netd check` finds and what it advises.
+
+use std::path::Path;
+
+use netd_kernel::Kernel;
+use netd_model::plan::Plan;
+use netd_store::{Reader, Snapshot, Store};
+
+use crate::{firewall, logs::chain, look::Look, poke, resolv, run::RESOLV, settings::Settings};
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    what: &'static str,
+    /// What is wrong, and what to do about it; none where all is well.
+    wrong: Option<String>,
+}
+
+/// Looks at everything.
+pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
+    let store = Store::open(&settings.run_dir);
+    let snapshot = Reader::new(store.clone()).read();
+    let mut kernel = Kernel::open(None);
+    let found = |what, wrong: Result<(), String>| Finding { what, wrong: wrong.err() };
+    let mut findings = vec![
+        found("daemon", daemon(&settings.run_dir)),
+        found("documents", documents(&snapshot)),
+        found("nft", nft()),
+        found("resolvers", resolvers(settings)),
+    ];
+    let look = store.boot().map_err(|error| chain(&error));
+    match look.and_then(|boot| Look::now(&snapshot, &boot.id, &mut kernel).map_err(|error| chain(&error))) {
+        Ok(look) => {
+            findings.push(found("networks", networks(&look, &mut kernel)));
+            findings.push(found("firewall", firewall(&look, &mut kernel)));
+        }
+        Err(error) => findings.push(found("networks", Err(error))),
+    }
+    findings
+}
+
+/// The findings as lines.
+pub(crate) fn report(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| match &finding.wrong {
+        None => format!("{:<10} ok\n", finding.what),
+        Some(wrong) => format!("{:<10} {}\n", finding.what, wrong.trim_end().replace('\n', "\n           ")),
+    };
+    findings.iter().map(line).collect()
+}
+
+/// Whether nothing is wrong.
+pub(crate) fn is_well(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.wrong.is_none())
+}
+
+fn daemon(run_dir: &Path) -> Result<(), String> {
+    if poke::is_served(run_dir) {
+        Ok(())
+    } else {
+        Err(format!("netd does not run for {}: systemctl start netd", run_dir.display()))
+    }
+}
+
+fn documents(snapshot: &Snapshot) -> Result<(), String> {
+    let broken: Vec<String> = snapshot.broken.iter().map(|error| chain(error.as_ref())).collect();
+    if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
+}
+
+fn resolvers(settings: &Settings) -> Result<(), String> {
+    if !settings.upstreams.is_empty() {
+        return Ok(());
+    }
+    let advice = "name one there, or set `upstreams` in netd.toml";
+    match resolv::servers(Path::new(RESOLV)) {
+        Ok(servers) if servers.is_empty() => Err(format!("{RESOLV} names no server: {advice}")),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("read {RESOLV}: {error}: {advice}")),
+    }
+}
+
+/// The program is loaded without being asked; only who has no `nft` must act.
+fn nft() -> Result<(), String> {
+    if netd_kernel::has_nft() { Ok(()) } else { Err("there is no nft on this host: apt install nftables".to_owned()) }
+}
+
+fn networks(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
+    let plan = look.plan(kernel).map_err(|error| chain(&error))?;
+    let mut wrong = Vec::new();
+    if plan != Plan::default() {
+        wrong.push(format!("not as recorded; a running netd does this:\n{plan}"));
+    }
+    if !look.dead.is_empty() {
+        wrong.push(format!("{} attachments of dead containers wait to be taken back", look.dead.len()));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+fn firewall(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
+    let chains = kernel.hooked_chains().map_err(|error| chain(&error))?;
+    let advice: Vec<String> = firewall::advice(&chains, &look.bridges()).collect();
+    if advice.is_empty() { Ok(()) } else { Err(advice.join("\n")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_is_a_line_and_says_what_to_do() {
+        let findings = [
+            Finding { what: "nft", wrong: None },
+            Finding { what: "networks", wrong: Some("not as recorded:\nhost ip link\n".to_owned()) },
+        ];
+        let expected = "\
+nft        ok
+networks   not as recorded:
+           host ip link
+";
+        assert_eq!(report(&findings), expected);
+        assert!(!is_well(&findings));
+        assert!(is_well(&findings[..1]));
+    }
+}

@@ -1,0 +1,112 @@
+//! What each command does.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use clap::CommandFactory;
+use netd_kernel::Kernel;
+use netd_model::name::NetworkName;
+use netd_store::{NetworkSettings, Reader, Snapshot, Store};
+use serde::Serialize;
+
+use crate::{
+    check,
+    cli::{Cli, Command, Subject},
+    logs::Logs,
+    look::Look,
+    run,
+    settings::Settings,
+    show::{self, Row},
+};
+
+/// How long `netd pause` waits for a verb that changes the network just now.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Threads that answer questions; the loop and repair have their own.
+const WORKERS: usize = 2;
+
+/// Does what the command line says.
+pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Run { config } => serve(config.file)?,
+        Command::Show { subject, json, config } => print(&shown(subject, json, &settings(config.file.as_deref())?)?)?,
+        Command::Check { config } => {
+            let findings = check::findings(&settings(config.file.as_deref())?);
+            print(&check::report(&findings))?;
+            return Ok(if check::is_well(&findings) { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Pause { network, config } => pause(&settings(config.file.as_deref())?, &network, true)?,
+        Command::Resume { network, config } => pause(&settings(config.file.as_deref())?, &network, false)?,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "netd", &mut script);
+            print(&String::from_utf8(script)?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn settings(file: Option<&Path>) -> anyhow::Result<Settings> {
+    Ok(Settings::read(file, std::env::var_os("NETD_RUN_DIR"))?)
+}
+
+fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
+    let settings = settings(file.as_deref())?;
+    let logs = Logs::start(&settings.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    runtime.block_on(run::run(file, settings, logs))
+}
+
+fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {
+    let store = Store::open(&settings.run_dir);
+    let boot = store.boot()?.id;
+    let snapshot = Reader::new(store).read();
+    let attachments = snapshot.attachments.values().map(Arc::as_ref);
+    match subject {
+        Subject::Networks => text(json, &show::networks(attachments, &paused(&snapshot))),
+        Subject::Attachments => text(json, &show::attachments(attachments)),
+        Subject::Names => text(json, &show::names(attachments, &boot)),
+        Subject::Plan => {
+            let mut kernel = Kernel::open(None);
+            let plan = Look::now(&snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;
+            if json { Ok(serde_json::to_string_pretty(&plan)? + "\n") } else { Ok(plan.to_string()) }
+        }
+    }
+}
+
+fn text<R: Row + Serialize>(json: bool, rows: &[R]) -> anyhow::Result<String> {
+    if json { Ok(serde_json::to_string_pretty(rows)? + "\n") } else { Ok(show::table(rows)) }
+}
+
+fn paused(snapshot: &Snapshot) -> BTreeSet<NetworkName> {
+    let paused = snapshot.networks.iter().filter(|(_, settings)| settings.paused);
+    paused.map(|(network, _)| network.clone()).collect()
+}
+
+fn pause(settings: &Settings, network: &NetworkName, paused: bool) -> anyhow::Result<()> {
+    let store = Store::open(&settings.run_dir);
+    let is_known = Reader::new(store.clone()).read().attachments.keys().any(|id| id.network == *network);
+    let _lock = store.lock_network(network, Instant::now() + PATIENCE)?;
+    let old = store.network(network)?;
+    if paused && !old.paused && !is_known {
+        anyhow::bail!("network {network} has no attachments, see `netd show networks`");
+    }
+    store.write_network(network, &NetworkSettings { paused, ..old })?;
+    Ok(())
+}
+
+/// The one place that writes to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        // The reader has seen enough, as in `netd show names | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("write to standard output"),
+    }
+}

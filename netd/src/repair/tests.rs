@@ -1,0 +1,161 @@
+use netd_model::{object::Port, plan::plan};
+
+use super::*;
+use crate::sample;
+
+fn web() -> Vec<Attachment> {
+    vec![sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", "10.1.0.8")]
+}
+
+/// All that repair wants for these.
+fn wanted(attachments: &[Attachment]) -> State {
+    let mut wanted = shared(attachments);
+    wanted.extend(attachments.iter().flat_map(own));
+    wanted
+}
+
+/// The host as it is when all is well.
+fn intact() -> State {
+    let mut state: State = web().iter().flat_map(Attachment::wanted).collect();
+    state.retain(|object| object.side() == Side::Host);
+    state
+}
+
+fn script(observed: &State) -> String {
+    let web = web();
+    let wanted = wanted(&web);
+    plan(&permitted(&wanted, observed), observed).to_string()
+}
+
+fn without(mut state: State, gone: impl Fn(&Object) -> bool) -> State {
+    state.retain(|object| !gone(object));
+    state
+}
+
+fn change(state: &mut State, name: &str, change: impl Fn(&mut Link)) {
+    let mut link = state.link(Side::Host, &name.parse().unwrap()).unwrap().clone();
+    change(&mut link);
+    state.insert(Object::Link(link));
+}
+
+fn veth(container: &str) -> String {
+    sample::attachment("web", container, "10.1.0.7").id.host_link().to_string()
+}
+
+#[test]
+fn what_is_intact_needs_no_repair() {
+    assert_eq!(script(&intact()), "nothing to do\n");
+}
+
+#[test]
+fn a_flushed_ruleset_is_loaded_and_filled_again() {
+    let observed = without(intact(), |object| matches!(object, Object::Program(_) | Object::Element(_)));
+    let expected = "\
+host       nft add table inet netd # version 1
+host       nft add element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
+host       nft add element inet netd masquerade4 { 10.1.0.8 } # web/c2/eth0
+";
+    assert_eq!(script(&observed), expected);
+}
+
+#[test]
+fn a_bridge_that_was_set_down_comes_up_with_its_address() {
+    let mut observed = without(intact(), |object| matches!(object, Object::Address(_)));
+    change(&mut observed, "br-web", |bridge| bridge.up = Some(false));
+    let expected = "\
+host       ip address add 10.1.0.1/24 dev br-web
+host       ip link set dev br-web up
+";
+    assert_eq!(script(&observed), expected);
+}
+
+#[test]
+fn a_deleted_bridge_is_made_again_and_its_ports_are_put_back() {
+    let bridge = Key::Link(Side::Host, "br-web".parse().unwrap());
+    let mut observed = without(intact(), |object| object.key() == bridge || object.carrier() == Some(bridge.clone()));
+    for container in ["c1", "c2"] {
+        change(&mut observed, &veth(container), |link| link.port = None);
+    }
+    let expected = format!(
+        "\
+host       ip link add dev br-web address 02:00:00:00:00:01 group netd type bridge
+host       ip address add 10.1.0.1/24 dev br-web
+host       ip link set dev br-web up
+host       ip link set dev {} master br-web hairpin on
+host       ip link set dev {} master br-web hairpin on
+",
+        veth("c1").min(veth("c2")),
+        veth("c1").max(veth("c2")),
+    );
+    assert_eq!(script(&observed), expected);
+}
+
+#[test]
+fn a_port_that_was_set_down_or_changed_is_left_alone() {
+    let mut observed = intact();
+    change(&mut observed, &veth("c1"), |link| {
+        link.up = Some(false);
+        link.port = link.port.clone().map(|port| Port { hairpin: Some(false), ..port });
+    });
+    observed.remove(&Key::Sysctl(Side::Host, format!("net/ipv6/conf/{}/disable_ipv6", veth("c1")).parse().unwrap()));
+    assert_eq!(script(&observed), "nothing to do\n");
+}
+
+#[test]
+fn a_veth_that_is_gone_is_not_made_again() {
+    let gone = veth("c1");
+    assert_eq!(
+        script(&without(intact(), |object| matches!(object, Object::Link(link) if link.name.as_str() == gone))),
+        "nothing to do\n"
+    );
+}
+
+#[test]
+fn a_veth_that_is_somebody_elses_by_now_is_left_alone() {
+    let mut observed = intact();
+    change(&mut observed, &veth("c1"), |link| {
+        link.port = None;
+        link.alias = Some("web/other/eth0".to_owned());
+    });
+    assert_eq!(script(&observed), "nothing to do\n");
+}
+
+#[test]
+fn a_foreign_bridge_that_took_the_name_of_ours_is_left_alone() {
+    let mut observed = without(intact(), |object| matches!(object, Object::Address(_)));
+    change(&mut observed, "br-web", |bridge| {
+        bridge.group = Some(0);
+        bridge.up = Some(false);
+    });
+    change(&mut observed, &veth("c1"), |link| link.port = None);
+    assert_eq!(script(&observed), "nothing to do\n");
+}
+
+#[test]
+fn nothing_of_a_bridge_that_was_found_is_wanted() {
+    let mut found = sample::attachment("web", "c1", "10.1.0.7");
+    let section = found.sections.get_mut("bridge").unwrap();
+    change(&mut section.shared, "br-web", |bridge| bridge.group = None);
+    let found = [found];
+    let wanted = wanted(&found).iter().map(|object| format!("{:?}", object.key())).collect::<Vec<_>>();
+    assert!(!wanted.iter().any(|key| key.contains("br-web") || key.contains("veth")), "{wanted:#?}");
+    assert!(wanted.iter().any(|key| key.contains("Masquerade4")), "{wanted:#?}");
+}
+
+#[test]
+fn nothing_in_a_container_is_wanted() {
+    assert!(wanted(&web()).iter().all(|object| object.side() == Side::Host));
+}
+
+#[test]
+fn a_program_newer_than_ours_is_not_asked_for() {
+    let mut newer = sample::attachment("web", "c1", "10.1.0.7");
+    let program = Program { family: netd_model::element::Family::Inet, version: 999 };
+    newer.sections.get_mut("bridge").unwrap().shared.insert(Object::Program(program));
+    let shared = shared(&[newer]);
+    let found = shared.iter().find_map(|object| match object {
+        Object::Program(program) => Some(program.version),
+        _ => None,
+    });
+    assert_eq!(found, Some(program.family.version()));
+}

@@ -1,0 +1,228 @@
+//! Rounds of repair, on a thread of their own: they wait for the kernel, and names must not wait for them.
+//!
+//! A round looks at all that attachments want of the host and takes no lock for that. Only what is not as it should be
+//! is looked at again under its lock, with its document read again, and then changed.
+
+mod take_back;
+
+use std::{
+    io,
+    sync::{Arc, mpsc::SyncSender},
+    thread,
+    time::Instant,
+};
+
+use netd_kernel::Kernel;
+use netd_model::{
+    attachment::{Attachment, AttachmentId, Progress},
+    name::NetworkName,
+    object::{Key, Object, Side, State, Sysctl, SysctlPath},
+    plan::{Plan, plan},
+};
+use netd_store::{Snapshot, Store};
+use tokio::sync::mpsc;
+
+use crate::{
+    event::Event,
+    firewall,
+    logs::{Once, chain},
+    look::Look,
+    pace::Depth,
+    reclaim::Dead,
+    repair,
+};
+
+/// What a round works on.
+#[derive(Debug)]
+pub(crate) struct Job {
+    /// What was recorded when it began.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Whether what dead containers left is taken back.
+    pub(crate) gc: bool,
+    /// How far to look.
+    pub(crate) depth: Depth,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Rounds {
+    jobs: SyncSender<Job>,
+}
+
+/// What the thread keeps from round to round.
+struct Worker {
+    store: Store,
+    boot: Arc<str>,
+    kernel: Kernel,
+    /// The last one at everything.
+    look: Look,
+    dead: Dead,
+    failures: Once,
+    warnings: Once,
+}
+
+/// Documents of killed verbs that one round ends: removing an interface takes the kernel 20 ms.
+const FINISHED_AT_ONCE: usize = 16;
+
+/// Whether the repair of one thing failed; the others go on.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+impl Rounds {
+    /// Starts the thread; at the end of each round it puts [`Event::RoundEnded`] into the queue.
+    pub(crate) fn start(store: Store, boot: Arc<str>, events: mpsc::Sender<Event>) -> io::Result<Self> {
+        let (jobs, work) = std::sync::mpsc::sync_channel::<Job>(1);
+        thread::Builder::new().name("repair".to_owned()).spawn(move || {
+            let mut worker = Worker::new(store, boot);
+            for job in work {
+                worker.round(&job);
+                if events.blocking_send(Event::RoundEnded).is_err() {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self { jobs })
+    }
+
+    /// Begins a round. There is one at a time, see [`crate::pace`].
+    pub(crate) fn begin(&self, job: Job) {
+        if self.jobs.try_send(job).is_err() {
+            tracing::error!("thread of repair is not there");
+        }
+    }
+}
+
+impl Worker {
+    fn new(store: Store, boot: Arc<str>) -> Self {
+        Self {
+            store,
+            boot,
+            kernel: Kernel::open(None),
+            look: Look::default(),
+            dead: Dead::default(),
+            failures: Once::default(),
+            warnings: Once::default(),
+        }
+    }
+
+    fn round(&mut self, job: &Job) {
+        let mut failures = Vec::new();
+        let mut note = |what: &str, outcome: Outcome| {
+            if let Err(error) = outcome {
+                failures.push(format!("{what}: {}", chain(error.as_ref())));
+            }
+        };
+        if job.depth == Depth::All {
+            match Look::now(&job.snapshot, &self.boot, &mut self.kernel) {
+                Ok(look) => self.look = look,
+                Err(error) => note("look at interfaces", Err(error.into())),
+            }
+        }
+        let look = std::mem::take(&mut self.look);
+        for (network, shared) in &look.shared {
+            note(&format!("network {network}"), self.repair_shared(network, shared));
+        }
+        if job.depth == Depth::All {
+            self.see_to_each(&look, &mut note);
+            note("look at firewalls", self.warn_of_firewalls(&look));
+        }
+        let due = self.dead.due(&look.dead, Instant::now());
+        for id in due.iter().filter(|_| job.gc) {
+            note(&id.owner(), self.take_back(id));
+        }
+        self.look = look;
+        self.failures.say(failures, |error| tracing::warn!(error, "repair failed"));
+    }
+
+    /// What is each attachment's own, and what killed verbs left.
+    fn see_to_each(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
+        match self.broken(look) {
+            Ok(broken) => broken.iter().for_each(|id| note(&id.owner(), self.repair_own(id))),
+            Err(error) => note("look at attachments", Err(error.into())),
+        }
+        for id in look.unfinished.iter().take(FINISHED_AT_ONCE) {
+            note(&id.owner(), self.finish(id));
+        }
+    }
+
+    /// Firewalls of others that keep questions from us are their owners' to open; each is named once.
+    fn warn_of_firewalls(&mut self, look: &Look) -> Outcome {
+        let (chains, bridges) = (self.kernel.hooked_chains()?, look.bridges());
+        self.warnings
+            .say(firewall::advice(&chains, &bridges), |advice| tracing::warn!(advice, "firewall drops questions"));
+        Ok(())
+    }
+
+    /// Puts back what a network's attachments share, under the lock for that if there is something to put back.
+    fn repair_shared(&mut self, network: &NetworkName, wanted: &State) -> Outcome {
+        if self.plan(wanted)?.is_empty() {
+            return Ok(());
+        }
+        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
+        if self.store.network(network)?.paused {
+            return Ok(());
+        }
+        // Forwarding would take the host's own default route: first, and apart, because the order matters.
+        for wanted in [self.kept_default_routes(wanted)?, wanted.clone()] {
+            let plan = self.plan(&wanted)?;
+            tell(&plan, network);
+            self.kernel.apply(&plan)?;
+        }
+        Ok(())
+    }
+
+    /// What must be there before IPv6 is forwarded, where that is wanted: interfaces that take their default route from
+    /// a router's word go on doing so only with `accept_ra` = 2.
+    fn kept_default_routes(&mut self, wanted: &State) -> Result<State, netd_kernel::Error> {
+        let forwarding = SysctlPath::of_namespace("ipv6/conf/all/forwarding");
+        if wanted.find(&Key::Sysctl(Side::Host, forwarding)).is_none() {
+            return Ok(State::default());
+        }
+        let accepting = self.kernel.interfaces_accepting_ra()?.into_iter();
+        let sysctls = accepting.map(|link| Sysctl {
+            side: Side::Host,
+            path: SysctlPath::of_link("ipv6", &link, "accept_ra"),
+            value: "2".to_owned(),
+        });
+        Ok(sysctls.map(Object::Sysctl).collect())
+    }
+
+    /// The attachments of which something of their own is broken.
+    fn broken(&mut self, look: &Look) -> Result<Vec<AttachmentId>, netd_kernel::Error> {
+        let own: Vec<(&AttachmentId, State)> =
+            look.living.iter().map(|attachment| (&attachment.id, repair::own(attachment))).collect();
+        let all: State = own.iter().flat_map(|(_, wanted)| wanted.iter().cloned()).collect();
+        let observed = self.kernel.observe(&repair::keys(&all))?;
+        let is_broken = |wanted: &State| !plan(&repair::permitted(wanted, &observed), &observed).is_empty();
+        Ok(own.into_iter().filter(|(_, wanted)| is_broken(wanted)).map(|(id, _)| id.clone()).collect())
+    }
+
+    /// Puts back what is one attachment's own, if nobody else works on it.
+    fn repair_own(&mut self, id: &AttachmentId) -> Outcome {
+        let Some(_lock) = self.store.try_lock_attachment(&id.container, &id.ifname)? else { return Ok(()) };
+        let Some(attachment) = self.store.read(id)?.filter(|attachment| self.is_to_be_repaired(attachment)) else {
+            return Ok(());
+        };
+        if self.store.network(&id.network)?.paused {
+            return Ok(());
+        }
+        let plan = self.plan(&repair::own(&attachment))?;
+        tell(&plan, &id.network);
+        Ok(self.kernel.apply(&plan)?)
+    }
+
+    fn is_to_be_repaired(&self, attachment: &Attachment) -> bool {
+        attachment.progress == Progress::Ready && *attachment.boot == *self.boot
+    }
+
+    fn plan(&mut self, wanted: &State) -> Result<Plan, netd_kernel::Error> {
+        let observed = self.kernel.observe(&repair::keys(wanted))?;
+        Ok(plan(&repair::permitted(wanted, &observed), &observed))
+    }
+}
+
+/// One line per step.
+fn tell(plan: &Plan, network: &NetworkName) {
+    for step in &plan.steps {
+        tracing::info!(%network, %step, "repaired");
+    }
+}

@@ -1,0 +1,230 @@
+//! The daemon: one loop. Each turn looks at what is recorded now, serves that, and lets repair see to it.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::Context;
+use netd_store::{Reader, Snapshot, Store};
+use sd_notify::NotifyState;
+
+use crate::{
+    event::Burst,
+    heard,
+    logs::{Logs, Once, chain},
+    pace::Pace,
+    poke::Pokes,
+    rounds::{Job, Rounds},
+    settings::Settings,
+    sources::Sources,
+    zones::{self, Served},
+};
+
+const PORT: u16 = 53;
+
+pub(crate) const RESOLV: &str = "/etc/resolv.conf";
+
+/// How long a round of repair may take to end when netd stops. What is half done then is done by the next netd.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// All that a turn works on.
+struct Daemon {
+    /// The settings' file, where one was named.
+    file: Option<PathBuf>,
+    settings: Settings,
+    logs: Logs,
+    boot: Arc<str>,
+    reader: Reader,
+    snapshot: Arc<Snapshot>,
+    served: Vec<Served>,
+    server: dns::Server,
+    listeners: Vec<dns::Listener>,
+    /// Listeners that could not be opened are tried again.
+    bind_failures: Once,
+    broken_documents: Once,
+    pace: Pace,
+    rounds: Rounds,
+    /// The generation of the first snapshot: later than that of any netd before this one, as long as the clock is.
+    first_generation: u64,
+}
+
+/// Serves until SIGTERM.
+///
+/// # Errors
+/// What makes it impossible to begin: the run directory, the socket, the settings. Nothing that comes later.
+pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -> anyhow::Result<()> {
+    let store = Store::open(&settings.run_dir);
+    let (mut sources, events) = Sources::open(&store, Path::new(RESOLV))?;
+    let boot: Arc<str> = store.boot()?.id.into();
+    let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
+    heard::start(events.clone())?;
+    let rounds = Rounds::start(store.clone(), Arc::clone(&boot), events.clone())?;
+    let mut daemon = Daemon {
+        file,
+        settings,
+        logs,
+        boot,
+        reader: Reader::new(store),
+        snapshot: Arc::default(),
+        served: Vec::new(),
+        server: dns::Server::new(PORT),
+        listeners: Vec::new(),
+        bind_failures: Once::default(),
+        broken_documents: Once::default(),
+        pace: Pace::new(Instant::now()),
+        rounds,
+        first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+    };
+    daemon.turn(Burst { store: true, resolv: true, ..Burst::default() }, &mut sources).await;
+    let pokes = tokio::spawn(pokes.serve(events));
+    notify(&[NotifyState::Ready]);
+    tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.served.len(), "started");
+    loop {
+        let burst = sources.next(daemon.pace.next()).await;
+        if burst.stop {
+            break;
+        }
+        daemon.turn(burst, &mut sources).await;
+    }
+    notify(&[NotifyState::Stopping]);
+    pokes.abort();
+    drop(pokes.await);
+    daemon.stop(&mut sources).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+impl Daemon {
+    /// One turn of the loop: names first, because plugins wait for them.
+    async fn turn(&mut self, burst: Burst, sources: &mut Sources) {
+        if burst.reload {
+            self.reload();
+        }
+        if burst.resolv || burst.reload {
+            let host = sources.resolv.read();
+            let own = &self.settings.upstreams;
+            self.server.set_upstreams(if own.is_empty() { host.to_vec() } else { own.clone() });
+        }
+        // A poke's document is there, but its event may still wait to be read.
+        let is_told = sources.watch.changed().unwrap_or_else(|error| {
+            tracing::debug!(%error, "store not watched");
+            true
+        });
+        if is_told || burst.store || burst.timer || burst.reload {
+            self.read_store();
+        }
+        self.listen(burst.timer).await;
+        for poke in burst.pokes {
+            // Who asked may have gone.
+            let _ = poke.send(self.generation());
+        }
+        self.pace_repair(burst.kernel, burst.round_ended);
+        if burst.timer {
+            notify(&[NotifyState::Watchdog]);
+        }
+    }
+
+    /// Serves what is recorded now.
+    fn read_store(&mut self) {
+        let snapshot = self.reader.read();
+        if snapshot.generation == self.snapshot.generation {
+            return;
+        }
+        self.broken_documents.say(snapshot.broken.iter().map(|error| chain(error.as_ref())), |error| {
+            tracing::warn!(error, "document not readable");
+        });
+        tell_changes(&self.snapshot, &snapshot);
+        self.snapshot = Arc::new(snapshot);
+        let attachments = self.snapshot.attachments.values().map(Arc::as_ref);
+        self.served = zones::served(attachments, &self.boot);
+        let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
+        self.server.set_zones(Arc::new(zones));
+        self.pace.ask();
+    }
+
+    /// Listens where names are served now: bridges come, go, and are made again under another number.
+    async fn listen(&mut self, again: bool) {
+        let wanted = zones::listeners(&self.served, netd_kernel::link_index);
+        if wanted == self.listeners && !(again && self.bind_failures.is_any()) {
+            return;
+        }
+        self.listeners.clone_from(&wanted);
+        let failures = self.server.set_listeners(wanted).await;
+        self.bind_failures.say(failures.iter().map(|error| chain(error)), |error| {
+            tracing::warn!(error, "names are not served on an address");
+        });
+    }
+
+    fn pace_repair(&mut self, kernel_changed: bool, round_ended: bool) {
+        let now = Instant::now();
+        if kernel_changed {
+            self.pace.ask();
+        }
+        if round_ended {
+            self.pace.end(now);
+        }
+        if let Some(depth) = self.pace.begin(now) {
+            self.rounds.begin(Job { snapshot: Arc::clone(&self.snapshot), gc: self.settings.gc, depth });
+        }
+    }
+
+    /// Takes the settings of the file, but for the run directory, which plugins found already.
+    fn reload(&mut self) {
+        match Settings::read(self.file.as_deref(), std::env::var_os("NETD_RUN_DIR")) {
+            Ok(settings) => {
+                if settings.run_dir != self.settings.run_dir {
+                    tracing::warn!(run_dir = %settings.run_dir.display(), "another run_dir needs a restart");
+                }
+                self.logs.filter(&settings.log);
+                self.settings = Settings { run_dir: std::mem::take(&mut self.settings.run_dir), ..settings };
+                tracing::info!("settings read");
+            }
+            Err(error) => tracing::error!(error = chain(&error), "settings not read, the old ones stay"),
+        }
+    }
+
+    /// Lets questions and a round of repair end.
+    async fn stop(&mut self, sources: &mut Sources) {
+        self.server.stop().await;
+        let end = async {
+            while self.pace.next().is_none() {
+                if sources.next(None).await.round_ended {
+                    self.pace.end(Instant::now());
+                }
+            }
+        };
+        if tokio::time::timeout(FAREWELL, end).await.is_err() {
+            tracing::warn!("stopped in the middle of a repair");
+        }
+    }
+
+    /// The generation of what is served; it only grows.
+    fn generation(&self) -> u64 {
+        self.first_generation.saturating_add(self.snapshot.generation)
+    }
+}
+
+/// One line per attachment that came or went.
+fn tell_changes(old: &Snapshot, new: &Snapshot) {
+    let ready = |snapshot: &Snapshot| -> BTreeSet<_> {
+        let ready = snapshot.attachments.values().filter(|attachment| zones::is_served(attachment, &attachment.boot));
+        ready.map(|attachment| attachment.id.clone()).collect()
+    };
+    let (old, new) = (ready(old), ready(new));
+    for id in new.difference(&old) {
+        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
+    }
+    for id in old.difference(&new) {
+        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
+    }
+}
+
+/// Tells systemd, where it started us.
+fn notify(states: &[NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "service manager not notified");
+    }
+}

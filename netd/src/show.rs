@@ -1,0 +1,219 @@
+//! What is recorded, as rows for people and as JSON for programs.
+
+mod table;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
+
+use netd_model::{
+    attachment::{Attachment, Listen, Progress},
+    name::{ContainerId, HostName, LinkName, NetworkName},
+    object::{Object, Side},
+};
+use serde::Serialize;
+
+pub(crate) use table::{Row, table};
+
+/// A network: what its attachments recorded.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NetworkRow {
+    network: NetworkName,
+    domains: BTreeSet<HostName>,
+    listen: BTreeSet<Listen>,
+    attachments: usize,
+    paused: bool,
+}
+
+/// A container in a network.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct AttachmentRow {
+    network: NetworkName,
+    container: ContainerId,
+    ifname: LinkName,
+    progress: Progress,
+    addresses: BTreeSet<IpAddr>,
+    host_link: Option<LinkName>,
+}
+
+/// A name, whole, and the addresses it stands for.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NameRow {
+    name: String,
+    addresses: Vec<IpAddr>,
+    container: ContainerId,
+    network: NetworkName,
+    ttl: u32,
+}
+
+/// The networks that have attachments or are paused.
+pub(crate) fn networks<'a>(
+    attachments: impl IntoIterator<Item = &'a Attachment>,
+    paused: &BTreeSet<NetworkName>,
+) -> Vec<NetworkRow> {
+    let empty = |network: &NetworkName| NetworkRow {
+        network: network.clone(),
+        domains: BTreeSet::new(),
+        listen: BTreeSet::new(),
+        attachments: 0,
+        paused: paused.contains(network),
+    };
+    let mut rows: BTreeMap<NetworkName, NetworkRow> = paused.iter().map(|name| (name.clone(), empty(name))).collect();
+    for attachment in attachments {
+        let network = &attachment.id.network;
+        let row = rows.entry(network.clone()).or_insert_with(|| empty(network));
+        row.attachments += 1;
+        if let Some(names) = attachment.names() {
+            row.domains.insert(names.domain.clone());
+            row.listen.extend(names.listen.iter().cloned());
+        }
+    }
+    rows.into_values().collect()
+}
+
+/// The attachments, whatever their progress.
+pub(crate) fn attachments<'a>(attachments: impl IntoIterator<Item = &'a Attachment>) -> Vec<AttachmentRow> {
+    let row = |attachment: &Attachment| AttachmentRow {
+        network: attachment.id.network.clone(),
+        container: attachment.id.container.clone(),
+        ifname: attachment.id.ifname.clone(),
+        progress: attachment.progress,
+        addresses: addresses(attachment),
+        host_link: attachment.host_link(),
+    };
+    attachments.into_iter().map(row).collect()
+}
+
+/// The names that are served, in their order.
+pub(crate) fn names<'a>(attachments: impl IntoIterator<Item = &'a Attachment>, boot: &str) -> Vec<NameRow> {
+    let served = attachments.into_iter().filter(|attachment| crate::zones::is_served(attachment, boot));
+    let mut rows: Vec<NameRow> = served.flat_map(names_of).collect();
+    rows.sort_by(|a, b| (&a.name, &a.addresses).cmp(&(&b.name, &b.addresses)));
+    rows
+}
+
+fn names_of(attachment: &Attachment) -> Vec<NameRow> {
+    let Some(names) = attachment.names() else { return Vec::new() };
+    let row = |name: &HostName| NameRow {
+        name: format!("{name}.{}", names.domain),
+        addresses: names.addresses.clone(),
+        container: attachment.id.container.clone(),
+        network: attachment.id.network.clone(),
+        ttl: names.ttl,
+    };
+    names.names.iter().map(row).collect()
+}
+
+/// The container's addresses in this network, as recorded.
+fn addresses(attachment: &Attachment) -> BTreeSet<IpAddr> {
+    let objects = attachment.sections.values().flat_map(|section| section.own.iter());
+    let set = objects.filter_map(|object| match object {
+        Object::Address(address) if address.side == Side::Container => Some(address.address.ip()),
+        _ => None,
+    });
+    let leased = attachment.sections.values().flat_map(|section| section.leases.iter().map(|lease| lease.address));
+    set.chain(leased).collect()
+}
+
+fn joined(values: impl IntoIterator<Item: ToString>) -> String {
+    values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(",")
+}
+
+impl Row for NetworkRow {
+    const HEAD: &'static [&'static str] = &["NETWORK", "DOMAIN", "LISTEN", "ATTACHMENTS", "REPAIR"];
+
+    fn cells(&self) -> Vec<String> {
+        let listen = self.listen.iter().map(|listen| format!("{}@{}", listen.address, listen.link));
+        let repair = if self.paused { "paused" } else { "on" };
+        vec![
+            self.network.to_string(),
+            joined(&self.domains),
+            joined(listen),
+            self.attachments.to_string(),
+            repair.to_owned(),
+        ]
+    }
+}
+
+impl Row for AttachmentRow {
+    const HEAD: &'static [&'static str] = &["NETWORK", "CONTAINER", "IFNAME", "PROGRESS", "ADDRESSES", "HOST LINK"];
+
+    fn cells(&self) -> Vec<String> {
+        let progress = match self.progress {
+            Progress::Adding => "adding",
+            Progress::Ready => "ready",
+            Progress::Deleting => "deleting",
+        };
+        vec![
+            self.network.to_string(),
+            self.container.to_string(),
+            self.ifname.to_string(),
+            progress.to_owned(),
+            joined(&self.addresses),
+            joined(&self.host_link),
+        ]
+    }
+}
+
+impl Row for NameRow {
+    const HEAD: &'static [&'static str] = &["NAME", "ADDRESSES", "CONTAINER", "NETWORK", "TTL"];
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            self.name.clone(),
+            joined(&self.addresses),
+            self.container.to_string(),
+            self.network.to_string(),
+            self.ttl.to_string(),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn web() -> [Attachment; 2] {
+        [sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", "10.1.0.8")]
+    }
+
+    #[test]
+    fn networks_show_where_their_names_are_served_and_whether_they_are_paused() {
+        let paused = BTreeSet::from(["lab".parse().unwrap()]);
+        let expected = "\
+NETWORK  DOMAIN        LISTEN           ATTACHMENTS  REPAIR
+lab      -             -                0            paused
+web      web.internal  10.1.0.1@br-web  2            on
+";
+        assert_eq!(table(&networks(&web(), &paused)), expected);
+    }
+
+    #[test]
+    fn attachments_show_their_addresses_and_the_hosts_end() {
+        let [first, mut second] = web();
+        second.progress = Progress::Deleting;
+        let expected = format!(
+            "\
+NETWORK  CONTAINER  IFNAME  PROGRESS  ADDRESSES  HOST LINK
+web      c1         eth0    ready     10.1.0.7   {}
+web      c2         eth0    deleting  10.1.0.8   {}
+",
+            first.id.host_link(),
+            second.id.host_link(),
+        );
+        assert_eq!(table(&attachments(&[first, second])), expected);
+    }
+
+    #[test]
+    fn names_are_whole_and_only_those_that_are_served() {
+        let [first, mut second] = web();
+        second.progress = Progress::Adding;
+        let expected = "\
+NAME             ADDRESSES  CONTAINER  NETWORK  TTL
+c1.web.internal  10.1.0.7   c1         web      5
+";
+        assert_eq!(table(&names(&[first, second], sample::BOOT)), expected);
+    }
+}

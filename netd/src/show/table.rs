@@ -1,0 +1,26 @@
+//! Rows as a table: columns as wide as their widest cell, two spaces between.
+
+/// A line of a table.
+pub(crate) trait Row {
+    /// The words above the columns.
+    const HEAD: &'static [&'static str];
+
+    /// One cell per column.
+    fn cells(&self) -> Vec<String>;
+}
+
+/// The table with its head; an empty cell is a dash, so that columns can be counted.
+pub(crate) fn table<R: Row>(rows: &[R]) -> String {
+    let head = R::HEAD.iter().map(|&word| word.to_owned()).collect();
+    let dash = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
+    let body = rows.iter().map(|row| row.cells().into_iter().map(dash).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(body).collect();
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|c| c.chars().count()).max();
+    let widths: Vec<usize> = (0..R::HEAD.len()).map(|column| width(column).unwrap_or(0)).collect();
+    lines.iter().map(|line| written(line, &widths) + "\n").collect()
+}
+
+fn written(cells: &[String], widths: &[usize]) -> String {
+    let padded = cells.iter().zip(widths).map(|(cell, &width)| format!("{cell:<width$}"));
+    padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+}

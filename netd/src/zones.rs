@@ -1,0 +1,117 @@
+//! What is served, as a function of what is recorded: networks with their names, and where they are answered.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use netd_model::{
+    attachment::{Attachment, Listen, Names, Progress},
+    name::{HostName, LinkName, NetworkName},
+};
+
+#[cfg(test)]
+mod tests;
+
+/// A network as it is served.
+///
+/// A network whose domain was changed is served under each domain that a living container was told: both hold all of
+/// its containers, so that old and new ones find each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Served {
+    /// Its zone.
+    pub(crate) network: dns::Network,
+    /// Where it is answered.
+    pub(crate) listen: BTreeSet<Listen>,
+}
+
+/// The networks of the attachments that are ready and of this boot.
+pub(crate) fn served<'a>(attachments: impl IntoIterator<Item = &'a Attachment>, boot: &str) -> Vec<Served> {
+    let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
+    for attachment in attachments {
+        if is_served(attachment, boot)
+            && let Some(names) = attachment.names()
+        {
+            networks.entry(&attachment.id.network).or_default().push((attachment, names));
+        }
+    }
+    networks.iter().flat_map(|(network, members)| of_network(network, members)).collect()
+}
+
+/// Whether the names of an attachment are answered. One of another boot is of a container that is no more.
+pub(crate) fn is_served(attachment: &Attachment, boot: &str) -> bool {
+    attachment.progress == Progress::Ready && attachment.boot == boot
+}
+
+/// The snapshot that questions are answered from; a network that is as in `previous` is shared with it.
+pub(crate) fn zones(served: &[Served], previous: &dns::Zones, generation: u64) -> dns::Zones {
+    let builder = dns::ZonesBuilder::after(previous, generation);
+    served.iter().fold(builder, |builder, served| builder.network(served.network.clone())).build()
+}
+
+/// Where to listen: `index` gives the number of an interface, and where it is not there, nobody can ask.
+pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u32>) -> Vec<dns::Listener> {
+    let mut networks: BTreeMap<&Listen, Vec<dns::NetworkId>> = BTreeMap::new();
+    for served in served {
+        for listen in &served.listen {
+            networks.entry(listen).or_default().push(served.network.id.clone());
+        }
+    }
+    let listeners = networks.into_iter().filter_map(|(listen, networks)| {
+        let device = dns::Device { name: listen.link.to_string(), index: index(&listen.link)? };
+        Some(dns::Listener { device: Some(device), address: listen.address, networks })
+    });
+    listeners.collect()
+}
+
+fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)]) -> Vec<Served> {
+    let names = || members.iter().map(|(_, names)| *names);
+    let domains: BTreeSet<&HostName> = names().map(|names| &names.domain).collect();
+    let listen: BTreeSet<Listen> = names().flat_map(|names| names.listen.iter().cloned()).collect();
+    let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).collect();
+    let gateways: BTreeSet<_> = listen.iter().map(|listen| listen.address).collect();
+    let of_domain = |domain: dns::Name| dns::Network {
+        id: format!("{network}/{domain}").into(),
+        domain,
+        subnets: subnets.iter().copied().collect(),
+        gateways: gateways.iter().copied().collect(),
+        upstreams: upstreams(members),
+        forward_single_label: names().any(|names| names.forward_single_label),
+        attachments: members.iter().map(|(attachment, names)| member(attachment, names)).collect(),
+    };
+    let domains = domains.into_iter().filter_map(name);
+    domains.map(|domain| Served { network: of_domain(domain), listen: listen.clone() }).collect()
+}
+
+fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
+    dns::Attachment {
+        container: attachment.id.container.as_str().into(),
+        addresses: names.addresses.clone(),
+        names: names.names.iter().filter_map(name).collect(),
+        ttl: names.ttl,
+    }
+}
+
+/// A network is internal as soon as one of its containers was told so: what was promised is kept.
+fn upstreams(members: &[(&Attachment, &Names)]) -> dns::Upstreams {
+    let mut own: Vec<SocketAddr> = Vec::new();
+    for server in members.iter().flat_map(|(_, names)| &names.upstreams) {
+        if !own.contains(server) {
+            own.push(*server);
+        }
+    }
+    if members.iter().any(|(_, names)| names.internal) {
+        dns::Upstreams::None
+    } else if own.is_empty() {
+        dns::Upstreams::Host
+    } else {
+        dns::Upstreams::Own(Arc::from(own))
+    }
+}
+
+/// The name for the server, which refuses no name that the model takes.
+fn name(name: &HostName) -> Option<dns::Name> {
+    let parsed = name.as_str().parse();
+    parsed.inspect_err(|error| tracing::debug!(%name, %error, "name is not served")).ok()
+}

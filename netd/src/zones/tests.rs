@@ -1,0 +1,100 @@
+use std::fmt::Write;
+
+use super::*;
+use crate::sample;
+
+/// What is served, as text.
+fn text(attachments: &[Attachment]) -> String {
+    let mut text = String::new();
+    for Served { network, listen } in served(attachments, sample::BOOT) {
+        writeln!(text, "network {} domain {} upstreams {:?}", network.id, network.domain, network.upstreams).unwrap();
+        for listen in listen {
+            writeln!(text, "  listen {} {}", listen.link, listen.address).unwrap();
+        }
+        for attachment in &network.attachments {
+            writeln!(text, "  {} {:?} {:?}", attachment.container, attachment.names, attachment.addresses).unwrap();
+        }
+    }
+    text
+}
+
+fn names(attachment: &mut Attachment) -> &mut Names {
+    attachment.sections.get_mut("dns").unwrap().names.as_mut().unwrap()
+}
+
+#[test]
+fn each_network_serves_its_own_containers() {
+    let attachments = [
+        sample::attachment("web", "c1", "10.1.0.7"),
+        sample::attachment("db", "c1", "10.1.0.9"),
+        sample::attachment("web", "c2", "10.1.0.8"),
+    ];
+    let expected = "\
+network db/db.internal domain db.internal upstreams Host
+  listen br-db 10.1.0.1
+  c1 [\"c1\"] [10.1.0.9]
+network web/web.internal domain web.internal upstreams Host
+  listen br-web 10.1.0.1
+  c1 [\"c1\"] [10.1.0.7]
+  c2 [\"c2\"] [10.1.0.8]
+";
+    assert_eq!(text(&attachments), expected);
+}
+
+#[test]
+fn only_what_is_ready_and_of_this_boot_is_served() {
+    for change in [
+        |attachment: &mut Attachment| attachment.progress = Progress::Adding,
+        |attachment: &mut Attachment| attachment.progress = Progress::Deleting,
+        |attachment: &mut Attachment| attachment.boot = "another".to_owned(),
+    ] {
+        let mut attachment = sample::attachment("web", "c1", "10.1.0.7");
+        change(&mut attachment);
+        assert_eq!(text(&[attachment]), "");
+    }
+}
+
+#[test]
+fn a_changed_domain_is_served_beside_the_old_one_with_the_same_containers() {
+    let mut new = sample::attachment("web", "c2", "10.1.0.8");
+    names(&mut new).domain = "example.test".parse().unwrap();
+    let expected = "\
+network web/example.test domain example.test upstreams Host
+  listen br-web 10.1.0.1
+  c1 [\"c1\"] [10.1.0.7]
+  c2 [\"c2\"] [10.1.0.8]
+network web/web.internal domain web.internal upstreams Host
+  listen br-web 10.1.0.1
+  c1 [\"c1\"] [10.1.0.7]
+  c2 [\"c2\"] [10.1.0.8]
+";
+    assert_eq!(text(&[sample::attachment("web", "c1", "10.1.0.7"), new]), expected);
+}
+
+#[test]
+fn a_network_is_internal_as_soon_as_one_container_was_told_so() {
+    let mut first = sample::attachment("web", "c1", "10.1.0.7");
+    names(&mut first).upstreams = vec!["192.0.2.53:53".parse().unwrap()];
+    assert!(text(std::slice::from_ref(&first)).contains("upstreams Own([192.0.2.53:53])"));
+    let mut second = sample::attachment("web", "c2", "10.1.0.8");
+    names(&mut second).internal = true;
+    assert!(text(&[first, second]).contains("upstreams None"));
+}
+
+#[test]
+fn networks_on_one_bridge_and_address_share_a_listener() {
+    let first = sample::attachment("web", "c1", "10.1.0.7");
+    let mut second = sample::attachment("db", "c2", "10.1.0.8");
+    names(&mut second).listen.clone_from(&names(&mut first.clone()).listen);
+    let served = served(&[first, second], sample::BOOT);
+    let listeners = listeners(&served, |link| (link.as_str() == "br-web").then_some(7));
+    let [listener] = listeners.as_slice() else { panic!("{listeners:?}") };
+    assert_eq!(listener.device, Some(dns::Device { name: "br-web".to_owned(), index: 7 }));
+    assert_eq!(listener.networks, ["db/db.internal".into(), "web/web.internal".into()]);
+}
+
+#[test]
+fn nobody_listens_on_a_bridge_that_is_not_there() {
+    let served = served(&[sample::attachment("web", "c1", "10.1.0.7")], sample::BOOT);
+    assert_eq!(listeners(&served, |_| None), []);
+}
