@@ -60,7 +60,7 @@ impl Call {
         self.run_under(&[])
     }
 
-    /// The same under a wrapper such as `strace -f`.
+    /// The same under a wrapper, a program that becomes the one named after its words.
     pub fn run_under(&self, wrapper: &[&str]) -> Outcome {
         run(&mut self.command_under(wrapper), &self.stdin)
     }

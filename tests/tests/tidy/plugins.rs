@@ -9,7 +9,10 @@ const FILES: [&str; 3] = ["README.md", "config.rs", "tests.rs"];
 
 /// The sections of each plugin's README, in this order.
 const SECTIONS: [&str; 6] =
-    ["What it does", "Config table", "Example config", "Result", "What it leaves in the kernel", "Limits"];
+    ["What it does", "Configuration", "Example", "Result", "What it leaves in the kernel", "Limits"];
+
+/// Keys that every plugin may get, or that go to another plugin: the specification has them, not the table.
+const OF_THE_SPECIFICATION: [&str; 3] = ["args", "ipam", "runtimeConfig"];
 
 /// Plugin -> its files: folders of plugins/src that have a configuration.
 fn folders() -> BTreeMap<String, BTreeSet<String>> {
@@ -38,4 +41,45 @@ fn every_plugin_is_described_in_the_same_sections() {
         let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         (titles != SECTIONS).then(|| format!("plugins/src/{folder}/README.md has the sections {titles:?}"))
     }));
+}
+
+/// The first column of the table under "Configuration".
+fn documented(folder: &str) -> BTreeSet<String> {
+    let text = read(&format!("plugins/src/{folder}/README.md")).unwrap_or_default();
+    let section = text.split("\n## ").find(|section| section.starts_with("Configuration")).unwrap_or_default();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
+}
+
+/// The keys that serde reads into `struct Keys`, the configuration as it is written.
+fn read_by_serde(folder: &str) -> BTreeSet<String> {
+    let text = read(&format!("plugins/src/{folder}/config.rs")).unwrap_or_default();
+    let body = text.split("struct Keys {\n").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
+    let mut rename = None;
+    let mut keys = BTreeSet::new();
+    for line in body.lines().map(str::trim) {
+        if let Some(name) = line.split("rename = \"").nth(1).and_then(|rest| rest.split('"').next()) {
+            rename = Some(name.to_owned());
+        } else if let Some((field, _)) = line.split_once(':').filter(|_| !line.starts_with(['/', '#'])) {
+            keys.insert(rename.take().unwrap_or_else(|| camel_case(field.trim_start_matches("pub(super) "))));
+        }
+    }
+    keys
+}
+
+fn camel_case(field: &str) -> String {
+    let mut words = field.split('_');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |key, word| key + &word[..1].to_uppercase() + &word[1..])
+}
+
+#[test]
+fn every_key_is_in_the_table_and_every_row_is_a_key() {
+    let faults = folders().into_keys().flat_map(|folder| {
+        let (table, keys) = (documented(&folder), read_by_serde(&folder));
+        let differing: Vec<String> = table.symmetric_difference(&keys).cloned().collect();
+        let unexplained = differing.into_iter().filter(|key| !OF_THE_SPECIFICATION.contains(&key.as_str()));
+        unexplained.map(move |key| format!("plugins/src/{folder}: {key} is in config.rs or README.md, not in both"))
+    });
+    none(faults);
 }
