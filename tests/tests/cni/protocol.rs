@@ -68,7 +68,7 @@ fn a_malformed_variable_is_refused_before_the_configuration_is_read() {
         for (variable, value, msg) in cases {
             let refusal = refuses(&call.clone().env(variable, value), 4, msg);
             if variable == "CNI_CONTAINERID" {
-                assert_eq!(refusal.details, value);
+                assert!(refusal.details.contains(value.trim()), "{refusal:?}");
             }
         }
     }
