@@ -17,6 +17,7 @@ use crate::{
     cni::{CniResult, Error, Request, Target, Valid, decode::find},
     delegate::Delegate,
     host::Host,
+    host_local,
 };
 
 /// How long a lock on leases is waited for.
@@ -57,7 +58,7 @@ enum Source<'r> {
     Other(Delegate<'r>),
 }
 
-const OURS: &[Ipam] = &[];
+const OURS: &[Ipam] = &[host_local::IPAM];
 
 /// The text with which the reference refuses a second ADD: what it holds is the living attachment's.
 const DUPLICATE: &str = "duplicate allocation is not allowed";

@@ -5,6 +5,7 @@ mod bridge;
 pub mod cni;
 mod delegate;
 mod host;
+mod host_local;
 pub mod install;
 mod ipam;
 #[cfg_attr(not(test), expect(dead_code, reason = "for dns"))]
@@ -13,4 +14,4 @@ pub mod program;
 pub mod verb;
 
 /// Every plugin of the program.
-pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN];
+pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN, host_local::PLUGIN];

@@ -127,11 +127,11 @@ impl Drop for Session<'_> {
 }
 
 impl Session<'_> {
-    /// The addresses of an attachment; leases that name its container alone are its own too.
-    pub fn held_by(&mut self, owner: &Owner) -> Result<Vec<IpAddr>> {
-        let mut addresses = self.leases_of(&Holder::Attachment(owner.clone()))?;
-        addresses.extend(self.leases_of(&Holder::Container(owner.container.clone()))?);
-        Ok(addresses)
+    /// The leases of an attachment; those that name its container alone are its own too.
+    pub fn held_by(&mut self, owner: &Owner) -> Result<Vec<Held>> {
+        let mut leases = self.leases_of(&Holder::Attachment(owner.clone()))?;
+        leases.extend(self.leases_of(&Holder::Container(owner.container.clone()))?);
+        Ok(leases)
     }
 
     /// Leases the next free address of a set, round robin; `None` when all are taken.
@@ -170,28 +170,26 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Frees all addresses of an attachment and says which. Leases that name the container alone are freed when there
-    /// are no others.
-    pub fn release(&mut self, owner: &Owner) -> Result<Vec<IpAddr>> {
+    /// Frees all leases of an attachment and says which. Those that name the container alone are freed when there are
+    /// no others.
+    pub fn release(&mut self, owner: &Owner) -> Result<Vec<Held>> {
         for holder in [Holder::Attachment(owner.clone()), Holder::Container(owner.container.clone())] {
-            let addresses = self.leases_of(&holder)?;
-            for address in &addresses {
-                self.free(*address, &holder)?;
-            }
-            if !addresses.is_empty() {
-                return Ok(addresses);
+            let leases = self.leases_of(&holder)?;
+            leases.iter().try_for_each(|held| self.release_this(held.address, &holder))?;
+            if !leases.is_empty() {
+                return Ok(leases);
             }
         }
         Ok(Vec::new())
     }
 
-    /// Frees one address of an attachment, if it has it.
-    pub fn release_this(&mut self, address: IpAddr, owner: &Owner) -> Result<()> {
-        let holder = Holder::Attachment(owner.clone());
-        match self.pool.held(address)? {
-            Some(held) if held.holder == holder => self.free(address, &holder),
-            _ => Ok(()),
+    /// Frees an address, if it is the holder's.
+    pub fn release_this(&mut self, address: IpAddr, holder: &Holder) -> Result<()> {
+        if self.pool.held(address)?.is_some_and(|held| held.holder == *holder) {
+            self.pool.folder.remove(address)?;
+            self.ask(|index| index.remove(holder, address))?;
         }
+        Ok(())
     }
 
     /// Frees every lease that `stale` names and every file that is nobody's, and says which leases.
@@ -215,23 +213,15 @@ impl Session<'_> {
         Ok(reclaimed)
     }
 
-    fn free(&mut self, address: IpAddr, holder: &Holder) -> Result<()> {
-        self.pool.folder.remove(address)?;
-        self.ask(|index| index.remove(holder, address))
-    }
-
     /// The leases that say they are the holder's.
-    fn leases_of(&mut self, holder: &Holder) -> Result<Vec<IpAddr>> {
-        let mut addresses = self.ask(|index| index.addresses(holder))?;
-        let mut failed = Ok(());
-        addresses.retain(|address| match self.pool.held(*address) {
-            Ok(held) => held.is_some_and(|held| held.holder == *holder),
-            Err(error) => {
-                failed = Err(error);
-                false
-            }
-        });
-        failed.map(|()| addresses)
+    fn leases_of(&mut self, holder: &Holder) -> Result<Vec<Held>> {
+        let addresses = self.ask(|index| index.addresses(holder))?;
+        let found = addresses.into_iter().map(|address| self.pool.held(address));
+        let is_theirs = |found: &Result<Option<Held>>| match found {
+            Ok(held) => held.as_ref().is_some_and(|held| held.holder == *holder),
+            Err(_) => true,
+        };
+        found.filter(is_theirs).filter_map(Result::transpose).collect()
     }
 
     /// Asks or tells the index something. One that turns out to be damaged is made anew from the folder.
@@ -259,7 +249,7 @@ fn free_in_span(index: &mut Index, span: &Span<'_>) -> io::Result<Option<IpAddr>
     let mut low = span.low;
     while let Some(number) = index.first_free(low, span.high)? {
         let address = from_number(number);
-        if !span.range.never_gives(address) {
+        if !span.range.is_reserved(address) {
             return Ok(Some(address));
         }
         let Some(next) = number.checked_add(1) else { break };

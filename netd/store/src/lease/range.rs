@@ -110,7 +110,7 @@ impl Range {
     }
 
     /// Whether nobody gets the address although it is between start and end: the gateway, and IPv4's broadcast.
-    pub(super) fn never_gives(&self, address: IpAddr) -> bool {
+    pub fn is_reserved(&self, address: IpAddr) -> bool {
         address == self.gateway || self.subnet.is_ipv4() && address == self.subnet.broadcast()
     }
 
