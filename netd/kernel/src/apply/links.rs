@@ -183,6 +183,9 @@ fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
 fn option_of(step: &Step) -> Option<&'static str> {
     match step {
         Step::AddPair(..) => Some("CONFIG_VETH"),
+        Step::Add(Object::Link(Link { kind: LinkKind::Bridge { vlan_filtering: Some(true) }, .. })) => {
+            Some("CONFIG_BRIDGE_VLAN_FILTERING")
+        }
         Step::Add(Object::Link(Link { kind: LinkKind::Bridge { .. }, .. })) => Some("CONFIG_BRIDGE"),
         Step::Add(Object::Vlan(_)) => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
         _ => None,
