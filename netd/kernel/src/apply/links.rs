@@ -26,6 +26,7 @@ impl Kernel {
     /// Takes steps whose requests go to the rtnetlink socket of `side`.
     pub(super) fn change_links(&mut self, side: Side, steps: &[Step]) -> Result<(), Error> {
         let netns = self.netns().map(crate::netns::Netns::descriptor);
+        self.forget(steps);
         let space = self.space(side);
         let mut pending = Pending::default();
         for step in steps {
@@ -62,8 +63,21 @@ impl Kernel {
             }
             pending.steps.resize(pending.requests.len(), step);
         }
-        space.flush(&mut pending)?;
-        space.see_filtering(steps)
+        space.flush(&mut pending)
+    }
+
+    /// Forgets the numbers of interfaces that come or go.
+    fn forget(&mut self, steps: &[Step]) {
+        for step in steps {
+            let (one, other) = match step {
+                Step::AddPair(one, peer) => (one, Some(peer)),
+                Step::Add(Object::Link(link)) | Step::Delete(Object::Link(link)) => (link, None),
+                _ => continue,
+            };
+            for link in [Some(one), other].into_iter().flatten() {
+                self.space(link.side).indexes.remove(&link.name);
+            }
+        }
     }
 }
 
@@ -151,19 +165,6 @@ impl Space {
         }
         sent.map_err(|fault| refusal_of(&steps, fault))
     }
-
-    /// A kernel without VLAN filtering ignores the wish for it.
-    fn see_filtering(&mut self, steps: &[Step]) -> Result<(), Error> {
-        for step in steps {
-            if let Step::Add(Object::Link(link)) | Step::Set(link) = step
-                && let LinkKind::Bridge { vlan_filtering: Some(true) } = link.kind
-                && !self.links([&link.name])?.iter().all(|found| found.has_vlan_filtering)
-            {
-                return Err(Error::MissingFeature { attempt: line(step), option: "CONFIG_BRIDGE_VLAN_FILTERING" });
-            }
-        }
-        Ok(())
-    }
 }
 
 /// The refusal of a step, or which part of the kernel is missing if that is what it means.
@@ -183,11 +184,12 @@ fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
 fn option_of(step: &Step) -> Option<&'static str> {
     match step {
         Step::AddPair(..) => Some("CONFIG_VETH"),
-        Step::Add(Object::Link(Link { kind: LinkKind::Bridge { vlan_filtering: Some(true) }, .. })) => {
-            Some("CONFIG_BRIDGE_VLAN_FILTERING")
-        }
-        Step::Add(Object::Link(Link { kind: LinkKind::Bridge { .. }, .. })) => Some("CONFIG_BRIDGE"),
         Step::Add(Object::Vlan(_)) => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
+        Step::Add(Object::Link(link)) | Step::Set(link) => match link.kind {
+            LinkKind::Bridge { vlan_filtering: Some(true) } => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
+            LinkKind::Bridge { .. } => Some("CONFIG_BRIDGE"),
+            _ => None,
+        },
         _ => None,
     }
 }

@@ -45,9 +45,9 @@ pub(crate) fn add(requests: &mut Requests, element: &Element) {
     });
 }
 
-/// Removes an element.
+/// Removes an element that is there: otherwise the whole transaction fails.
 pub(crate) fn delete(requests: &mut Requests, key: &ElementKey) {
-    requests.push_forgiving(NFT_MSG_DELSETELEM, 0, &[Errno::NOENT], |body| of_set(body, key, None));
+    requests.push(NFT_MSG_DELSETELEM, 0, |body| of_set(body, key, None));
 }
 
 /// Reads the body of an answer to [`get`]: whose the element is.

@@ -69,8 +69,6 @@ pub(crate) struct Found {
     pub(crate) peer: Option<(u32, Option<i32>)>,
     /// Whether packets pass.
     pub(crate) operational: bool,
-    /// Whether a bridge was built with VLAN filtering.
-    pub(crate) has_vlan_filtering: bool,
 }
 
 /// Membership in a bridge, or in something else that has ports.
@@ -103,7 +101,6 @@ impl Found {
             master: master.map(|master| Membership { master, hairpin: None, isolated: None }),
             peer: attributes.find(IFLA_LINK).and_then(u32_of).map(|index| (index, netns)),
             operational: false,
-            has_vlan_filtering: false,
         };
         found.link.up = Some(flags & IFF_UP != 0);
         found.link.promiscuous = Some(flags & IFF_PROMISC != 0);
@@ -145,10 +142,9 @@ impl Found {
         let data = Attributes::of(info.find(IFLA_INFO_DATA).unwrap_or_default());
         self.link.kind = match info.find(IFLA_INFO_KIND).and_then(text) {
             Some("bridge") => {
-                let filtering = flag(&data, IFLA_BR_VLAN_FILTERING);
-                self.has_vlan_filtering = filtering.is_some();
-                // A kernel that cannot filter does not.
-                LinkKind::Bridge { vlan_filtering: Some(filtering == Some(true)) }
+                // A kernel that cannot filter says nothing, and does not.
+                let filtering = flag(&data, IFLA_BR_VLAN_FILTERING) == Some(true);
+                LinkKind::Bridge { vlan_filtering: Some(filtering) }
             }
             Some("veth") => LinkKind::Veth { peer: None },
             other => LinkKind::Other(other.unwrap_or_default().to_owned()),

@@ -1,6 +1,6 @@
 //! A netlink socket: one write, then all its answers. The kernel answers before the write returns, so nothing waits.
 
-use std::{fmt, io, ops::Range};
+use std::{io, ops::Range};
 
 use netlink_sys::{Socket as Netlink, SocketAddr, protocols};
 use rustix::{
@@ -273,13 +273,6 @@ impl Refusal {
         let attributes = has_words.then(|| Attributes::after(message.body, 4 + refused));
         let said = attributes.and_then(|attributes| attributes.find(NLMSGERR_ATTR_MSG)).and_then(text);
         Self { errno, said: said.unwrap_or_default().to_owned() }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dash = if self.said.is_empty() { "" } else { " - " };
-        write!(f, "{}{dash}{}", self.errno, self.said)
     }
 }
 

@@ -54,7 +54,10 @@ pub(crate) fn add(requests: &mut Requests, link: &Link, master: Option<u32>) {
         new(body, &Link { mtu, ..link.clone() }, master);
         body.nest(IFLA_LINKINFO, |body| {
             body.text(IFLA_INFO_KIND, link.kind.word());
-            bridge_data(body, &link.kind);
+            // A new bridge does not filter. To say so would be refused by a kernel that cannot.
+            if let LinkKind::Bridge { vlan_filtering: Some(true) } = link.kind {
+                vlan_filtering(body, true);
+            }
         });
     });
 }
@@ -107,10 +110,10 @@ pub(crate) fn set(requests: &mut Requests, link: &Link, master: Option<u32>) {
         }
         if let Some(port @ (Port { hairpin: Some(_), .. } | Port { isolated: Some(_), .. })) = &link.port {
             body.nest(IFLA_LINKINFO, |body| port_data(body, port));
-        } else if let LinkKind::Bridge { vlan_filtering: Some(_) } = link.kind {
+        } else if let LinkKind::Bridge { vlan_filtering: Some(filtering) } = link.kind {
             body.nest(IFLA_LINKINFO, |body| {
                 body.text(IFLA_INFO_KIND, "bridge");
-                bridge_data(body, &link.kind);
+                vlan_filtering(body, filtering);
             });
         }
     });
@@ -144,12 +147,10 @@ fn attributes(body: &mut Body<'_>, link: &Link) {
     }
 }
 
-fn bridge_data(body: &mut Body<'_>, kind: &LinkKind) {
-    if let LinkKind::Bridge { vlan_filtering: Some(filtering) } = kind {
-        body.nest(IFLA_INFO_DATA, |body| {
-            body.u8(IFLA_BR_VLAN_FILTERING, u8::from(*filtering));
-        });
-    }
+fn vlan_filtering(body: &mut Body<'_>, filtering: bool) {
+    body.nest(IFLA_INFO_DATA, |body| {
+        body.u8(IFLA_BR_VLAN_FILTERING, u8::from(filtering));
+    });
 }
 
 fn port_data(body: &mut Body<'_>, port: &Port) {

@@ -1,0 +1,108 @@
+//! Elements of sets: containers are data.
+
+use std::net::Ipv4Addr;
+
+use netd_model::{
+    element::{Element, ElementKey, Part, Set},
+    object::Object,
+    plan::{Plan, Step},
+};
+
+use crate::{
+    lab::{Lab, absent, present, sh},
+    programs::programs,
+    wanted::elements,
+};
+
+fn masquerade(address: Ipv4Addr, owner: &str) -> Object {
+    let key = ElementKey { set: Set::Masquerade4, parts: vec![Part::Ipv4(address)] };
+    Object::Element(Element { key, owner: owner.to_owned() })
+}
+
+#[test]
+fn nft_shows_elements_with_their_owners() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    lab.make(&present(elements()));
+    let shown = sh("nft list ruleset");
+    for element in [
+        r#"10.1.0.7 comment "web/c1/eth0""#,
+        r#"10.1.0.7 . "br-web" comment "web/c1/eth0""#,
+        r#"fd00:1::7 . "br-web" comment "web/c1/eth0""#,
+        r#""veth1" . 02:00:0a:01:00:07 . 10.1.0.7 comment "web/c1/eth0""#,
+        r#""veth1" . 02:00:0a:01:00:07 . 0xfd000001000000000000000000000007 comment "web/c1/eth0""#,
+    ] {
+        assert!(shown.contains(element), "{element} in {shown}");
+    }
+}
+
+#[test]
+fn elements_that_nft_wrote_are_read() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    sh(r#"nft add element inet netd masquerade4 '{ 10.1.0.9 comment "who" }'"#);
+    assert_eq!(lab.make(&present([masquerade([10, 1, 0, 9].into(), "who")])), "nothing to do\n");
+}
+
+#[test]
+fn every_set_gives_back_what_was_put_in() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    lab.make(&present(elements()));
+    let sets = Set::ALL.map(|set| lab.kernel.elements_of(set).unwrap());
+    let mut found: Vec<Element> = sets.into_iter().flatten().collect();
+    found.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut wanted: Vec<Object> = elements();
+    wanted.sort_by_key(Object::key);
+    assert_eq!(found.into_iter().map(Object::Element).collect::<Vec<_>>(), wanted);
+}
+
+#[test]
+fn of_two_owners_the_second_is_refused_and_changes_nothing() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    let [first, other] = [7, 8].map(|last| Ipv4Addr::new(10, 1, 0, last));
+    lab.make(&present([masquerade(first, "web/c1/eth0")]));
+    let steps = [other, first].map(|address| Step::Add(masquerade(address, "web/c2/eth0"))).into();
+    let error = lab.kernel.apply(&Plan { steps }).unwrap_err();
+    assert!(error.is_exists(), "{error}");
+    let text = "host nft add element inet netd masquerade4 { 10.1.0.7 } # web/c2/eth0: ";
+    assert!(error.to_string().starts_with(text), "{error}");
+    // A transaction is whole or nothing, and a removal is its owner's.
+    assert_eq!(lab.make(&absent([other, first].map(|address| masquerade(address, "web/c2/eth0")))), "nothing to do\n");
+    assert_eq!(lab.kernel.elements_of(Set::Masquerade4).unwrap().len(), 1);
+}
+
+#[test]
+fn elements_that_are_gone_do_not_keep_others_from_going() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    lab.make(&present(elements()));
+    sh("nft flush set inet netd home4 && nft flush set bridge netd mac");
+    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
+    assert!(!sh("nft list ruleset").contains("elements"));
+    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
+}
+
+#[test]
+fn without_a_program_there_are_no_elements() {
+    let mut lab = Lab::new();
+    assert_eq!(lab.make(&absent(elements())), "nothing to do\n");
+    assert_eq!(lab.kernel.elements_of(Set::Home6).unwrap(), []);
+    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
+    let error = lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Add).collect() }).unwrap_err();
+    assert!(error.to_string().contains("No such file or directory"), "{error}");
+}
+
+#[test]
+fn thousands_of_elements_are_added_read_and_removed() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    let many: Vec<Object> = (0..3000)
+        .map(|number: u32| masquerade((0x0a01_0000 + number).into(), "a-network-of-a-long-name/a-container/eth0"))
+        .collect();
+    lab.make(&present(many.clone()));
+    assert_eq!(lab.kernel.elements_of(Set::Masquerade4).unwrap().len(), 3000);
+    lab.make(&absent(many));
+    assert_eq!(lab.kernel.elements_of(Set::Masquerade4).unwrap(), []);
+}

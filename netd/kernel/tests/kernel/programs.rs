@@ -1,0 +1,119 @@
+//! Programs: loaded once, replaced by newer ones, and what other programs do.
+
+use netd_kernel::{Error, Hook, Kernel};
+use netd_model::{
+    element::Family,
+    object::{Object, Program},
+    plan::{Plan, Step},
+};
+
+use crate::{
+    lab::{Lab, present, sh},
+    wanted::elements,
+};
+
+fn program(family: Family) -> Object {
+    Object::Program(Program { family, version: family.version() })
+}
+
+/// Loads both programs.
+pub(crate) fn programs() -> Plan {
+    Plan { steps: [Family::Inet, Family::Bridge].map(program).map(Step::Add).into() }
+}
+
+#[test]
+fn a_program_loaded_again_keeps_the_elements() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    lab.make(&present(elements()));
+    let before = sh("nft list ruleset");
+    lab.kernel.apply(&programs()).unwrap();
+    assert_eq!(sh("nft list ruleset"), before);
+}
+
+#[test]
+fn an_older_or_flushed_program_is_replaced() {
+    let mut lab = Lab::new();
+    let wanted = present([Family::Inet, Family::Bridge].map(program));
+    sh("nft 'add table inet netd; add chain inet netd postrouting { comment \"netd 0\"; }; \
+        add rule inet netd postrouting counter'");
+    assert_eq!(lab.make(&wanted).lines().count(), 2);
+    assert!(!sh("nft list ruleset").contains("counter"));
+    sh("nft flush table bridge netd");
+    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 1\n");
+    sh("nft flush ruleset");
+    assert_eq!(lab.make(&wanted).lines().count(), 2);
+}
+
+#[test]
+fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
+    let mut lab = Lab::new();
+    sh("nft 'add table inet netd; add chain inet netd postrouting { comment \"netd 9\"; }; \
+        add rule inet netd postrouting counter'");
+    assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
+    let newer = Object::Program(Program { family: Family::Inet, version: 10 });
+    let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
+    assert!(matches!(error, Error::NewerProgram { ours: 1, .. }), "{error}");
+    assert!(sh("nft list ruleset").contains("counter"));
+}
+
+#[test]
+fn chains_of_others_that_drop_are_found() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    sh("nft 'add table inet ufw; add chain inet ufw incoming { type filter hook input priority 5; policy drop; }; \
+        add chain inet ufw through { type filter hook forward priority 0; policy accept; }; add chain inet ufw own'");
+    let chains = lab.kernel.hooked_chains().unwrap();
+    let of_ufw: Vec<_> = chains.iter().filter(|chain| chain.table == "ufw").collect();
+    let seen: Vec<_> =
+        of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
+    assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
+    assert_eq!(chains.len(), 4);
+}
+
+/// Run alone, in a mount namespace that has no `nft`.
+#[test]
+fn the_lack_of_nft_is_an_error_of_its_own() {
+    if std::env::var_os("WITHOUT_NFT").is_some() {
+        let error = Kernel::open(None).apply(&programs()).unwrap_err();
+        assert!(matches!(error, Error::NoNft { .. }), "{error:?}");
+        return;
+    }
+    crate::lab::need_root();
+    let test = std::env::current_exe().unwrap();
+    let script = format!(
+        "WITHOUT_NFT=1 unshare --net --mount sh -c 'mount -t tmpfs none /usr/sbin && exec {} --exact {}'",
+        test.display(),
+        "programs::the_lack_of_nft_is_an_error_of_its_own"
+    );
+    assert!(sh(&script).contains("1 passed"));
+}
+
+/// Run alone, with an `nft` that never ends; the process is killed meanwhile.
+#[test]
+fn nft_dies_with_the_process_that_started_it() {
+    if std::env::var_os("ENDLESS_NFT").is_some() {
+        let _ended = Kernel::open(None).apply(&programs());
+        return;
+    }
+    crate::lab::need_root();
+    let folder = tempfile::tempdir().unwrap();
+    let (nft, started) = (folder.path().join("nft"), folder.path().join("started"));
+    sh(&format!("mkfifo {}", started.display()));
+    let script = format!("#!/bin/sh\nexec 3>{}\necho >&3\nexec cat {}\n", started.display(), started.display());
+    std::fs::write(&nft, script).unwrap();
+    sh(&format!("chmod +x {}", nft.display()));
+    let mut process = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "programs::nft_dies_with_the_process_that_started_it"])
+        .env("ENDLESS_NFT", "1")
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // The end of the stream is the end of the last writer, which is the nft: nothing has to be waited for by time.
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(std::fs::File::open(&started).unwrap()));
+    assert!(lines.next().is_some());
+    process.kill().unwrap();
+    process.wait().unwrap();
+    assert!(lines.next().is_none());
+}

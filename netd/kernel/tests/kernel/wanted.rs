@@ -1,0 +1,100 @@
+//! What the bridge plugin wants of the kernel, as an example.
+
+use netd_model::{
+    addr::{Mac, Mtu},
+    element::{Element, ElementKey, Family, Part, Set},
+    object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath},
+};
+
+/// What the bridge plugin wants of the host for all containers of a network.
+pub(crate) fn shared() -> Vec<Object> {
+    let bridge = Link {
+        mac: Some("02:00:00:00:00:01".parse().unwrap()),
+        mtu: Some(Mtu::try_from(1450).unwrap()),
+        group: Some(GROUP),
+        up: Some(true),
+        ..Link::new(Side::Host, "br-web".parse().unwrap(), LinkKind::Bridge { vlan_filtering: None })
+    };
+    let gateway = |address: &str| {
+        let (link, address) = (bridge.name.clone(), address.parse().unwrap());
+        Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false })
+    };
+    let program = |family: Family| Object::Program(Program { family, version: family.version() });
+    let forward = SysctlPath::of_namespace("ipv4/ip_forward");
+    vec![
+        program(Family::Inet),
+        program(Family::Bridge),
+        Object::Sysctl(Sysctl { side: Side::Host, path: forward, value: "1".to_owned() }),
+        gateway("10.1.0.1/24"),
+        gateway("fd00:1::1/64"),
+        Object::Link(bridge),
+    ]
+}
+
+/// What it wants for one container.
+pub(crate) fn own() -> Vec<Object> {
+    let (outer, inner) = ("veth1".parse().unwrap(), "eth0".parse().unwrap());
+    let mtu = Some(Mtu::try_from(1450).unwrap());
+    let mac: Mac = "02:00:0a:01:00:07".parse().unwrap();
+    let host = Link {
+        mac: Some("02:00:00:00:00:07".parse().unwrap()),
+        mtu,
+        group: Some(GROUP),
+        alias: Some("web/c1/eth0".to_owned()),
+        link_local: Some(false),
+        port: Some(Port { bridge: "br-web".parse().unwrap(), hairpin: Some(true), isolated: Some(false) }),
+        up: Some(true),
+        ..Link::new(Side::Host, outer, LinkKind::Veth { peer: Some((Side::Container, "eth0".parse().unwrap())) })
+    };
+    let container = Link {
+        mac: Some(mac),
+        mtu,
+        up: Some(true),
+        ..Link::new(Side::Container, inner, LinkKind::Veth { peer: Some((Side::Host, host.name.clone())) })
+    };
+    let address = |address: &str| {
+        let (link, address) = (container.name.clone(), address.parse().unwrap());
+        Object::Address(Address { side: Side::Container, link, address, detect_duplicates: false })
+    };
+    let route = |destination: &str, gateway: &str| {
+        Object::Route(Route {
+            side: Side::Container,
+            link: container.name.clone(),
+            destination: destination.parse().unwrap(),
+            gateway: Some(gateway.parse().unwrap()),
+            table: None,
+            priority: None,
+            scope: None,
+            mtu: None,
+            advmss: None,
+        })
+    };
+    let element = |set, parts: Vec<Part>| {
+        let key = ElementKey { set, parts };
+        Object::Element(Element { key, owner: "web/c1/eth0".to_owned() })
+    };
+    let (ip4, ip6) = (Part::Ipv4("10.1.0.7".parse().unwrap()), Part::Ipv6("fd00:1::7".parse().unwrap()));
+    let (bridge, port, mac) = (Part::Link("br-web".parse().unwrap()), Part::Link(host.name.clone()), Part::Mac(mac));
+    vec![
+        address("10.1.0.7/24"),
+        address("fd00:1::7/64"),
+        route("0.0.0.0/0", "10.1.0.1"),
+        route("::/0", "fd00:1::1"),
+        element(Set::Masquerade4, vec![ip4.clone()]),
+        element(Set::Masquerade6, vec![ip6.clone()]),
+        element(Set::Home4, vec![ip4.clone(), bridge.clone()]),
+        element(Set::Home6, vec![ip6.clone(), bridge]),
+        element(Set::Guarded, vec![port.clone()]),
+        element(Set::GuardedIp, vec![port.clone()]),
+        element(Set::Mac, vec![port.clone(), mac.clone()]),
+        element(Set::Source4, vec![port.clone(), mac.clone(), ip4]),
+        element(Set::Source6, vec![port, mac, ip6]),
+        Object::Link(host),
+        Object::Link(container),
+    ]
+}
+
+/// Of that, the elements.
+pub(crate) fn elements() -> Vec<Object> {
+    own().into_iter().filter(|object| matches!(object, Object::Element(_))).collect()
+}
