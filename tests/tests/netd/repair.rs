@@ -32,7 +32,6 @@ fn what_is_broken_is_repaired_within_two_seconds() {
         "ip link set br-web down",
         "ip link del br-web",
         "for port in $(ls /sys/class/net/br-web/brif); do ip link set $port nomaster; done",
-        "for port in $(ls /sys/class/net/br-web/brif); do ip link set $port down; done",
         "echo 0 > /proc/sys/net/ipv4/ip_forward",
     ] {
         let lab = Lab::new();
