@@ -1,6 +1,6 @@
 //! What the kernel tells everybody, turned into events: a thread that does nothing but listen.
 
-use std::{thread, time::Duration};
+use std::{io, thread, time::Duration};
 
 use netd_kernel::Events;
 use tokio::sync::mpsc;
@@ -16,26 +16,28 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Starts the thread.
 ///
 /// # Errors
-/// The kernel refuses the subscription, or there can be no thread.
-pub(crate) fn start(queue: mpsc::Sender<Event>) -> anyhow::Result<()> {
-    let mut events = Events::open()?;
+/// There can be no thread.
+pub(crate) fn start(queue: mpsc::Sender<Event>) -> io::Result<()> {
     thread::Builder::new().name("events".to_owned()).spawn(move || {
         while !queue.is_closed() {
-            match events.next(WAIT) {
-                Ok(None) => {}
-                Ok(Some(_)) => {
-                    if queue.blocking_send(Event::Kernel).is_err() {
-                        return;
-                    }
-                    thread::sleep(PAUSE);
-                }
-                Err(error) => {
-                    // The timer looks without being told.
-                    tracing::warn!(error = chain(&error), "changes of the kernel not heard");
-                    thread::sleep(WAIT);
-                }
+            if let Err(error) = listen(&queue) {
+                tracing::warn!(error = chain(&error), "changes of the kernel not heard");
+                // What was not heard may have happened.
+                drop(queue.blocking_send(Event::Kernel));
+                thread::sleep(WAIT);
             }
         }
     })?;
+    Ok(())
+}
+
+fn listen(queue: &mpsc::Sender<Event>) -> Result<(), netd_kernel::Error> {
+    let mut events = Events::open()?;
+    while !queue.is_closed() {
+        if events.next(WAIT)?.is_some() {
+            drop(queue.blocking_send(Event::Kernel));
+            thread::sleep(PAUSE);
+        }
+    }
     Ok(())
 }

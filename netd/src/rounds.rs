@@ -105,6 +105,8 @@ impl Worker {
     }
 
     fn round(&mut self, job: &Job) {
+        // Opened anew, because it remembers the interfaces it met: containers come and go for months.
+        self.kernel = Kernel::open(None);
         let mut failures = Vec::new();
         let mut note = |what: &str, outcome: Outcome| {
             if let Err(error) = outcome {
@@ -118,12 +120,14 @@ impl Worker {
             }
         }
         let look = std::mem::take(&mut self.look);
-        for (network, shared) in &look.shared {
-            note(&format!("network {network}"), self.repair_shared(network, shared));
-        }
+        // First what is shared: elements need their program, ports their bridge.
+        self.see_to_shared(&look, &mut note);
         if job.depth == Depth::All {
-            self.see_to_each(&look, &mut note);
+            self.see_to_own(&look, &mut note);
             note("look at firewalls", self.warn_of_firewalls(&look));
+        }
+        for id in look.unfinished.iter().take(FINISHED_AT_ONCE) {
+            note(&id.owner(), self.finish(id));
         }
         let due = self.dead.due(&look.dead, Instant::now());
         for id in due.iter().filter(|_| job.gc) {
@@ -133,14 +137,25 @@ impl Worker {
         self.failures.say(failures, |error| tracing::warn!(error, "repair failed"));
     }
 
-    /// What is each attachment's own, and what killed verbs left.
-    fn see_to_each(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
+    /// What attachments share, network by network if anything of it is broken.
+    fn see_to_shared(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
+        let all: State = look.shared.values().flat_map(|shared| shared.iter().cloned()).collect();
+        match self.plan(&all) {
+            Ok(plan) if plan.is_empty() => {}
+            Ok(_) => {
+                for (network, shared) in &look.shared {
+                    note(&format!("network {network}"), self.repair_shared(network, shared));
+                }
+            }
+            Err(error) => note("look at networks", Err(error.into())),
+        }
+    }
+
+    /// What is each attachment's own.
+    fn see_to_own(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
         match self.broken(look) {
             Ok(broken) => broken.iter().for_each(|id| note(&id.owner(), self.repair_own(id))),
             Err(error) => note("look at attachments", Err(error.into())),
-        }
-        for id in look.unfinished.iter().take(FINISHED_AT_ONCE) {
-            note(&id.owner(), self.finish(id));
         }
     }
 
@@ -152,11 +167,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Puts back what a network's attachments share, under the lock for that if there is something to put back.
+    /// Puts back what a network's attachments share, if nobody else does.
     fn repair_shared(&mut self, network: &NetworkName, wanted: &State) -> Outcome {
-        if self.plan(wanted)?.is_empty() {
-            return Ok(());
-        }
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
         if self.store.network(network)?.paused {
             return Ok(());

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use netd_kernel::{Kernel, Netns};
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
-    object::{Key, Side},
+    object::{Key, LinkKind, Object, Side},
     plan::plan,
 };
 
-use netd_store::lease::{Owner, Pool};
+use netd_store::lease::{Holder, Owner, Pool};
 
 use super::{Outcome, Worker};
 use crate::{look, reclaim};
@@ -43,14 +42,17 @@ impl Worker {
         if !condition(self, &attachment)? {
             return Ok(());
         }
+        // netd enters no container: what is left in one that lives is for DEL, which its runtime calls after an ADD.
+        if attachment.netns.as_ref().is_some_and(look::namespace_exists) && is_in_container(&attachment) {
+            return Ok(());
+        }
         if attachment.progress != Progress::Deleting {
             attachment.progress = Progress::Deleting;
             self.store.write(&attachment)?;
         }
         let desired = attachment.unwanted();
-        let mut kernel = Kernel::open(namespace(&attachment)?);
-        let observed = kernel.observe(desired.keys())?;
-        kernel.apply(&plan(&desired, &observed))?;
+        let observed = self.kernel.observe(desired.keys())?;
+        self.kernel.apply(&plan(&desired, &observed))?;
         self.free_leases(&attachment)?;
         self.store.remove(id)?;
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "taken back");
@@ -60,18 +62,41 @@ impl Worker {
 
 impl Worker {
     fn free_leases(&self, attachment: &Attachment) -> Outcome {
-        let owner = Owner { container: attachment.id.container.clone(), ifname: attachment.id.ifname.clone() };
+        let AttachmentId { container, ifname, .. } = attachment.id.clone();
+        let holder = Holder::Attachment(Owner { container, ifname });
         for lease in attachment.sections.values().flat_map(|section| &section.leases) {
             if let Some(pool) = Pool::open(&self.store, &lease.pool)? {
-                pool.lock(Instant::now() + PATIENCE)?.release_this(lease.address, &owner)?;
+                pool.lock(Instant::now() + PATIENCE)?.release_this(lease.address, &holder)?;
             }
         }
         Ok(())
     }
 }
 
-/// The container's namespace, if it is still the same one.
-fn namespace(attachment: &Attachment) -> Result<Option<Netns>, netd_kernel::Error> {
-    let Some(recorded) = &attachment.netns else { return Ok(None) };
-    Ok(Netns::open(&recorded.path)?.filter(|found| found.identity() == recorded))
+/// Whether the attachment has more in the container than what goes with the host's end of its pair.
+fn is_in_container(attachment: &Attachment) -> bool {
+    let unwanted = attachment.unwanted().absent;
+    let pair = attachment.host_link().and_then(|host| match &unwanted.link(Side::Host, &host)?.kind {
+        LinkKind::Veth { peer } => peer.clone(),
+        _ => None,
+    });
+    let is_peer = |object: &Object| pair.clone().is_some_and(|(side, name)| object.key() == Key::Link(side, name));
+    unwanted.iter().any(|object| object.side() == Side::Container && !is_peer(object))
+}
+
+#[cfg(test)]
+mod tests {
+    use netd_model::object::Link;
+
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn a_pair_goes_with_its_end_on_the_host_and_other_things_in_the_container_do_not() {
+        let mut attachment = sample::attachment("web", "c1", "10.1.0.7");
+        assert!(!is_in_container(&attachment));
+        let other = Link::new(Side::Container, "eth1".parse().unwrap(), LinkKind::Other("macvlan".to_owned()));
+        attachment.sections.get_mut("bridge").unwrap().own.insert(Object::Link(other));
+        assert!(is_in_container(&attachment));
+    }
 }
