@@ -81,6 +81,10 @@ pub(crate) fn nft_lines(ruleset: &Value) -> Vec<String> {
 
 fn link_text(link: &Value) -> Value {
     let mut text = kept(link, &LINK);
+    // Carrier comes and goes with the other end.
+    let carrier = ["LOWER_UP", "NO-CARRIER", "M-DOWN"];
+    let flags = array(link["flags"].clone()).into_iter().filter(|flag| !carrier.iter().any(|word| flag == word));
+    text["flags"] = flags.collect();
     let info = &link["linkinfo"];
     let mut kind = kept(info, &KIND);
     for part in ["info_data", "info_slave_data"] {
