@@ -23,14 +23,14 @@ fn masquerade(address: Ipv4Addr, owner: &str) -> Object {
 fn nft_shows_elements_with_their_owners() {
     let mut lab = Lab::new();
     lab.kernel.apply(&programs()).unwrap();
-    lab.make(&present(elements()));
+    lab.make(&present(elements(7)));
     let shown = sh("nft list ruleset");
     for element in [
-        r#"10.1.0.7 comment "web/c1/eth0""#,
-        r#"10.1.0.7 . "br-web" comment "web/c1/eth0""#,
-        r#"fd00:1::7 . "br-web" comment "web/c1/eth0""#,
-        r#""veth1" . 02:00:0a:01:00:07 . 10.1.0.7 comment "web/c1/eth0""#,
-        r#""veth1" . 02:00:0a:01:00:07 . 0xfd000001000000000000000000000007 comment "web/c1/eth0""#,
+        r#"10.1.0.7 comment "web/c7/eth0""#,
+        r#"10.1.0.7 . "br-web" comment "web/c7/eth0""#,
+        r#"fd00:1::7 . "br-web" comment "web/c7/eth0""#,
+        r#""veth7" . 02:00:0a:01:00:07 . 10.1.0.7 comment "web/c7/eth0""#,
+        r#""veth7" . 02:00:0a:01:00:07 . 0xfd000001000000000000000000000007 comment "web/c7/eth0""#,
     ] {
         assert!(shown.contains(element), "{element} in {shown}");
     }
@@ -48,11 +48,11 @@ fn elements_that_nft_wrote_are_read() {
 fn every_set_gives_back_what_was_put_in() {
     let mut lab = Lab::new();
     lab.kernel.apply(&programs()).unwrap();
-    lab.make(&present(elements()));
+    lab.make(&present(elements(7)));
     let sets = Set::ALL.map(|set| lab.kernel.elements_of(set).unwrap());
     let mut found: Vec<Element> = sets.into_iter().flatten().collect();
     found.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut wanted: Vec<Object> = elements();
+    let mut wanted: Vec<Object> = elements(7);
     wanted.sort_by_key(Object::key);
     assert_eq!(found.into_iter().map(Object::Element).collect::<Vec<_>>(), wanted);
 }
@@ -77,20 +77,20 @@ fn of_two_owners_the_second_is_refused_and_changes_nothing() {
 fn elements_that_are_gone_do_not_keep_others_from_going() {
     let mut lab = Lab::new();
     lab.kernel.apply(&programs()).unwrap();
-    lab.make(&present(elements()));
+    lab.make(&present(elements(7)));
     sh("nft flush set inet netd home4 && nft flush set bridge netd mac");
-    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
+    lab.kernel.apply(&Plan { steps: elements(7).into_iter().map(Step::Delete).collect() }).unwrap();
     assert!(!sh("nft list ruleset").contains("elements"));
-    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
+    lab.kernel.apply(&Plan { steps: elements(7).into_iter().map(Step::Delete).collect() }).unwrap();
 }
 
 #[test]
 fn without_a_program_there_are_no_elements() {
     let mut lab = Lab::new();
-    assert_eq!(lab.make(&absent(elements())), "nothing to do\n");
+    assert_eq!(lab.make(&absent(elements(7))), "nothing to do\n");
     assert_eq!(lab.kernel.elements_of(Set::Home6).unwrap(), []);
-    lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Delete).collect() }).unwrap();
-    let error = lab.kernel.apply(&Plan { steps: elements().into_iter().map(Step::Add).collect() }).unwrap_err();
+    lab.kernel.apply(&Plan { steps: elements(7).into_iter().map(Step::Delete).collect() }).unwrap();
+    let error = lab.kernel.apply(&Plan { steps: elements(7).into_iter().map(Step::Add).collect() }).unwrap_err();
     assert!(error.to_string().contains("No such file or directory"), "{error}");
 }
 

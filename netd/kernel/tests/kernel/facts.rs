@@ -57,18 +57,18 @@ fn our_interfaces_are_those_of_our_group() {
     let ours = lab.kernel.our_links().unwrap();
     let seen: Vec<_> =
         ours.iter().map(|link| (link.name.as_str(), link.port.as_ref().map(|port| port.bridge.as_str()))).collect();
-    assert_eq!(seen, [("br-web", None), ("veth1", Some("br-web"))]);
+    assert_eq!(seen, [("br-web", None), ("veth7", Some("br-web"))]);
 }
 
 #[test]
 fn a_port_is_up_when_both_ends_are() {
     let mut lab = Lab::new();
     lab.make(&present(shared().into_iter().chain(own())));
-    lab.kernel.wait_up(Side::Host, &name("veth1"), SECOND * 5).unwrap();
+    lab.kernel.wait_up(Side::Host, &name("veth7"), SECOND * 5).unwrap();
     lab.kernel.wait_up(Side::Container, &name("eth0"), SECOND * 5).unwrap();
     lab.container.sh("ip link set eth0 down");
     let start = Instant::now();
-    let error = lab.kernel.wait_up(Side::Host, &name("veth1"), SECOND / 10).unwrap_err();
+    let error = lab.kernel.wait_up(Side::Host, &name("veth7"), SECOND / 10).unwrap_err();
     assert!(matches!(error, Error::Late { .. }), "{error}");
     assert!(start.elapsed() >= SECOND / 10);
     let waiter = std::thread::scope(|scope| {

@@ -53,10 +53,30 @@ impl Namespace {
         move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
     }
 
+    /// The process whose namespace it is, for `ip link set netns`.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Runs `work` inside, on a thread of its own. Sockets that it makes stay there.
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let inside = scope.spawn(|| {
+                self.enter();
+                work()
+            });
+            inside.join().unwrap()
+        })
+    }
+
+    /// Whether a command inside succeeds.
+    pub(crate) fn can(&self, script: &str) -> bool {
+        self.run(|| can(script))
+    }
+
     /// What a command inside prints.
     pub(crate) fn sh(&self, script: &str) -> String {
-        let net = format!("--net={}", self.path().display());
-        text(Command::new("nsenter").args([&net, "sh", "-c", script]))
+        self.run(|| sh(script))
     }
 }
 
@@ -102,6 +122,11 @@ pub(crate) fn present(objects: impl IntoIterator<Item = Object>) -> Desired {
 /// Unwanted, and nothing wanted.
 pub(crate) fn absent(objects: impl IntoIterator<Item = Object>) -> Desired {
     Desired { present: State::default(), absent: objects.into_iter().collect() }
+}
+
+/// Whether a command succeeds in the thread's namespace.
+pub(crate) fn can(script: &str) -> bool {
+    Command::new("sh").args(["-c", script]).output().unwrap().status.success()
 }
 
 /// What a command prints in the thread's namespace.

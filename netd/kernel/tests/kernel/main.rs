@@ -9,4 +9,5 @@ mod law;
 mod links;
 mod namespaces;
 mod programs;
+mod traffic;
 mod wanted;

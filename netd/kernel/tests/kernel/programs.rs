@@ -25,7 +25,7 @@ pub(crate) fn programs() -> Plan {
 fn a_program_loaded_again_keeps_the_elements() {
     let mut lab = Lab::new();
     lab.kernel.apply(&programs()).unwrap();
-    lab.make(&present(elements()));
+    lab.make(&present(elements(7)));
     let before = sh("nft list ruleset");
     lab.kernel.apply(&programs()).unwrap();
     assert_eq!(sh("nft list ruleset"), before);

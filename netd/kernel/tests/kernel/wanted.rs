@@ -33,14 +33,21 @@ pub(crate) fn shared() -> Vec<Object> {
 
 /// What it wants for one container.
 pub(crate) fn own() -> Vec<Object> {
-    let (outer, inner) = ("veth1".parse().unwrap(), "eth0".parse().unwrap());
+    container(7)
+}
+
+/// What it wants for the container whose addresses end with `number`, from 2 to 9.
+pub(crate) fn container(number: u8) -> Vec<Object> {
+    let (outer, inner) = (format!("veth{number}").parse().unwrap(), "eth0".parse().unwrap());
+    let (ip4, ip6) = (format!("10.1.0.{number}"), format!("fd00:1::{number}"));
+    let owner = format!("web/c{number}/eth0");
     let mtu = Some(Mtu::try_from(1450).unwrap());
-    let mac: Mac = "02:00:0a:01:00:07".parse().unwrap();
+    let mac = mac(number);
     let host = Link {
-        mac: Some("02:00:00:00:00:07".parse().unwrap()),
+        mac: Some(format!("02:00:00:00:00:0{number}").parse().unwrap()),
         mtu,
         group: Some(GROUP),
-        alias: Some("web/c1/eth0".to_owned()),
+        alias: Some(owner.clone()),
         link_local: Some(false),
         port: Some(Port { bridge: "br-web".parse().unwrap(), hairpin: Some(true), isolated: Some(false) }),
         up: Some(true),
@@ -69,17 +76,31 @@ pub(crate) fn own() -> Vec<Object> {
             advmss: None,
         })
     };
-    let element = |set, parts: Vec<Part>| {
-        let key = ElementKey { set, parts };
-        Object::Element(Element { key, owner: "web/c1/eth0".to_owned() })
-    };
-    let (ip4, ip6) = (Part::Ipv4("10.1.0.7".parse().unwrap()), Part::Ipv6("fd00:1::7".parse().unwrap()));
-    let (bridge, port, mac) = (Part::Link("br-web".parse().unwrap()), Part::Link(host.name.clone()), Part::Mac(mac));
-    vec![
-        address("10.1.0.7/24"),
-        address("fd00:1::7/64"),
+    let mut wanted = vec![
+        address(&format!("{ip4}/24")),
+        address(&format!("{ip6}/64")),
         route("0.0.0.0/0", "10.1.0.1"),
         route("::/0", "fd00:1::1"),
+        Object::Link(host),
+        Object::Link(container),
+    ];
+    wanted.extend(elements(number));
+    wanted
+}
+
+/// Of that, the elements.
+pub(crate) fn elements(number: u8) -> Vec<Object> {
+    let owner = format!("web/c{number}/eth0");
+    let mac = Part::Mac(mac(number));
+    let ip4 = Part::Ipv4(format!("10.1.0.{number}").parse().unwrap());
+    let ip6 = Part::Ipv6(format!("fd00:1::{number}").parse().unwrap());
+    let bridge = Part::Link("br-web".parse().unwrap());
+    let port = Part::Link(format!("veth{number}").parse().unwrap());
+    let element = |set, parts: Vec<Part>| {
+        let key = ElementKey { set, parts };
+        Object::Element(Element { key, owner: owner.clone() })
+    };
+    vec![
         element(Set::Masquerade4, vec![ip4.clone()]),
         element(Set::Masquerade6, vec![ip6.clone()]),
         element(Set::Home4, vec![ip4.clone(), bridge.clone()]),
@@ -89,12 +110,9 @@ pub(crate) fn own() -> Vec<Object> {
         element(Set::Mac, vec![port.clone(), mac.clone()]),
         element(Set::Source4, vec![port.clone(), mac.clone(), ip4]),
         element(Set::Source6, vec![port, mac, ip6]),
-        Object::Link(host),
-        Object::Link(container),
     ]
 }
 
-/// Of that, the elements.
-pub(crate) fn elements() -> Vec<Object> {
-    own().into_iter().filter(|object| matches!(object, Object::Element(_))).collect()
+fn mac(number: u8) -> Mac {
+    format!("02:00:0a:01:00:0{number}").parse().unwrap()
 }
