@@ -6,6 +6,7 @@
 mod check;
 mod collect;
 mod make;
+mod record;
 mod remove;
 
 use std::{

@@ -4,14 +4,15 @@
 mod bridge;
 pub mod cni;
 mod delegate;
+mod dns;
 mod host;
 mod host_local;
 pub mod install;
 mod ipam;
-#[cfg_attr(not(test), expect(dead_code, reason = "for dns"))]
+mod loopback;
 mod poke;
 pub mod program;
 pub mod verb;
 
 /// Every plugin of the program.
-pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN, host_local::PLUGIN];
+pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN, dns::PLUGIN, host_local::PLUGIN, loopback::PLUGIN];

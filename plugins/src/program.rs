@@ -73,7 +73,7 @@ impl Wish {
         match self {
             Self::Help => Outcome::Told(HELP.to_owned()),
             Self::Version => Outcome::Told(format!("{PROGRAM} {}\n", env!("CARGO_PKG_VERSION"))),
-            Self::List => Outcome::Told(names().iter().map(|name| format!("{name}\n")).collect()),
+            Self::List => Outcome::Told(names().join("\n") + "\n"),
             Self::Install(folder) => match install(&this_program(), &folder, &names()) {
                 Ok(done) => Outcome::Told(done),
                 Err(error) => Outcome::Refused(format!("{PROGRAM}: {error}")),

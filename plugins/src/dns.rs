@@ -1,0 +1,101 @@
+//! Records the names of a container, so that netd serves them, and tells the container whom to ask. See README.md.
+
+mod config;
+mod record;
+
+#[cfg(test)]
+mod tests;
+
+use std::{collections::BTreeSet, net::IpAddr};
+
+use netd_model::{
+    attachment::{Listen, Names, Section},
+    object::Side,
+};
+
+use crate::{
+    cni::{About, CniResult, Error, Kind, Request, Target, Valid, Version, result::Ip},
+    host::Host,
+    poke,
+    verb::Plugin,
+};
+use config::Config;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin =
+    Plugin { about: About { name: "dns", oldest: Version::V0_1_0 }, add, check, del, gc, status };
+
+fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
+    let config = Config::of(request)?;
+    let previous = previous(request)?;
+    let mut host = Host::open(request, target)?;
+    let names = names(&config, target, previous, &mut host)?;
+    let result = record::tell(previous.clone(), &names);
+    let lock = host.lock(&target.id)?;
+    host.record(target, PLUGIN.about.name, Section { names: Some(names), ..Section::default() })?;
+    drop(lock);
+    let _served_later = poke::live(&request.run_dir);
+    Ok(result)
+}
+
+/// Compares what is recorded with what would be. Whether netd serves it is netd's to say.
+fn check(request: &Request, target: &Target) -> Result<(), Error> {
+    let config = Config::of(request)?;
+    let previous = previous(request)?;
+    let mut host = Host::open(request, target)?;
+    let wanted = names(&config, target, previous, &mut host)?;
+    let recorded = host.recorded(&target.id, PLUGIN.about.name)?.and_then(|section| section.names);
+    if recorded.as_ref() == Some(&wanted) {
+        return Ok(());
+    }
+    let what = if recorded.is_some() { "differ from what ADD records" } else { "are not recorded" };
+    Err(Error::new(Kind::Drift, format!("the names of attachment {} {what}", target.id.owner())))
+}
+
+/// Takes the names back before the interface plugin, whose DEL comes after, frees the addresses for others.
+fn del(request: &Request, target: &Target) -> Result<(), Error> {
+    let host = Host::open(request, target)?;
+    let lock = host.lock(&target.id)?;
+    host.forget(&target.id, PLUGIN.about.name)?;
+    drop(lock);
+    let _gone_later = poke::live(&request.run_dir);
+    Ok(())
+}
+
+fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
+    Host::open_without_container(request)?.collect(&request.network, valid)
+}
+
+/// netd may be down: what is recorded is served when it comes.
+fn status(request: &Request) -> Result<(), Error> {
+    Config::of(request).map(|_| ())
+}
+
+fn previous(request: &Request) -> Result<&CniResult, Error> {
+    let missing =
+        || Error::config("must be called as chained plugin, after one that gives addresses: prevResult missing");
+    request.prev_result.as_ref().ok_or_else(missing)
+}
+
+fn names(config: &Config, target: &Target, previous: &CniResult, host: &mut Host) -> Result<Names, Error> {
+    let ips = record::addresses(previous, target);
+    let listen = listen(previous, &ips, host)?;
+    record::record(config, target, &ips, listen)
+}
+
+/// The gateways that are addresses of an interface of the host: there netd can be asked.
+fn listen(previous: &CniResult, ips: &[&Ip], host: &mut Host) -> Result<Vec<Listen>, Error> {
+    let mut gateways: BTreeSet<IpAddr> = ips.iter().filter_map(|ip| ip.gateway).collect();
+    let mut listen = Vec::new();
+    for interface in previous.interfaces.iter().filter(|interface| interface.sandbox.is_none()) {
+        if gateways.is_empty() {
+            break;
+        }
+        let addresses = host.addresses(Side::Host, &interface.name)?.into_iter();
+        let held = addresses.map(|address| address.ip()).filter(|address| gateways.remove(address));
+        listen.extend(held.map(|address| Listen { link: interface.name.clone(), address }));
+    }
+    // In the order of the container's addresses, whatever the order of the kernel.
+    listen.sort_by_key(|listen| ips.iter().position(|ip| ip.gateway == Some(listen.address)));
+    Ok(listen)
+}

@@ -1,0 +1,190 @@
+//! The configuration of the plugin: what is said for the whole network, and what for this container.
+
+use std::net::{IpAddr, SocketAddr};
+
+use netd_model::name::{HostName, NetworkName};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::cni::{Error, Request};
+
+/// How long an answer may be kept where nothing is said, in seconds: as little as `CoreDNS` gives.
+const TTL: u32 = 5;
+
+/// The longest time to live in seconds (RFC 2181 section 8).
+const MAX_TTL: u32 = i32::MAX.unsigned_abs();
+
+/// The port of a server where none is said (RFC 1035 4.2).
+const PORT: u16 = 53;
+
+/// How many names or servers one list may have.
+const MAX_LIST: usize = 256;
+
+/// What the plugin was told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Config {
+    /// The domain that the network's names stand in.
+    pub domain: HostName,
+    /// Servers for all other names; the host's where there are none.
+    pub upstreams: Vec<SocketAddr>,
+    /// Whether no name is ever asked of another server.
+    pub internal: bool,
+    /// Whether unknown names of one label are asked of another server.
+    pub forward_single_label: bool,
+    /// How long an answer may be kept, in seconds.
+    pub ttl: u32,
+    /// Names that every container of the network has.
+    pub names: Vec<HostName>,
+    /// Names that the runtime gave this container.
+    pub aliases: Vec<HostName>,
+    /// Names of this container's labels.
+    pub labels: Vec<HostName>,
+}
+
+/// The keys as they are written.
+#[derive(Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Keys {
+    domain: Option<String>,
+    upstreams: Vec<String>,
+    internal: bool,
+    #[serde(alias = "forward_single_label")]
+    forward_single_label: bool,
+    names: Vec<String>,
+    ttl: u32,
+    runtime_config: RuntimeConfig,
+    args: Args,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RuntimeConfig {
+    /// A list, or Podman's map of lists by network.
+    aliases: Value,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Args {
+    cni: CniArgs,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct CniArgs {
+    labels: Vec<Label>,
+}
+
+#[derive(Deserialize)]
+struct Label {
+    key: String,
+    value: String,
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self {
+            domain: None,
+            upstreams: Vec::new(),
+            internal: false,
+            forward_single_label: false,
+            names: Vec::new(),
+            ttl: TTL,
+            runtime_config: RuntimeConfig::default(),
+            args: Args::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration of a request.
+    ///
+    /// # Errors
+    /// Names the key and the value that cannot be.
+    pub(super) fn of(request: &Request) -> Result<Self, Error> {
+        Self::new(request.config()?, &request.network)
+    }
+
+    pub(super) fn new(keys: Keys, network: &NetworkName) -> Result<Self, Error> {
+        if keys.internal && !keys.upstreams.is_empty() {
+            return Err(Error::config("keys \"internal\" and \"upstreams\": an internal network asks no other server"));
+        }
+        if keys.ttl > MAX_TTL {
+            return Err(Error::config(format!("key \"ttl\": {} is longer than {MAX_TTL} seconds", keys.ttl)));
+        }
+        let domain = domain(keys.domain.as_deref(), network)?;
+        let labels = keys.args.cni.labels.into_iter().filter(|label| label.key == "netd.name");
+        let labels: Vec<String> = labels.map(|label| label.value).collect();
+        Ok(Self {
+            upstreams: upstreams(&keys.upstreams)?,
+            internal: keys.internal,
+            forward_single_label: keys.forward_single_label,
+            ttl: keys.ttl,
+            names: names("names", &keys.names, &domain)?,
+            aliases: names("runtimeConfig.aliases", &aliases(&keys.runtime_config.aliases, network)?, &domain)?,
+            labels: names("args.cni.labels", &labels, &domain)?,
+            domain,
+        })
+    }
+}
+
+fn domain(text: Option<&str>, network: &NetworkName) -> Result<HostName, Error> {
+    match text {
+        Some(text) => HostName::written(text).map_err(|why| Error::config(format!("key \"domain\": {why}"))),
+        None => HostName::written(&format!("{network}.internal")).map_err(|why| {
+            Error::config(format!("the name of network {network} makes no domain, set \"domain\": {why}"))
+        }),
+    }
+}
+
+fn upstreams(texts: &[String]) -> Result<Vec<SocketAddr>, Error> {
+    bounded("upstreams", texts)?;
+    let upstream = |text: &String| {
+        let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
+        let address = address.or_else(|_| text.parse()).ok();
+        address.filter(|address| !address.ip().is_unspecified() && address.port() != 0).ok_or_else(|| {
+            let shown: String = text.chars().take(64).collect();
+            Error::config(format!(
+                "key \"upstreams\": {shown:?} is no address of a server, as in 10.0.0.53 or [::1]:5353"
+            ))
+        })
+    };
+    texts.iter().map(upstream).collect()
+}
+
+/// Names that somebody gave explicitly: one that cannot be looked up is a mistake to be told, not to be passed over.
+fn names(key: &str, texts: &[String], domain: &HostName) -> Result<Vec<HostName>, Error> {
+    bounded(key, texts)?;
+    let name = |text: &String| {
+        let told = |why| Error::config(format!("key \"{key}\": {why}"));
+        let name = HostName::written(text).map_err(told)?;
+        HostName::written(&format!("{name}.{domain}")).map_err(told)?;
+        Ok(name)
+    };
+    texts.iter().map(name).collect()
+}
+
+fn aliases(value: &Value, network: &NetworkName) -> Result<Vec<String>, Error> {
+    let list = match value {
+        Value::Object(by_network) => by_network.get(network.as_str()).unwrap_or(&Value::Null),
+        list => list,
+    };
+    let told = |value: &Value| {
+        let shown: String = value.to_string().chars().take(64).collect();
+        Error::config(format!("key \"runtimeConfig.aliases\": {shown} is no list of names"))
+    };
+    match list {
+        Value::Null => Ok(Vec::new()),
+        Value::Array(list) => {
+            list.iter().map(|alias| alias.as_str().map(str::to_owned).ok_or_else(|| told(alias))).collect()
+        }
+        other => Err(told(other)),
+    }
+}
+
+fn bounded(key: &str, list: &[String]) -> Result<(), Error> {
+    if list.len() <= MAX_LIST {
+        return Ok(());
+    }
+    Err(Error::config(format!("key \"{key}\": a list of {} has more than {MAX_LIST}", list.len())))
+}
