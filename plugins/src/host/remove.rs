@@ -30,6 +30,8 @@ impl Host {
         }
         if !recorded {
             failures.extend(self.remove_unrecorded(target, previous).err());
+            // An ADD that was killed while it wrote its first document left a part of it.
+            failures.extend(self.store.remove(&target.id).err().map(Error::from));
         }
         Error::collect(failures)
     }
