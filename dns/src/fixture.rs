@@ -31,7 +31,7 @@ pub(crate) fn web() -> Network {
 
 pub(crate) fn back() -> Network {
     let attachments = vec![
-        attachment("db", &["10.2.0.9"], &["db", "store"], 5),
+        attachment("db", &["10.2.0.9"], &["db", "store"], 2),
         attachment("cache", &["10.2.0.10"], &["cache", "a.cluster"], 5),
     ];
     let network = network("back", "back.internal", &["10.2.0.0/24"], &["10.2.0.1"], attachments);

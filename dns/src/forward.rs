@@ -26,9 +26,6 @@ const MAX_UPSTREAMS: usize = 3;
 /// Requests in flight, each with a socket.
 const MAX_IN_FLIGHT: usize = 512;
 const MAX_IN_FLIGHT_PER_SOURCE: usize = 128;
-/// Docker's resolver in a container's own namespace. A host that has it in resolv.conf is itself a container, and the
-/// address is of no use outside it.
-const DOCKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
 
 /// Relays requests to upstreams.
 #[derive(Debug)]
@@ -96,7 +93,7 @@ impl Forwarder {
             Upstreams::Own(own) => own,
         };
         let ours = self.ours.load();
-        let is_other = |server: &&SocketAddr| !ours.contains(*server) && server.ip() != DOCKER;
+        let is_other = |server: &&SocketAddr| !ours.contains(*server);
         servers.iter().filter(is_other).take(MAX_UPSTREAMS).copied().collect()
     }
 }

@@ -12,6 +12,10 @@ use crate::NetworkId;
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 128;
 
+/// Octets that the kernel keeps for each connection and direction. By itself it would keep megabytes for clients that
+/// do not read.
+const TCP_BUFFER: usize = 64 * 1024;
+
 /// One address to answer on, over UDP and TCP.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
@@ -66,6 +70,9 @@ impl Listener {
         let address = self.socket_address(port);
         let udp = self.bind(Type::DGRAM, address)?;
         let tcp = self.bind(Type::STREAM, address)?;
+        // Accepted connections inherit these.
+        tcp.set_send_buffer_size(TCP_BUFFER)?;
+        tcp.set_recv_buffer_size(TCP_BUFFER)?;
         tcp.listen(BACKLOG)?;
         Ok(Sockets { udp: UdpSocket::from_std(udp.into())?, tcp: TcpListener::from_std(tcp.into())? })
     }

@@ -43,7 +43,8 @@ pub struct Attachment {
 /// Where a network's forwarded questions go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upstreams {
-    /// Nowhere: the network is internal, and names that are not ours do not exist.
+    /// Nowhere: the network is internal, and names that are not ours do not exist. A container that is on another
+    /// network too forwards through that, whichever gateway it asks.
     None,
     /// To the host's own, see [`Server::set_upstreams`](crate::Server::set_upstreams).
     Host,

@@ -59,8 +59,8 @@ impl Server {
 
     /// Forwards to these from now on where a network has no upstreams of its own: in this order, and the first three.
     ///
-    /// Addresses of our own listeners and 127.0.0.11 (a resolver that is of no use outside its container) are passed
-    /// over.
+    /// Addresses of our own listeners are passed over. 127.0.0.11 is not: on a host that is itself a container it is
+    /// the resolver that works, and elsewhere nobody listens there, which costs no time.
     pub fn set_upstreams(&self, upstreams: Vec<SocketAddr>) {
         self.shared.forwarder.set_host_upstreams(upstreams);
     }

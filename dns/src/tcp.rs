@@ -62,25 +62,22 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
         let response = tokio::select! {
             () = stop.requested(), if open => {
                 open = false;
-                continue;
+                None
             }
             Some(answered) = forwards.join_next() => answered.ok(),
-            request = timeout(IDLE, frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => match request {
-                Ok(Ok(Some(request))) => match service.handle(&request, client, Transport::Tcp, &mut rng) {
-                    Outcome::Silence => None,
-                    Outcome::Response(response) => Some(response),
-                    Outcome::Later(later) => {
+            request = timeout(IDLE, frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => {
+                let request = request.ok().and_then(Result::ok).flatten();
+                // Idle, at its end, or beyond understanding: no more is read, but what it waits for is still sent.
+                open = request.is_some();
+                match request.map(|request| service.handle(&request, client, Transport::Tcp, &mut rng)) {
+                    Some(Outcome::Response(response)) => Some(response),
+                    Some(Outcome::Later(later)) => {
                         forwards.spawn(later);
                         None
                     }
-                },
-                // The client waits for us.
-                Err(_) if !forwards.is_empty() => None,
-                _ => {
-                    open = false;
-                    None
+                    Some(Outcome::Silence) | None => None,
                 }
-            },
+            }
         };
         let Some(response) = response else { continue };
         if !matches!(timeout(SLOW_READER, frame::write(&mut writer, &response)).await, Ok(Ok(()))) {

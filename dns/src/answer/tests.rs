@@ -82,6 +82,15 @@ fn a_name_of_several_containers_has_all_their_addresses_under_the_lowest_ttl() {
 }
 
 #[test]
+fn an_address_given_twice_is_answered_once() {
+    let twice = |container| attachment(container, &["10.9.0.7", "fd09::7", "10.9.0.7"], &["a", "a"], 5);
+    let network = network("n", "n.internal", &["10.9.0.0/24"], &[], vec![twice("c1"), twice("c2")]);
+    let zones = ZonesBuilder::new(1).network(network).build();
+    let asker = Asker { zones: &zones, listener: &["n"], source: "10.9.0.7" };
+    asker.check(&[("a", Kind::A, "10.9.0.7 for 5"), ("a", Kind::AAAA, "fd09::7 for 5")]);
+}
+
+#[test]
 fn an_existing_name_without_such_a_record_is_no_data_and_never_leaves() {
     check(
         &["web"],
@@ -161,7 +170,7 @@ fn a_container_sees_all_its_networks_and_no_other() {
                 ("web1.web.internal", Kind::A, "10.1.0.7 for 5"),
                 ("cache.back.internal", Kind::A, "10.2.0.10 for 5"),
                 ("cache", Kind::A, "10.2.0.10 for 5"),
-                ("db", Kind::A, "10.1.0.9 for 5, 10.2.0.9 for 5"),
+                ("db", Kind::A, "10.1.0.9 for 2, 10.2.0.9 for 2"),
                 ("secret", Kind::A, "no name in ."),
                 ("tool.dev.example", Kind::A, "no name in ."),
             ],
@@ -243,7 +252,7 @@ fn addresses_have_the_own_name_of_their_container() {
         &[
             ("7.0.1.10.in-addr.arpa", Kind::PTR, "web1.web.internal for 5"),
             ("8.0.1.10.in-addr.arpa", Kind::PTR, "web2.web.internal for 3"),
-            ("9.0.2.10.in-addr.arpa", Kind::PTR, "db.back.internal for 5"),
+            ("9.0.2.10.in-addr.arpa", Kind::PTR, "db.back.internal for 2"),
             ("7.0.1.10.in-addr.arpa", Kind::A, "no data in 0.1.10.in-addr.arpa"),
             ("7.0.1.10.in-addr.arpa", Kind::ANY, "not any for 8482"),
         ],

@@ -95,6 +95,8 @@ impl Host {
     /// A connection of a container.
     async fn connect(&self, last: u8) -> TcpStream {
         let socket = TcpSocket::new_v4().unwrap();
+        // Small, so that one which does not read is soon noticed.
+        socket.set_recv_buffer_size(4096).unwrap();
         socket.bind((self.address(last), 0).into()).unwrap();
         timeout(PATIENCE, socket.connect(self.at(1))).await.unwrap().unwrap()
     }

@@ -1,3 +1,5 @@
+//! Snapshots share what did not change, and forget what is gone.
+
 use super::*;
 use crate::fixture::{attachment, back, network, web};
 

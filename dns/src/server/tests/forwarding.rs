@@ -101,11 +101,11 @@ async fn where_nobody_listens_the_next_is_asked_at_once() {
 async fn we_do_not_ask_ourselves() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![host.at(1), "127.0.0.11:53".parse().unwrap(), upstream.address]);
+    host.server.set_upstreams(vec![host.at(1), upstream.address]);
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!((code(&response), took), (ResponseCode::NoError, Duration::ZERO));
-    let counters = host.server.counters();
-    assert_eq!((counters.forwarded, counters.answered, counters.failed), (1, 0, 0), "the question came once");
+    let expected = Counters { forwarded: 1, ..Counters::default() };
+    assert_eq!(host.server.counters(), expected, "the question came once");
 }
 
 #[tokio::test(start_paused = true)]

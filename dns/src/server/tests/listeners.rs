@@ -1,5 +1,6 @@
 //! Listeners come and go, and nobody else notices.
 
+use socket2::{Domain, Socket, Type};
 use tokio::io::AsyncReadExt;
 
 use super::upstream::{answers, is_silent};
@@ -97,7 +98,10 @@ async fn the_networks_of_a_listener_change_without_closing_it() {
 #[tokio::test(start_paused = true)]
 async fn a_taken_port_is_reported_for_its_listener_alone_and_tried_again() {
     let host = Host::new().await;
-    let taken = UdpSocket::bind(host.at(2)).await.unwrap();
+    let taken = Socket::new(Domain::IPV4, Type::DGRAM, None).unwrap();
+    // As dnsmasq does. Two sockets that both did so could share the port, and one would be deaf.
+    taken.set_reuse_address(true).unwrap();
+    taken.bind(&host.at(2).into()).unwrap();
     let unlucky = Listener { address: host.address(2), ..host.listener() };
     let lucky = Listener { address: host.address(3), ..host.listener() };
     let wanted = || vec![unlucky.clone(), host.listener(), lucky.clone()];
@@ -122,6 +126,15 @@ async fn a_device_that_does_not_exist_is_reported_by_name() {
     let device = Device { name: "br-absent".to_owned(), index: 7 };
     let errors = host.server.set_listeners(vec![Listener { device: Some(device), ..host.listener() }]).await;
     assert_eq!(errors[0].to_string(), format!("listen for DNS on {} on \"br-absent\"", host.address(1)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_may_come_after_its_listener() {
+    let host = Host::new().await;
+    let absent =
+        ["192.0.2.1", "2001:db8::1"].map(|text| Listener { address: text.parse().unwrap(), ..host.listener() });
+    let errors = host.server.set_listeners(absent.to_vec()).await;
+    assert!(errors.is_empty(), "{errors:?}");
 }
 
 #[tokio::test(start_paused = true)]

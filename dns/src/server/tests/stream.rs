@@ -60,6 +60,25 @@ async fn a_local_answer_overtakes_a_slow_forwarded_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_has_a_bounded_number_of_questions_in_flight() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, is_silent).await;
+    host.server.set_upstreams(vec![upstream.address]);
+    let mut stream = host.connect(7).await;
+    let mut one = Vec::new();
+    frame::write(&mut one, &question("www.example.com.").to_vec().unwrap()).await.unwrap();
+    stream.write_all(&one.repeat(40)).await.unwrap();
+    let mut frames = Frames::new(65_535);
+    assert!(timeout(Duration::from_secs(1), frames.next(&mut stream)).await.is_err(), "no answer yet");
+    assert_eq!(upstream.asked(), 16);
+    for _ in 0..40 {
+        let octets = timeout(PATIENCE, frames.next(&mut stream)).await.unwrap().unwrap().unwrap();
+        assert_eq!(code(&Message::from_vec(&octets).unwrap()), ResponseCode::ServFail);
+    }
+    assert_eq!(upstream.asked(), 80, "each was tried twice");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_has_said_all_still_gets_its_answers() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
@@ -84,8 +103,9 @@ async fn octets_that_make_no_whole_question_do_not_keep_a_connection_open() {
     let host = Host::new().await;
     let (mut reader, mut writer) = host.connect(7).await.into_split();
     let drip = tokio::spawn(async move {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
         for octet in [0, 100].into_iter().chain([0; 100]) {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+            second.tick().await;
             if writer.write_all(&[octet]).await.is_err() {
                 break;
             }
