@@ -7,13 +7,16 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
 /// The largest document that is read; ours have a few thousand bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// Room for a document of ours, so that one read takes it.
+const TYPICAL: usize = 8 << 10;
 
 /// How often a directory is made again that others remove as empty in the same moment.
 const ATTEMPTS: u32 = 1000;
@@ -51,7 +54,7 @@ pub(crate) fn read<T: Document>(path: &Path) -> Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(|error| Error::io("read", path, error))?,
     };
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(TYPICAL);
     let size = file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
     if u64::try_from(size).is_ok_and(|size| size > LARGEST) {
         return Err(Error::malformed(path, &format_args!("it has more than {LARGEST} bytes")));
@@ -83,7 +86,17 @@ pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
 fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension(TEMPORARY);
     let written = create(&temporary).and_then(|mut file| file.write_all(bytes));
-    written.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    written.and_then(|()| put_in_place(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// Gives a written file its name. Where there is an old one, the two change names before the old one goes: ext4 begins to
+/// write out at once what is renamed over another file (`auto_da_alloc`, ext4(5)), which takes milliseconds.
+fn put_in_place(temporary: &Path, path: &Path) -> io::Result<()> {
+    match renameat_with(CWD, temporary, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_file(temporary),
+        // There is no old one, or the file system cannot do this.
+        Err(_) => fs::rename(temporary, path),
+    }
 }
 
 /// An empty file of mode 0600 at `path`, in a directory that is made if need be.

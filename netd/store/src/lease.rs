@@ -264,3 +264,6 @@ impl Store {
         self.run_dir.join("leases")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use std::{
     fs::File,
     io::{self, Read, Write},
     net::IpAddr,
-    os::fd::OwnedFd,
+    os::{fd::OwnedFd, unix::fs::FileExt},
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -27,7 +27,8 @@ use crate::{Error, Result, file};
 const LARGEST: u64 = 1024;
 
 /// Where a lease stands until it is whole, on file systems without unnamed files. The folder's lock is held, so there
-/// is one at a time; what a killed writer left is overwritten.
+/// is one at a time; what a killed writer left goes with the next
+/// index, which has to be made anew then.
 const TEMPORARY: &str = ".lease";
 
 const PRIVATE: Mode = Mode::RUSR.union(Mode::WUSR);
@@ -128,11 +129,12 @@ impl Folder {
 
     /// Removes the file of an address, if there is one.
     pub(super) fn remove(&self, address: IpAddr) -> Result<()> {
-        let name = address.to_string();
-        match unlinkat(&self.directory, &name, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(self.error("remove", &name, error)),
-        }
+        self.unlink(&address.to_string())
+    }
+
+    /// Removes what a killed writer left.
+    pub(super) fn sweep(&self) -> Result<()> {
+        self.unlink(TEMPORARY)
     }
 
     /// The address that a range set gave last. Without one that can be read, round robin starts anew.
@@ -145,8 +147,12 @@ impl Folder {
     pub(super) fn set_last_reserved(&self, set: usize, address: IpAddr) -> Result<()> {
         let name = last_reserved(set);
         let write = || -> io::Result<()> {
-            let mut file = self.open_at(&name, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?;
-            file.write_all(address.to_string().as_bytes())
+            // In place: ext4 begins to write out at once what was truncated and written (`auto_da_alloc`, ext4(5)), which
+            // takes milliseconds. Who is killed in between leaves a wrong address, from which the turn goes on as well.
+            let file = self.open_at(&name, OFlags::WRONLY | OFlags::CREATE)?;
+            let text = address.to_string();
+            file.write_all_at(text.as_bytes(), 0)?;
+            file.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
         };
         write().map_err(|error| self.error("write", &name, error))
     }
@@ -164,6 +170,13 @@ impl Folder {
             written.and_then(|()| Ok(linkat(&self.directory, TEMPORARY, &self.directory, name, AtFlags::empty())?));
         let removed = unlinkat(&self.directory, TEMPORARY, AtFlags::empty());
         linked.and(removed.map_err(io::Error::from))
+    }
+
+    fn unlink(&self, name: &str) -> Result<()> {
+        match unlinkat(&self.directory, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(self.error("remove", name, error)),
+        }
     }
 
     fn open_at(&self, name: &str, flags: OFlags) -> Result<File, Errno> {

@@ -79,6 +79,7 @@ impl Index {
 
     /// The index of a folder, from what the folder holds.
     pub(super) fn scan(indexes: &Path, folder: &Folder) -> Result<Self> {
+        folder.sweep()?;
         let mut index = Self::empty(indexes, folder)?;
         for address in folder.addresses()? {
             if let Some(holder) = folder.read(address)?.and_then(|entry| entry.holder) {

@@ -11,6 +11,9 @@ use ipnetwork::IpNetwork;
 
 use super::number::{from_number, to_number};
 
+/// The first of the IPv6 addresses that stand for IPv4 ones.
+const MAPPED: Ipv6Addr = Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0);
+
 /// Some addresses of a subnet that containers may get, both ends included, without the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Range {
@@ -67,7 +70,7 @@ impl Range {
             return Err(InvalidRange::TooSmall(subnet));
         }
         if let IpNetwork::V6(v6) = subnet
-            && v6.contains(Ipv6Addr::new(0, 0, 0, 0, 0, 0xffff, 0, 0))
+            && (v6.contains(MAPPED) || v6.ip().to_ipv4_mapped().is_some())
         {
             return Err(InvalidRange::Mapped);
         }

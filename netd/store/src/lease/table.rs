@@ -258,3 +258,6 @@ fn low_half(number: u128) -> u64 {
 fn damaged() -> io::Error {
     io::ErrorKind::InvalidData.into()
 }
+
+#[cfg(test)]
+mod tests;
