@@ -13,9 +13,6 @@ use crate::name::QuestionName;
 use crate::record::{Data, Kind, Question, Record, Soa};
 use crate::zone::TTL;
 
-#[cfg(test)]
-mod tests;
-
 /// Octets of a message header, RFC 1035 4.1.1.
 pub(crate) const HEADER: usize = 12;
 /// Octets of an OPT record without options, RFC 6891 6.1.2.
