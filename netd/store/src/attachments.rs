@@ -129,3 +129,6 @@ fn is_document(path: &Path) -> bool {
 fn is_network(folder: &Path) -> bool {
     folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<NetworkName>().is_ok())
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,9 @@ mod networks;
 mod snapshot;
 mod watch;
 
+#[cfg(test)]
+mod bench;
+
 use std::path::{Path, PathBuf};
 
 pub use boot::Boot;

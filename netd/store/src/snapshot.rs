@@ -160,3 +160,6 @@ fn split<T>(results: Vec<Result<T>>) -> (Vec<T>, Vec<Error>) {
     }
     (found, errors)
 }
+
+#[cfg(test)]
+mod tests;

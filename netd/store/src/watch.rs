@@ -105,3 +105,6 @@ impl Watch {
 fn is_document(name: &CStr) -> bool {
     Path::new(OsStr::from_bytes(name.to_bytes())).extension().is_some_and(|extension| extension == file::DOCUMENT)
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,6 +39,8 @@ fn reopen(mut table: Table, file: &File) -> Table {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn a_table_remembers_what_a_map_remembers(acts in prop::collection::vec(act(), 0..400)) {
         let file = tempfile::tempfile().unwrap();

@@ -71,7 +71,7 @@ fn address(set: &RangeSet, which: usize) -> IpAddr {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn every_history_gives_the_addresses_of_the_reference(text in sets(), acts in prop::collection::vec(act(), 0..60)) {
