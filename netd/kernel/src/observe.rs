@@ -148,26 +148,38 @@ impl Space {
         &mut self,
         names: impl IntoIterator<Item = &'k LinkName>,
     ) -> Result<Vec<link::Found>, Error> {
-        let names: Vec<&LinkName> = names.into_iter().collect();
-        if names.is_empty() || !self.exists() {
+        let mut there = Vec::new();
+        for name in names {
+            // Most of what an ADD asks for is not there, and to know that costs little.
+            match self.exists().then(|| self.number(name)).transpose()?.flatten() {
+                Some(index) => {
+                    self.indexes.insert(name.clone(), index);
+                    there.push(name);
+                }
+                None => {
+                    self.indexes.remove(name);
+                }
+            }
+        }
+        if there.is_empty() {
             return Ok(vec![]);
         }
         let side = self.side;
         let mut requests = Requests::new();
-        for name in &names {
+        for name in &there {
             link::get(&mut requests, name);
         }
         let found = self.socket()?.get(&mut requests, |_, body| link::Found::read(side, body));
-        let attempt = |index: usize| format!("ip link show dev {}", names.get(index).map_or("", |name| name.as_str()));
+        let attempt = |index: usize| format!("ip link show dev {}", there.get(index).map_or("", |name| name.as_str()));
         let found = found.map_err(|fault| Error::at(fault, attempt))?;
-        for (name, found) in names.iter().zip(&found) {
-            match found {
-                Some(found) => self.indexes.insert((*name).clone(), found.index),
-                None => self.indexes.remove(*name),
-            };
-        }
         // An interface may be found by another of its names (`ip link property add altname`): that one is not asked.
-        Ok(found.into_iter().flatten().filter(|found| names.contains(&&found.link.name)).collect())
+        Ok(found.into_iter().flatten().filter(|found| there.contains(&&found.link.name)).collect())
+    }
+
+    /// The number of an interface now.
+    pub(crate) fn number(&mut self, name: &LinkName) -> Result<Option<u32>, Error> {
+        let attempt = || format!("ip link show dev {name}");
+        self.socket()?.index(name.as_str()).map_err(|source| Error::Io { attempt: attempt(), source })
     }
 
     /// The interfaces with the names of their bridges.

@@ -135,7 +135,8 @@ impl Space {
     fn find_index(&mut self, name: &LinkName, pending: &mut Pending<'_>) -> Result<Option<u32>, Error> {
         if !self.indexes.contains_key(name) {
             self.flush(pending)?;
-            self.links([name])?;
+            let found = self.number(name)?;
+            self.indexes.extend(found.map(|index| (name.clone(), index)));
         }
         Ok(self.indexes.get(name).copied())
     }

@@ -6,7 +6,7 @@ use netlink_sys::{Socket as Netlink, SocketAddr, protocols};
 use rustix::{
     buffer::spare_capacity,
     io::Errno,
-    net::{RecvFlags, SendFlags, recv, send},
+    net::{RecvFlags, SendFlags, netdevice::name_to_index, recv, send},
 };
 
 use super::{
@@ -83,6 +83,16 @@ impl Socket {
             netlink.set_netlink_get_strict_chk(true)?;
         }
         Ok(Self { netlink, received: Vec::with_capacity(DATAGRAM), sequence: 1 })
+    }
+
+    /// The number of an interface in this socket's namespace. This takes none of the kernel's locks (`SIOCGIFINDEX`),
+    /// where even a question by rtnetlink waits for all who change interfaces.
+    pub(crate) fn index(&self, name: &str) -> io::Result<Option<u32>> {
+        match name_to_index(&self.netlink, name) {
+            Ok(index) => Ok(Some(index)),
+            Err(Errno::NODEV) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
     }
 
     /// Sends requests that change something; none after a failed write is sent. The first refusal is the result.

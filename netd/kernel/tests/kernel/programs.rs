@@ -98,9 +98,10 @@ fn nft_dies_with_the_process_that_started_it() {
     }
     crate::lab::need_root();
     let folder = tempfile::tempdir().unwrap();
-    let (nft, started) = (folder.path().join("nft"), folder.path().join("started"));
-    sh(&format!("mkfifo {}", started.display()));
-    let script = format!("#!/bin/sh\nexec 3>{}\necho >&3\nexec cat {}\n", started.display(), started.display());
+    let [nft, started, never] = ["nft", "started", "never"].map(|name| folder.path().join(name));
+    sh(&format!("mkfifo {} {}", started.display(), never.display()));
+    // It holds the one pipe open and waits for a writer to the other, of which there is none.
+    let script = format!("#!/bin/sh\nexec 3>{}\necho >&3\nexec cat {}\n", started.display(), never.display());
     std::fs::write(&nft, script).unwrap();
     sh(&format!("chmod +x {}", nft.display()));
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
@@ -110,7 +111,7 @@ fn nft_dies_with_the_process_that_started_it() {
         .stdout(std::process::Stdio::null())
         .spawn()
         .unwrap();
-    // The end of the stream is the end of the last writer, which is the nft: nothing has to be waited for by time.
+    // The stream ends with its last writer, the nft.
     let mut lines = std::io::BufRead::lines(std::io::BufReader::new(std::fs::File::open(&started).unwrap()));
     assert!(lines.next().is_some());
     process.kill().unwrap();

@@ -57,8 +57,12 @@ fn source(from: &Namespace, to: impl FnOnce(&str) -> UdpSocket, address: &str) -
     let receiver = to(&format!("{any}:{PORT}"));
     receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let sender = from.run(|| UdpSocket::bind(format!("{any}:0")).unwrap());
-    sender.send_to(b"hello", SocketAddr::new(address, PORT)).unwrap();
-    receiver.recv_from(&mut [0; 16]).ok().map(|(_, source)| source.ip().to_string())
+    // The first packets may go while neighbours are still looked for.
+    let tries = (0..5).find_map(|_| {
+        sender.send_to(b"hello", SocketAddr::new(address, PORT)).unwrap();
+        receiver.recv_from(&mut [0; 16]).ok()
+    });
+    tries.map(|(_, source)| source.ip().to_string())
 }
 
 fn inside(namespace: &Namespace) -> impl FnOnce(&str) -> UdpSocket + '_ {

@@ -81,29 +81,29 @@ pub(crate) fn add_pair(requests: &mut Requests, link: &Link, master: Option<u32>
     });
 }
 
-/// Changes what `link` says; up to three requests.
-///
-/// The bridge comes first, because flags of a port are the bridge's to set; link-local addresses before the interface
-/// is up and has one.
+/// Changes what `link` says, by one or two requests: the first has what must be so before the flags of a port, which
+/// are its bridge's to set, and before the interface is up and has a link-local address.
 pub(crate) fn set(requests: &mut Requests, link: &Link, master: Option<u32>) {
-    if let Some(master) = master {
-        change(requests, link, 0, 0, |body| {
-            body.u32(IFLA_MASTER, master);
-        });
-    }
-    if let Some(link_local) = link.link_local {
+    if master.is_some() || link.link_local.is_some() {
         // Where there is no IPv6, there is nothing to turn off.
-        let forgiven: &[Errno] = if link_local { &[] } else { &[Errno::AFNOSUPPORT] };
+        let forgiven: &[Errno] = if link.link_local == Some(false) { &[Errno::AFNOSUPPORT] } else { &[] };
         requests.push_forgiving(RTM_NEWLINK, 0, forgiven, |body| {
-            header(body, 0, 0, 0).text(IFLA_IFNAME, link.name.as_str()).nest(IFLA_AF_SPEC, |body| {
-                body.nest(u16::from(AF_INET6), |body| {
-                    body.u8(IFLA_INET6_ADDR_GEN_MODE, if link_local { EUI64 } else { NONE });
+            header(body, 0, 0, 0).text(IFLA_IFNAME, link.name.as_str());
+            if let Some(master) = master {
+                body.u32(IFLA_MASTER, master);
+            }
+            if let Some(link_local) = link.link_local {
+                body.nest(IFLA_AF_SPEC, |body| {
+                    body.nest(u16::from(AF_INET6), |body| {
+                        body.u8(IFLA_INET6_ADDR_GEN_MODE, if link_local { EUI64 } else { NONE });
+                    });
                 });
-            });
+            }
         });
     }
     let (flags, mask) = flags(link);
-    change(requests, link, flags, mask, |body| {
+    requests.push(RTM_NEWLINK, 0, |body| {
+        header(body, 0, flags, mask).text(IFLA_IFNAME, link.name.as_str());
         attributes(body, link);
         if let Some(alias) = &link.alias {
             body.bytes(IFLA_IFALIAS, alias.as_bytes());
@@ -116,13 +116,6 @@ pub(crate) fn set(requests: &mut Requests, link: &Link, master: Option<u32>) {
                 vlan_filtering(body, filtering);
             });
         }
-    });
-}
-
-fn change(requests: &mut Requests, link: &Link, flags: u32, mask: u32, write: impl FnOnce(&mut Body<'_>)) {
-    requests.push(RTM_NEWLINK, 0, |body| {
-        header(body, 0, flags, mask).text(IFLA_IFNAME, link.name.as_str());
-        write(body);
     });
 }
 
