@@ -26,8 +26,15 @@ use config::Config;
 use desired::{Assigned, Attach, Facts, Wanted};
 
 /// The plugin.
-pub(crate) const PLUGIN: Plugin =
-    Plugin { about: About { name: "bridge", oldest: Version::V0_1_0 }, add, check, del, gc, status };
+pub(crate) const PLUGIN: Plugin = Plugin {
+    about: About { name: "bridge", oldest: Version::V0_1_0 },
+    config: |request| request.target().map_or(Ok(()), |target| Config::of(request, target).map(drop)),
+    add,
+    check,
+    del,
+    gc,
+    status,
+};
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
     let config = Config::of(request, target)?;

@@ -22,8 +22,15 @@ use crate::{
 use config::Config;
 
 /// The plugin.
-pub(crate) const PLUGIN: Plugin =
-    Plugin { about: About { name: "dns", oldest: Version::V0_1_0 }, add, check, del, gc, status };
+pub(crate) const PLUGIN: Plugin = Plugin {
+    about: About { name: "dns", oldest: Version::V0_1_0 },
+    config: |request| Config::of(request).map(drop),
+    add,
+    check,
+    del,
+    gc,
+    status,
+};
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
     let config = Config::of(request)?;

@@ -33,6 +33,7 @@ use give::{Giving, full};
 /// The plugin, as others call it.
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: IPAM.name, oldest: Version::V0_1_0 },
+    config: |request| Config::of(request).map(drop),
     add: |request, target| Ok((IPAM.add)(request, target, &mut host(request, target)?)?.result),
     check: |request, target| (IPAM.check)(request, target, &mut host(request, target)?),
     del: |request, target| (IPAM.del)(request, target, &mut host(request, target)?),

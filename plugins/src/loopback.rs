@@ -25,6 +25,7 @@ use config::Config;
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "loopback", oldest: Version::V0_1_0 },
+    config: |_| Ok(()),
     add,
     check,
     del,

@@ -8,6 +8,8 @@ use crate::cni::{About, CniResult, Command, Environment, Error, Invocation, Outc
 pub struct Plugin {
     /// Its type and the versions that it takes.
     pub about: About,
+    /// Reads the configuration as every command does first, and does nothing: what a fuzzer may call.
+    pub config: fn(&Request) -> Result<(), Error>,
     /// Attaches the container.
     pub(crate) add: fn(&Request, &Target) -> Result<CniResult, Error>,
     /// Says what of it is not as ADD left it, and repairs nothing.

@@ -1,6 +1,7 @@
 //! What a runtime says: environment and configuration.
 
-use plugins::cni::{About, CniResult, Invocation, Outcome, Request, Version, output};
+use plugins::PLUGINS;
+use plugins::cni::{About, CniResult, Error, Invocation, Outcome, Request, Version, output};
 use serde_json::Value;
 
 const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0 };
@@ -44,15 +45,20 @@ pub fn target(input: &[u8]) {
     match Invocation::parse(&ABOUT, &find, &mut stdin) {
         Ok(Invocation::Usage | Invocation::Versions) => {}
         Ok(Invocation::Request(request)) => accepted(&request),
-        Err((version, error)) => {
-            let document = document(&Outcome::Failure(error, version));
-            assert!(document["code"].as_u64().is_some_and(|code| code > 0 && code != 999), "{document}");
-            assert!(document["msg"].as_str().is_some_and(|msg| !msg.is_empty()), "{document}");
-        }
+        Err((version, error)) => refused(error, version),
     }
 }
 
+fn refused(error: Error, version: Version) {
+    let document = document(&Outcome::Failure(error, version));
+    assert!(document["code"].as_u64().is_some_and(|code| code > 0 && code != 999), "{document}");
+    assert!(document["msg"].as_str().is_some_and(|msg| !msg.is_empty()), "{document}");
+}
+
 fn accepted(request: &Request) {
+    for plugin in PLUGINS {
+        (plugin.config)(request).unwrap_or_else(|error| refused(error, request.version));
+    }
     harmless(request.network.as_str());
     if let Some(target) = request.target() {
         harmless(target.id.container.as_str());
