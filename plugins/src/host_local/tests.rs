@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::cni::{About, Command, Invocation, Version};
 
+mod config;
+
 const ABOUT: About = About { name: "host-local", oldest: Version::V0_1_0 };
 
 /// A folder of leases and a run directory, on which commands run as the plugin runs them.
@@ -30,6 +32,11 @@ impl Call {
         ];
         let env = env.into_iter().map(|(key, value)| (key, value.into())).collect();
         Self { env, config: config.clone() }
+    }
+
+    fn env(mut self, key: &'static str, value: &str) -> Self {
+        self.env.insert(key, value.into());
+        self
     }
 
     #[track_caller]
@@ -123,4 +130,113 @@ fn each_range_set_gives_an_address_and_del_frees_them() {
     let error = bench.run(&Call::of("CHECK", "dummy", &bench.config(&ipam))).unwrap_err();
     assert_eq!(error.msg, "host-local: Failed to find address added by container dummy");
     bench.del("dummy", &ipam);
+}
+
+#[test]
+fn a_second_add_is_refused_and_the_next_container_gets_the_next_address() {
+    let bench = Bench::new();
+    let ipam = json!({"subnet": "10.1.2.0/24"});
+    assert_eq!(bench.add("a", &ipam).unwrap(), ["10.1.2.2/24"]);
+    let refused =
+        "failed to allocate for range 0: 10.1.2.2 has been allocated to a, duplicate allocation is not allowed";
+    assert_eq!(bench.add("a", &ipam), Err((100, refused.to_owned())));
+    let with_request = json!({"subnet": "10.1.2.0/24", "ranges": []});
+    let call = Call::of("ADD", "a", &bench.config(&with_request)).env("CNI_ARGS", "IP=10.1.2.9");
+    assert_eq!(bench.run(&call).map_err(told), Err((100, refused.to_owned())));
+    assert_eq!(bench.add("b", &ipam).unwrap(), ["10.1.2.3/24"]);
+    let other_interface = Call::of("ADD", "a", &bench.config(&ipam)).env("CNI_IFNAME", "eth1");
+    assert_eq!(bench.run(&other_interface).unwrap(), ["10.1.2.4/24"]);
+    bench.del("a", &ipam);
+    assert_eq!(bench.leases(), ["10.1.2.3", "10.1.2.4"]);
+}
+
+#[test]
+fn a_full_pool_is_told_by_add_and_status_until_an_address_is_freed() {
+    let bench = Bench::new();
+    let ipam = json!({"ranges": [[{"subnet": "fd00::/64"}], [{"subnet": "10.1.2.0/30"}]]});
+    let status = |bench: &Bench| bench.run(&Call::of("STATUS", "", &bench.config(&ipam))).map_err(told);
+    assert_eq!(status(&bench), Ok(vec![]));
+    assert!(!bench.folder().exists(), "STATUS makes nothing");
+    assert_eq!(bench.add("a", &ipam).unwrap(), ["fd00::2/64", "10.1.2.2/30"]);
+    let full = "no IP addresses available in range set: 10.1.2.1-10.1.2.2".to_owned();
+    assert_eq!(bench.add("b", &ipam), Err((11, format!("failed to allocate for range 1: {full}"))));
+    assert_eq!(bench.leases(), ["10.1.2.2", "fd00::2"], "what the failed ADD took is free again");
+    assert_eq!(status(&bench), Err((50, full)));
+    bench.del("a", &ipam);
+    assert_eq!(status(&bench), Ok(vec![]));
+}
+
+#[test]
+fn a_full_pool_takes_back_what_is_stale_and_nothing_else() {
+    let bench = Bench::new();
+    let ipam = json!({"subnet": "10.1.2.0/29"});
+    for name in ["a", "b", "c", "d", "e"] {
+        bench.add(name, &ipam).unwrap();
+    }
+    let mut stale = |held: &Held| held.holder.container().unwrap().as_str() == "c";
+    let status = Call::of("STATUS", "", &bench.config(&ipam));
+    assert_eq!(bench.run(&status).map_err(|error| error.kind.code()), Err(50));
+    assert_eq!(bench.run_with(&status, &mut stale).unwrap(), [""; 0]);
+    let add = |name: &str| Call::of("ADD", name, &bench.config(&ipam));
+    assert_eq!(bench.run_with(&add("f"), &mut stale).unwrap(), ["10.1.2.4/29"]);
+    assert_eq!(bench.run_with(&add("g"), &mut stale).map_err(told).unwrap_err().0, 11);
+    let requested = add("g").env("CNI_ARGS", "IP=10.1.2.6");
+    assert_eq!(bench.run_with(&requested, &mut stale).map_err(told).unwrap_err().0, 11);
+    let mut stale = |held: &Held| held.address == "10.1.2.6".parse::<IpAddr>().unwrap();
+    assert_eq!(bench.run_with(&requested, &mut stale).unwrap(), ["10.1.2.6/29"]);
+    let mut own = |held: &Held| held.holder.container().unwrap().as_str() == "a";
+    assert_eq!(bench.run_with(&add("a"), &mut own).unwrap(), ["10.1.2.2/29"], "its own stale lease is no duplicate");
+}
+
+#[test]
+fn an_empty_or_torn_file_never_costs_an_address() {
+    let bench = Bench::new();
+    let ipam = json!({"subnet": "10.1.2.0/30"});
+    fs::create_dir_all(bench.folder()).unwrap();
+    for text in ["", "a\r\n", "\0\0\0"] {
+        fs::write(bench.folder().join("10.1.2.2"), text).unwrap();
+        bench.run(&Call::of("STATUS", "", &bench.config(&ipam))).unwrap();
+        assert_eq!(bench.add("b", &ipam).unwrap(), ["10.1.2.2/30"], "{text:?}");
+        bench.del("b", &ipam);
+    }
+}
+
+#[test]
+fn gc_frees_all_but_the_leases_of_valid_attachments() {
+    let bench = Bench::new();
+    let ipam = json!({"ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "fd00::/64"}]]});
+    for name in ["a", "b", "c"] {
+        bench.add(name, &ipam).unwrap();
+    }
+    for (name, text) in [("10.1.2.9", ""), ("10.1.2.10", "b"), ("10.1.2.11", "c"), ("10.1.2.12", "for the printer")] {
+        fs::write(bench.folder().join(name), text).unwrap();
+    }
+    let gc = |valid: Value| {
+        let mut config = bench.config(&ipam);
+        config["cni.dev/valid-attachments"] = valid;
+        bench.run(&Call::of("GC", "", &config)).unwrap();
+        bench.leases()
+    };
+    let valid = json!([{"containerID": "b", "ifname": "eth0"}, {"containerID": "a", "ifname": "eth1"}]);
+    assert_eq!(gc(valid), ["10.1.2.10", "10.1.2.12", "10.1.2.3", "fd00::3"]);
+    assert_eq!(gc(json!([])), ["10.1.2.12"]);
+    assert_eq!(bench.add("d", &ipam).unwrap(), ["10.1.2.5/24", "fd00::5/64"]);
+}
+
+#[test]
+fn gc_of_a_network_that_never_was_makes_nothing() {
+    let bench = Bench::new();
+    let mut config = bench.config(&json!({"subnet": "10.1.2.0/24"}));
+    config["cni.dev/valid-attachments"] = json!([]);
+    bench.run(&Call::of("GC", "", &config)).unwrap();
+    assert_eq!(fs::read_dir(bench.root.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn del_frees_before_it_complains_about_the_configuration() {
+    let bench = Bench::new();
+    bench.add("a", &json!({"subnet": "10.1.2.0/24"})).unwrap();
+    let broken = Call::of("DEL", "a", &bench.config(&json!({"subnet": "10.1.2.0/31"})));
+    assert_eq!(bench.run(&broken).map_err(told).unwrap_err().0, 7);
+    assert!(bench.leases().is_empty());
 }
