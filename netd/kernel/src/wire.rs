@@ -8,6 +8,9 @@ mod answer;
 mod request;
 mod socket;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use answer::{Attributes, array, text, u8_of, u16_of, u32_of};
 pub(crate) use request::{Body, Requests};
 pub(crate) use socket::{Fault, Notices, Protocol, Refusal, Socket};

@@ -2,7 +2,7 @@
 
 use netd_model::{
     name::LinkName,
-    object::{Link, LinkKind, Object, Side},
+    object::{Key, Link, LinkKind, Object, Side},
     plan::Step,
 };
 use rustix::io::Errno;
@@ -30,7 +30,6 @@ impl Kernel {
         let space = self.space(side);
         let mut pending = Pending::default();
         for step in steps {
-            let requests = &mut pending.requests;
             match step {
                 Step::AddPair(one, peer) => {
                     let netns = match (one.side, peer.side, netns) {
@@ -44,12 +43,7 @@ impl Kernel {
                 Step::Add(Object::Link(Link { kind: LinkKind::Veth { .. }, .. })) => {
                     return Err(impossible(step, "an end of a pair is made with the other"));
                 }
-                Step::Add(Object::Link(wanted)) => {
-                    let master = space.master(wanted, &mut pending)?;
-                    link::add(&mut pending.requests, wanted, master);
-                    pending.steps.resize(pending.requests.len(), step);
-                    space.fix_mtu(wanted, &mut pending)?;
-                }
+                Step::Add(Object::Link(wanted)) => space.add_link(step, wanted, &mut pending)?,
                 Step::Set(Link { kind: LinkKind::Veth { peer: Some(_) }, .. }) => {
                     return Err(impossible(step, "the other end is another one, and stays it"));
                 }
@@ -57,9 +51,8 @@ impl Kernel {
                     let master = space.master(wanted, &mut pending)?;
                     link::set(&mut pending.requests, wanted, master);
                 }
-                Step::Delete(Object::Link(unwanted)) => link::delete(requests, &unwanted.name),
-                Step::Add(object) => space.add_to(object, &mut pending)?,
-                Step::Delete(object) => space.delete_from(object, &mut pending)?,
+                Step::Delete(Object::Link(unwanted)) => link::delete(&mut pending.requests, &unwanted.name),
+                Step::Add(object) | Step::Delete(object) => space.change_on_link(step, object, &mut pending)?,
             }
             pending.steps.resize(pending.requests.len(), step);
         }
@@ -82,40 +75,42 @@ impl Kernel {
 }
 
 impl Space {
-    /// Adds what is on an interface.
-    fn add_to(&mut self, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
-        match object {
-            Object::Address(wanted) => {
-                let index = self.index(&wanted.link, pending)?;
-                address::add(&mut pending.requests, wanted, index);
-            }
-            Object::Route(wanted) => {
-                let index = self.index(&wanted.link, pending)?;
-                route::add(&mut pending.requests, wanted, index);
-            }
-            Object::Vlan(wanted) => {
-                let index = self.index(&wanted.port, pending)?;
-                vlan::add(&mut pending.requests, wanted, index);
-            }
-            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => {}
+    /// Makes an interface that is no pair.
+    ///
+    /// A bridge gets its MTU afterwards: one that it is born with follows that of its ports, one that it is given stays.
+    fn add_link<'s>(&mut self, step: &'s Step, wanted: &Link, pending: &mut Pending<'s>) -> Result<(), Error> {
+        let master = self.master(wanted, pending)?;
+        link::add(&mut pending.requests, wanted, master);
+        pending.steps.resize(pending.requests.len(), step);
+        if let (LinkKind::Bridge { .. }, Some(_)) = (&wanted.kind, wanted.mtu) {
+            // Only of one that we made: see [`super::Kind::NewLinks`].
+            self.flush(pending)?;
+            let kind = LinkKind::Bridge { vlan_filtering: None };
+            let mtu = Link { mtu: wanted.mtu, ..Link::new(wanted.side, wanted.name.clone(), kind) };
+            link::set(&mut pending.requests, &mtu, None);
         }
         Ok(())
     }
 
-    /// Removes what is on an interface; what was on one that is gone is gone.
-    fn delete_from(&mut self, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
-        let name = match object {
-            Object::Address(unwanted) => &unwanted.link,
-            Object::Route(unwanted) => &unwanted.link,
-            Object::Vlan(unwanted) => &unwanted.port,
-            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => return Ok(()),
+    /// Adds what is on an interface, or removes it: what was on one that is gone is gone.
+    fn change_on_link(&mut self, step: &Step, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
+        let Some(Key::Link(_, name)) = object.carrier() else { return Ok(()) };
+        let index = match step {
+            Step::Delete(_) => match self.find_index(&name, pending)? {
+                Some(index) => index,
+                None => return Ok(()),
+            },
+            _ => self.index(&name, pending)?,
         };
-        let Some(index) = self.find_index(name, pending)? else { return Ok(()) };
-        match object {
-            Object::Address(unwanted) => address::delete(&mut pending.requests, unwanted, index),
-            Object::Route(unwanted) => route::delete(&mut pending.requests, unwanted, index),
-            Object::Vlan(unwanted) => vlan::delete(&mut pending.requests, unwanted, index),
-            Object::Program(_) | Object::Element(_) | Object::Sysctl(_) | Object::Link(_) => {}
+        let requests = &mut pending.requests;
+        match step {
+            Step::Add(Object::Address(wanted)) => address::add(requests, wanted, index),
+            Step::Add(Object::Route(wanted)) => route::add(requests, wanted, index),
+            Step::Add(Object::Vlan(wanted)) => vlan::add(requests, wanted, index),
+            Step::Delete(Object::Address(unwanted)) => address::delete(requests, unwanted, index),
+            Step::Delete(Object::Route(unwanted)) => route::delete(requests, unwanted, index),
+            Step::Delete(Object::Vlan(unwanted)) => vlan::delete(requests, unwanted, index),
+            _ => {}
         }
         Ok(())
     }
@@ -139,18 +134,6 @@ impl Space {
             self.indexes.extend(found.map(|index| (name.clone(), index)));
         }
         Ok(self.indexes.get(name).copied())
-    }
-
-    /// Gives a new bridge its MTU: one that it is born with follows that of its ports, one that it is given stays.
-    fn fix_mtu(&mut self, bridge: &Link, pending: &mut Pending<'_>) -> Result<(), Error> {
-        if let (LinkKind::Bridge { .. }, Some(_)) = (&bridge.kind, bridge.mtu) {
-            // Only one that we made: see [`super::Kind::NewLinks`].
-            self.flush(pending)?;
-            let kind = LinkKind::Bridge { vlan_filtering: None };
-            let wanted = Link { mtu: bridge.mtu, ..Link::new(bridge.side, bridge.name.clone(), kind) };
-            link::set(&mut pending.requests, &wanted, None);
-        }
-        Ok(())
     }
 
     /// Sends what is pending.

@@ -268,7 +268,7 @@ impl<'a> Answer<'a> {
 }
 
 impl Refusal {
-    fn of(code: i32, message: &Message<'_>) -> Self {
+    pub(super) fn of(code: i32, message: &Message<'_>) -> Self {
         const NLMSGERR_ATTR_MSG: u16 = 1;
         let errno = Errno::from_raw_os_error(code.saturating_neg());
         let refused = match message.kind {
