@@ -7,7 +7,11 @@ mod take_back;
 
 use std::{
     io,
-    sync::{Arc, mpsc::SyncSender},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::SyncSender,
+    },
     thread,
     time::Instant,
 };
@@ -47,10 +51,12 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) struct Rounds {
     jobs: SyncSender<Job>,
+    stop: Arc<AtomicBool>,
 }
 
 /// What the thread keeps from round to round.
 struct Worker {
+    stop: Arc<AtomicBool>,
     store: Store,
     boot: Arc<str>,
     kernel: Kernel,
@@ -60,6 +66,9 @@ struct Worker {
     failures: Once,
     warnings: Once,
 }
+
+/// Attachments of which all is asked in one question: it bounds memory, and how long a stop waits.
+const LOOKED_AT_AT_ONCE: usize = 100;
 
 /// Documents of killed verbs that one round ends: removing an interface takes the kernel 20 ms.
 const FINISHED_AT_ONCE: usize = 16;
@@ -71,16 +80,25 @@ impl Rounds {
     /// Starts the thread; at the end of each round it puts [`Event::RoundEnded`] into the queue.
     pub(crate) fn start(store: Store, boot: Arc<str>, events: mpsc::Sender<Event>) -> io::Result<Self> {
         let (jobs, work) = std::sync::mpsc::sync_channel::<Job>(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&stop);
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot);
+            let mut worker = Worker::new(store, boot, seen);
             for job in work {
+                let begin = Instant::now();
                 worker.round(&job);
+                tracing::debug!(depth = ?job.depth, elapsed = ?begin.elapsed(), "round");
                 if events.blocking_send(Event::RoundEnded).is_err() {
                     break;
                 }
             }
         })?;
-        Ok(Self { jobs })
+        Ok(Self { jobs, stop })
+    }
+
+    /// Lets the round that is under way end soon.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Begins a round. There is one at a time, see [`crate::pace`].
@@ -92,8 +110,9 @@ impl Rounds {
 }
 
 impl Worker {
-    fn new(store: Store, boot: Arc<str>) -> Self {
+    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>) -> Self {
         Self {
+            stop,
             store,
             boot,
             kernel: Kernel::open(None),
@@ -153,9 +172,14 @@ impl Worker {
 
     /// What is each attachment's own.
     fn see_to_own(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
-        match self.broken(look) {
-            Ok(broken) => broken.iter().for_each(|id| note(&id.owner(), self.repair_own(id))),
-            Err(error) => note("look at attachments", Err(error.into())),
+        for living in look.living.chunks(LOOKED_AT_AT_ONCE) {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            match self.broken(living) {
+                Ok(broken) => broken.iter().for_each(|id| note(&id.owner(), self.repair_own(id))),
+                Err(error) => note("look at attachments", Err(error.into())),
+            }
         }
     }
 
@@ -199,9 +223,9 @@ impl Worker {
     }
 
     /// The attachments of which something of their own is broken.
-    fn broken(&mut self, look: &Look) -> Result<Vec<AttachmentId>, netd_kernel::Error> {
+    fn broken(&mut self, living: &[Arc<Attachment>]) -> Result<Vec<AttachmentId>, netd_kernel::Error> {
         let own: Vec<(&AttachmentId, State)> =
-            look.living.iter().map(|attachment| (&attachment.id, repair::own(attachment))).collect();
+            living.iter().map(|attachment| (&attachment.id, repair::own(attachment))).collect();
         let all: State = own.iter().flat_map(|(_, wanted)| wanted.iter().cloned()).collect();
         let observed = self.kernel.observe(&repair::keys(&all))?;
         let is_broken = |wanted: &State| !plan(&repair::permitted(wanted, &observed), &observed).is_empty();

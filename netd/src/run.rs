@@ -27,6 +27,9 @@ const PORT: u16 = 53;
 
 pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 
+/// How long the store is not read while nobody says that it changed.
+const READ_EVERY: Duration = Duration::from_secs(30);
+
 /// How long a round of repair may take to end when netd stops. What is half done then is done by the next netd.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -38,6 +41,7 @@ struct Daemon {
     logs: Logs,
     boot: Arc<str>,
     reader: Reader,
+    read_at: Option<Instant>,
     snapshot: Arc<Snapshot>,
     served: Vec<Served>,
     server: dns::Server,
@@ -68,6 +72,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         logs,
         boot,
         reader: Reader::new(store),
+        read_at: None,
         snapshot: Arc::default(),
         served: Vec::new(),
         server: dns::Server::new(PORT),
@@ -113,7 +118,8 @@ impl Daemon {
             tracing::debug!(%error, "store not watched");
             true
         });
-        if is_told || burst.store || burst.timer || burst.reload {
+        let is_due = burst.timer && self.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY);
+        if is_told || burst.store || is_due || burst.reload {
             self.read_store();
         }
         self.listen(burst.timer).await;
@@ -129,6 +135,7 @@ impl Daemon {
 
     /// Serves what is recorded now.
     fn read_store(&mut self) {
+        self.read_at = Some(Instant::now());
         let snapshot = self.reader.read();
         if snapshot.generation == self.snapshot.generation {
             return;
@@ -188,6 +195,7 @@ impl Daemon {
 
     /// Lets questions and a round of repair end.
     async fn stop(&mut self, sources: &mut Sources) {
+        self.rounds.stop();
         self.server.stop().await;
         let end = async {
             while self.pace.next().is_none() {
