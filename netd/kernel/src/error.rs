@@ -97,6 +97,11 @@ impl Error {
         matches!(self, Self::Refused { errno: Errno::EXIST, .. })
     }
 
+    /// Whether something that was there when it was looked at has gone meanwhile, such as a table that others flushed.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Self::Refused { errno: Errno::NOENT, .. })
+    }
+
     /// What a fault of the wire means for an attempt that `attempt` names by the index of its request.
     pub(crate) fn at(fault: Fault, attempt: impl FnOnce(usize) -> String) -> Self {
         match fault {

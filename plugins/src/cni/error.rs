@@ -175,6 +175,7 @@ impl From<netd_kernel::Error> for Error {
             netd_kernel::Error::NoNft { .. } => Kind::Unavailable,
             netd_kernel::Error::NewerProgram { .. } => Kind::TryAgain,
             error if error.is_exists() => Kind::Exists,
+            error if error.is_gone() => Kind::TryAgain,
             _ => Kind::Io,
         };
         Self::new(kind, chain(&error))

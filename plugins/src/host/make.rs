@@ -11,6 +11,9 @@ use netd_model::{
 use super::{COMING_UP, Host, PATIENCE};
 use crate::cni::{Error, Kind, Target};
 
+/// How often ADD looks again when what it saw is gone by the time it changes something: others flush rulesets.
+const LOOKS: u32 = 10;
+
 /// What a plugin is about to make for an attachment.
 pub(crate) struct Intent<'a> {
     /// The attachment.
@@ -87,21 +90,36 @@ impl Host {
         let Section { shared, own, .. } = &intent.section;
         let wanted = Desired { present: union(&intent.before, shared), absent: shared_of(&intent.absent, own) };
         let private = Desired { present: own.clone(), absent: own_of(&intent.absent, own) };
-        let keys: Vec<&Key> = wanted.keys().chain(private.keys()).collect();
-        let observed = self.kernel.observe(keys)?;
-        if !plan(&wanted, &observed).is_empty() {
-            self.share(&wanted)?;
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            match self.change(&wanted, &private)? {
+                // Somebody flushed the ruleset, or deleted the bridge, after it was looked at.
+                Err(error) if error.is_gone() && looks < LOOKS => {}
+                changed => break changed?,
+            }
         }
-        // The plan for ports depends on the bridge that is there by now.
-        self.kernel.apply(&plan(&private, &union(&observed, shared)))?;
         self.come_up(own)
     }
 
+    /// Looks, and makes what is missing; the kernel's last word, where something can have gone meanwhile.
+    fn change(&mut self, wanted: &Desired, private: &Desired) -> Result<Result<(), netd_kernel::Error>, Error> {
+        let keys: Vec<&Key> = wanted.keys().chain(private.keys()).collect();
+        let observed = self.kernel.observe(keys)?;
+        if !plan(wanted, &observed).is_empty()
+            && let Err(error) = self.share(wanted)?
+        {
+            return Ok(Err(error));
+        }
+        // The plan for ports depends on the bridge that is there by now.
+        Ok(self.kernel.apply(&plan(private, &union(&observed, &wanted.present))))
+    }
+
     /// Makes what attachments share. Another plugin may be making the same: only one at a time looks and makes.
-    fn share(&mut self, wanted: &Desired) -> Result<(), Error> {
+    fn share(&mut self, wanted: &Desired) -> Result<Result<(), netd_kernel::Error>, Error> {
         let _lock = self.store.lock_shared(Instant::now() + PATIENCE)?;
         let observed = self.kernel.observe(wanted.keys())?;
-        Ok(self.kernel.apply(&plan(wanted, &observed))?)
+        Ok(self.kernel.apply(&plan(wanted, &observed)))
     }
 
     /// Waits for the container's interfaces that were set up: until then packets are lost.
