@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::attachment::Attachment;
 use super::cni::Call;
+use super::holder::Kind;
 use super::host::Host;
 use super::node::Node;
 use crate::Refusal;
@@ -32,7 +33,7 @@ impl Deref for Container {
 
 impl Container {
     pub(crate) fn new(host: &Host, name: &str) -> Self {
-        let node = Node::new(name, host.lab_folder().join(format!("{}.{name}", host.name())));
+        let node = Node::new(Kind::Container, name, host.lab_folder().join(format!("{}.{name}", host.name())));
         Self(Arc::new(Inner { host: host.clone(), node, attachments: Mutex::default() }))
     }
 

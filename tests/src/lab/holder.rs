@@ -9,19 +9,35 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// What every node starts with: mounts of its own, its own boot id and resolv.conf, and a loopback.
-const SETUP: &str = r#"set -e
-mount --make-rprivate /
+/// A host has its own boot id, /etc, /run, /var/lib and /sys. unshare(1) has made all mounts private.
+///
+/// Its /etc is a folder of links to the machine's, with a resolv.conf of its own that can be written and replaced.
+const HOST: &str = r#"set -e
 mount -t sysfs sysfs /sys
-resolv=$(realpath -m /etc/resolv.conf)
 mount --bind "$1/boot_id" /proc/sys/kernel/random/boot_id
+mount --bind /etc "$1/machine-etc"
+ln -sf "$1/machine-etc"/* "$1/etc"
+mv -f "$1/resolv.conf" "$1/etc"
+mount --bind "$1/etc" /etc
 mount --bind "$1/lib" /var/lib
 mount --bind "$1/run" /run
-[ -e "$resolv" ] || { mkdir -p "$(dirname "$resolv")"; touch "$resolv"; }
-mount --bind "$1/resolv.conf" "$resolv"
 ip link set lo up
 echo ready
 exec cat"#;
+
+/// A container has its own resolv.conf; nothing of ours runs in it.
+const CONTAINER: &str = r#"set -e
+mount --bind "$1/etc/resolv.conf" "$(realpath /etc/resolv.conf)"
+ip link set lo up
+echo ready
+exec cat"#;
+
+/// Which mounts it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Host,
+    Container,
+}
 
 /// The process, and with it the namespaces.
 #[derive(Debug)]
@@ -34,10 +50,11 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// Makes the namespaces; `folder` has `run`, `lib`, `boot_id` and `resolv.conf`, which appear in their usual places.
-    pub(crate) fn start(folder: &Path) -> Self {
+    /// Makes the namespaces; what is mounted in them stands in `folder`.
+    pub(crate) fn start(kind: Kind, folder: &Path) -> Self {
+        let setup = if kind == Kind::Host { HOST } else { CONTAINER };
         let mut child = Command::new("unshare")
-            .args(["--net", "--mount", "sh", "-c", SETUP, "sh"])
+            .args(["--net", "--mount", "sh", "-c", setup, "sh"])
             .arg(folder)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -78,11 +95,16 @@ impl Holder {
             .filter(|pid| std::fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|netns| netns == ours))
             .collect()
     }
+
+    /// Begins its end, so that many can end at the same time.
+    pub(crate) fn dismiss(&mut self) {
+        drop(self.input.take());
+    }
 }
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        drop(self.input.take());
+        self.dismiss();
         let _ = self.child.wait();
     }
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::cni::{Call, List};
 use super::container::Container;
 use super::daemon::Daemon;
+use super::holder::Kind;
 use super::leftovers;
 use super::node::Node;
 use crate::{Refusal, built};
@@ -34,7 +35,7 @@ impl Deref for Host {
 
 impl Host {
     pub(crate) fn new(name: &str, lab_folder: &Path, plugins: &Path) -> Self {
-        let node = Node::new(name, lab_folder.join(name));
+        let node = Node::new(Kind::Host, name, lab_folder.join(name));
         Self(Arc::new(Inner { node, plugins: plugins.to_path_buf(), containers: Mutex::default() }))
     }
 
@@ -149,9 +150,9 @@ impl Host {
 
     /// Breaks the circle in which a host and its containers keep each other.
     pub(crate) fn release(&self) {
-        for container in self.0.containers.lock().unwrap().drain(..) {
-            container.vanish();
-        }
+        let containers = std::mem::take(&mut *self.0.containers.lock().unwrap());
+        containers.iter().for_each(|container| container.dismiss());
+        containers.iter().for_each(|container| container.vanish());
         self.vanish();
     }
 

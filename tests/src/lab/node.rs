@@ -8,13 +8,14 @@ use std::sync::{Mutex, MutexGuard};
 use serde_json::Value;
 
 use super::dig::Answer;
-use super::holder::Holder;
+use super::holder::{Holder, Kind};
 use super::kernel_text;
 use crate::{Outcome, run};
 
 /// Namespaces with a name.
 #[derive(Debug)]
 pub struct Node {
+    kind: Kind,
     name: String,
     folder: PathBuf,
     /// None once the namespaces are gone, as after a runtime's `rm` or a reboot.
@@ -24,15 +25,15 @@ pub struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(name: &str, folder: PathBuf) -> Self {
-        for sub in ["run", "lib"] {
+    pub(crate) fn new(kind: Kind, name: &str, folder: PathBuf) -> Self {
+        for sub in ["etc", "machine-etc", "run", "lib"] {
             std::fs::create_dir_all(folder.join(sub)).unwrap();
         }
-        std::fs::write(folder.join("resolv.conf"), "").unwrap();
         std::fs::copy("/proc/sys/kernel/random/boot_id", folder.join("boot_id")).unwrap();
-        let holder = Holder::start(&folder);
+        std::fs::write(folder.join("etc/resolv.conf"), "").unwrap();
+        let holder = start(kind, &folder);
         let netns = Mutex::new(holder.netns());
-        Self { name: name.to_owned(), folder, holder: Mutex::new(Some(holder)), netns }
+        Self { kind, name: name.to_owned(), folder, holder: Mutex::new(Some(holder)), netns }
     }
 
     /// The name it was made with.
@@ -132,7 +133,7 @@ impl Node {
 
     /// Writes the file that its programs see as /etc/resolv.conf.
     pub fn write_resolv_conf(&self, text: &str) {
-        std::fs::write(self.folder.join("resolv.conf"), text).unwrap();
+        std::fs::write(self.folder.join("etc/resolv.conf"), text).unwrap();
     }
 
     /// What the kernel holds for it, as sorted text without what changes by itself.
@@ -150,10 +151,17 @@ impl Node {
         drop(self.holder().take());
     }
 
+    /// Begins what [`Node::vanish`] completes.
+    pub(crate) fn dismiss(&self) {
+        if let Some(holder) = self.holder().as_mut() {
+            holder.dismiss();
+        }
+    }
+
     /// The namespaces go and new ones take their place, with what the disk holds still there.
     pub(crate) fn restart(&self) {
         drop(self.holder().take());
-        let holder = Holder::start(&self.folder);
+        let holder = start(self.kind, &self.folder);
         *self.netns.lock().unwrap() = holder.netns();
         *self.holder() = Some(holder);
     }
@@ -170,4 +178,10 @@ impl Node {
     fn with_holder<T>(&self, f: impl FnOnce(&Holder) -> T) -> T {
         f(self.holder().as_ref().unwrap_or_else(|| panic!("{} is gone", self.name)))
     }
+}
+
+/// The links to the machine's /etc go over the host's resolv.conf, which then comes back.
+fn start(kind: Kind, folder: &Path) -> Holder {
+    std::fs::copy(folder.join("etc/resolv.conf"), folder.join("resolv.conf")).unwrap();
+    Holder::start(kind, folder)
 }

@@ -16,11 +16,11 @@ const SOON: Duration = Duration::from_secs(20);
 /// Mounts of its own, then containerd as the first process of the namespace.
 const START: &str = r#"set -e
 mount --make-rprivate /
-cp -a /etc/. "$1/etc"
-mkdir -p "$1/etc/cni/net.d" "$1/opt/cni"
-cp "$1/network.conflist" "$1/etc/cni/net.d/10-network.conflist"
+mkdir -p "$1/runtime-etc/cni/net.d" "$1/opt/cni"
+cp -a /etc/. "$1/runtime-etc"
+cp "$1/network.conflist" "$1/runtime-etc/cni/net.d/10-network.conflist"
 ln -sfn "$2" "$1/opt/cni/bin"
-mount --bind "$1/etc" /etc
+mount --bind "$1/runtime-etc" /etc
 mount --bind "$1/opt" /opt
 mount --bind "$1/run" /run
 mount --bind "$1/lib" /var/lib
@@ -63,7 +63,7 @@ impl Runtime {
         need("/usr/sbin/runc", "runc");
         need("/bin/busybox", "busybox-static");
         let folder = host.folder();
-        for sub in ["etc", "opt", "rootfs/bin", "rootfs/etc", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/tmp"] {
+        for sub in ["opt", "rootfs/bin", "rootfs/etc", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/tmp"] {
             std::fs::create_dir_all(folder.join(sub)).unwrap();
         }
         std::fs::copy("/bin/busybox", folder.join("rootfs/bin/busybox")).unwrap();

@@ -48,13 +48,16 @@ fn documented(folder: &str) -> BTreeSet<String> {
     let text = read(&format!("plugins/src/{folder}/README.md")).unwrap_or_default();
     let section = text.split("\n## ").find(|section| section.starts_with("Configuration")).unwrap_or_default();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned())).collect()
+    let keys = rows.filter_map(|row| Some(row.split_once('`')?.0.to_owned()));
+    // `runtimeConfig.mac` and the like belong to the specification's keys.
+    keys.filter(|key| !key.contains('.')).collect()
 }
 
-/// The keys that serde reads into `struct Keys`, the configuration as it is written.
+/// The keys that serde reads into `struct Keys`, the configuration as it is written; of an IPAM plugin `struct Ipam`.
 fn read_by_serde(folder: &str) -> BTreeSet<String> {
     let text = read(&format!("plugins/src/{folder}/config.rs")).unwrap_or_default();
-    let body = text.split("struct Keys {\n").nth(1).and_then(|rest| rest.split("\n}").next()).unwrap_or_default();
+    let after = |start: &str| text.split(start).nth(1).and_then(|rest| rest.split("\n}").next());
+    let body = after("struct Ipam {\n").or_else(|| after("struct Keys {\n")).unwrap_or_default();
     let mut rename = None;
     let mut keys = BTreeSet::new();
     for line in body.lines().map(str::trim) {
