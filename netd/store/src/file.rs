@@ -122,11 +122,11 @@ pub(crate) fn open_in_directory(path: &Path, options: &OpenOptions) -> io::Resul
     }
 }
 
-/// Makes a directory and those above it.
+/// Makes a directory and those above it, unless others remove one of them as empty in the same moment: the caller finds
+/// out when it uses the directory.
 pub(crate) fn make_directory(path: &Path) -> io::Result<()> {
     match DirBuilder::new().recursive(true).mode(0o755).create(path) {
-        // A parent was removed as empty between two steps; the caller tries again.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::AlreadyExists) => Ok(()),
         made => made,
     }
 }

@@ -23,8 +23,8 @@ use rustix::{
 use super::holder::Holder;
 use crate::{Error, Result, file};
 
-/// More than a container id and an interface name have.
-const LARGEST: u64 = 1024;
+/// More bytes than a container id and an interface name have.
+const LARGEST: usize = 1024;
 
 /// Where a lease stands until it is whole, on file systems without unnamed files. The folder's lock is held, so there
 /// is one at a time; what a killed writer left goes with the next
@@ -139,8 +139,10 @@ impl Folder {
 
     /// The address that a range set gave last. Without one that can be read, round robin starts anew.
     pub(super) fn last_reserved(&self, set: usize) -> Option<IpAddr> {
-        let file = self.open_at(&last_reserved(set), OFlags::RDONLY).ok()?;
-        String::from_utf8(bounded(&file).ok()?).ok()?.parse().ok()
+        let mut file = self.open_at(&last_reserved(set), OFlags::RDONLY).ok()?;
+        let mut text = [0; LARGEST];
+        let size = file.read(&mut text).ok()?;
+        std::str::from_utf8(text.get(..size)?).ok()?.parse().ok()
     }
 
     /// Records the address that a range set gave last.
@@ -189,18 +191,20 @@ impl Folder {
     }
 }
 
-fn entry(file: &File) -> io::Result<Entry> {
+fn entry(mut file: &File) -> io::Result<Entry> {
     let metadata = file.metadata()?;
-    let text_of_plugin = metadata.is_file() && metadata.len() < LARGEST;
-    let holder = if text_of_plugin { Holder::parse(&bounded(file)?) } else { Some(Holder::Unknown) };
-    Ok(Entry { holder, written: metadata.modified()? })
-}
-
-/// The text of a file, no more than a plugin writes.
-fn bounded(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    file.take(LARGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    let written = metadata.modified()?;
+    if !metadata.is_file() {
+        return Ok(Entry { holder: Some(Holder::Unknown), written });
+    }
+    let mut text = [0; LARGEST];
+    let size = file.read(&mut text)?;
+    let holder = match text.get(..size) {
+        Some(text) if text.len() < LARGEST => Holder::parse(text),
+        // Longer than any plugin writes.
+        _ => Some(Holder::Unknown),
+    };
+    Ok(Entry { holder, written })
 }
 
 /// The address whose file has this name, if it has exactly the name that a plugin gives it.
