@@ -151,8 +151,12 @@ impl Host {
     /// Breaks the circle in which a host and its containers keep each other.
     pub(crate) fn release(&self) {
         let containers = std::mem::take(&mut *self.0.containers.lock().unwrap());
-        containers.iter().for_each(|container| container.dismiss());
-        containers.iter().for_each(|container| container.vanish());
+        for container in &containers {
+            container.dismiss();
+        }
+        for container in &containers {
+            container.vanish();
+        }
         self.vanish();
     }
 
