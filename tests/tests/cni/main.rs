@@ -5,6 +5,7 @@ mod bridge;
 mod bridge_masquerade;
 mod bridge_options;
 mod config;
+mod delegation;
 mod host_local;
 mod host_local_ranges;
 mod invariants;
