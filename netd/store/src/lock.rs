@@ -1,6 +1,6 @@
 //! Locks between processes: `flock(2)` on files, with a deadline.
 //!
-//! `flock` itself waits for ever or not at all, so a waiter asks again, with pauses that grow from 0.2 ms to 10 ms.
+//! `flock` itself waits for ever or not at all, so a waiter asks again, with pauses that grow from 0.2 ms to 2 ms.
 //! The kernel releases the lock of a killed process. A lock's file is there while somebody holds or wants the lock:
 //! the holder unlinks it before it lets go, and who then gets a lock on an unlinked file starts again.
 
@@ -23,7 +23,7 @@ use crate::{Error, Result, Store, file};
 
 /// The pauses of a waiter.
 const FIRST_PAUSE: Duration = Duration::from_micros(200);
-const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(2);
 
 /// A lock that this process holds until the value is dropped.
 #[derive(Debug)]

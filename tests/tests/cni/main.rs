@@ -8,6 +8,7 @@ mod config;
 mod delegation;
 mod host_local;
 mod host_local_ranges;
+mod host_local_reference;
 mod invariants;
 mod loopback;
 mod protocol;
