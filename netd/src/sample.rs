@@ -31,6 +31,7 @@ pub(crate) fn attachment(network: &str, container: &str, address: &str) -> Attac
                     {"object": "link", "side": "host", "name": veth,
                      "kind": {"veth": {"peer": ["container", "eth0"]}}, "group": group, "alias": owner,
                      "port": {"bridge": bridge, "hairpin": true}, "up": true},
+                    {"object": "sysctl", "side": "container", "path": "net/ipv6/conf/lo/disable_ipv6", "value": "0"},
                     {"object": "link", "side": "container", "name": "eth0", "kind": {"veth": {}}, "up": true},
                     {"object": "address", "side": "container", "link": "eth0", "address": format!("{address}/24")}
                 ],

@@ -81,7 +81,9 @@ fn is_in_container(attachment: &Attachment) -> bool {
         _ => None,
     });
     let is_peer = |object: &Object| pair.clone().is_some_and(|(side, name)| object.key() == Key::Link(side, name));
-    unwanted.iter().any(|object| object.side() == Side::Container && !is_peer(object))
+    // Nobody takes a parameter back: its namespace ends with it.
+    let stays = |object: &Object| !matches!(object, Object::Sysctl(_)) && !is_peer(object);
+    unwanted.iter().any(|object| object.side() == Side::Container && stays(object))
 }
 
 #[cfg(test)]

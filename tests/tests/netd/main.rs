@@ -1,6 +1,7 @@
 //! netd beside the plugins: what containers, and people who break things, see of it.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod alone;
 mod forwarding;
 mod names;
 mod reclaim;
