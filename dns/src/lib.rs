@@ -10,6 +10,7 @@ mod counters;
 mod fixture;
 mod forward;
 mod frame;
+mod handler;
 mod id;
 mod limit;
 mod listen;

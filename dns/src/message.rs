@@ -1,4 +1,8 @@
-//! Messages on the wire: a request is read, a response is written. The only place that knows hickory's types.
+//! Messages on the wire: a request is read, a response is written. Only here and in [`crate::handler`] are hickory's
+//! types known.
+//!
+//! By hickory-proto, for hickory-server's reader makes room for as many questions as a header claims and does not say
+//! where the message ends; its writer never points back to the question, and drops OPT when records fill the message.
 
 use hickory_proto::ProtoError;
 use hickory_proto::op::{
@@ -224,7 +228,7 @@ fn question(query: &Query) -> Option<Question> {
 }
 
 /// Our side of EDNS (RFC 6891 6.2): version 0, our size, DO as it came; options and unknown flags are not repeated.
-fn response_edns(request: &Edns) -> Edns {
+pub(crate) fn response_edns(request: &Edns) -> Edns {
     let mut edns = Edns::new();
     edns.set_max_payload(MAX_UDP).set_version(0).set_dnssec_ok(request.flags().dnssec_ok);
     edns

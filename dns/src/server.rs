@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hickory_server::server::RequestHandler;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -92,6 +93,14 @@ impl Server {
             }
         }
         errors
+    }
+
+    /// What answers for these networks behind a [`hickory_server::Server`], whose TLS, HTTPS and QUIC we do not have. It
+    /// answers from the same snapshot and asks the same upstreams; connections are hickory's to bound and to stop.
+    ///
+    /// For streams. Over UDP hickory drops OPT from a response that does not fit, and spells out the first owner.
+    pub fn handler(&self, networks: Vec<NetworkId>) -> impl RequestHandler + use<> {
+        Service::new(Arc::clone(&self.shared), networks)
     }
 
     /// Takes no more questions, gives the forwarded ones a second to be answered, and closes all listeners.

@@ -20,6 +20,7 @@ use crate::{Network, Upstreams, ZonesBuilder};
 use upstream::Upstream;
 
 mod forwarding;
+mod handler;
 mod listeners;
 mod stream;
 mod upstream;

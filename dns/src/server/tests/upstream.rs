@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_proto::rr::Record;
+use hickory_proto::rr::rdata::NULL;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -73,6 +74,13 @@ pub(super) fn truncates(transport: Transport, request: &Message) -> Vec<Message>
 /// 100 addresses, whatever the client can take.
 pub(super) fn overflows(_: Transport, request: &Message) -> Vec<Message> {
     vec![answer(request, 100)]
+}
+
+/// An address of one octet.
+pub(super) fn garbles(_: Transport, request: &Message) -> Vec<Message> {
+    let mut message = answer(request, 1);
+    message.answers[0].data = RData::Unknown { code: RecordType::A, rdata: NULL::with(vec![1]) };
+    vec![message]
 }
 
 /// Forged answers before the right one.
