@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, ffi::OsString, fs, net::IpAddr};
 
+use netd_model::attachment::{Attachment, Progress, VERSION};
 use serde_json::{Value, json};
 
 use super::*;
@@ -51,7 +52,12 @@ impl Call {
 
 impl Bench {
     fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::within("/tmp")
+    }
+
+    /// A bench on the file system of this directory.
+    fn within(directory: &str) -> Self {
+        let root = tempfile::tempdir_in(directory).unwrap();
         let store = Store::open(root.path().join("run"));
         Self { root, store }
     }
@@ -239,4 +245,53 @@ fn del_frees_before_it_complains_about_the_configuration() {
     let broken = Call::of("DEL", "a", &bench.config(&json!({"subnet": "10.1.2.0/31"})));
     assert_eq!(bench.run(&broken).map_err(told).unwrap_err().0, 7);
     assert!(bench.leases().is_empty());
+}
+
+/// Writes the document that an ADD of this boot would have written.
+fn attach(store: &Store, container: &str, boot: &str) {
+    let id = AttachmentId {
+        network: "web".parse().unwrap(),
+        container: container.parse().unwrap(),
+        ifname: "eth0".parse().unwrap(),
+    };
+    let (progress, boot) = (Progress::Ready, boot.to_owned());
+    store.write(&Attachment { version: VERSION, id, progress, boot, netns: None, sections: BTreeMap::new() }).unwrap();
+}
+
+/// What is stale on this host as it is now, with every container of this boot alive.
+fn judge(bench: &Bench) -> impl FnMut(&Held) -> bool {
+    let (store, boot) = (bench.store.clone(), bench.store.boot().unwrap());
+    move |held| store.is_stale(held, &boot, |_| false)
+}
+
+#[test]
+fn after_a_reboot_a_full_pool_gives_the_addresses_of_the_boot_before() {
+    for root in ["/tmp", "/dev/shm"] {
+        let bench = Bench::within(root);
+        let ipam = json!({"subnet": "10.1.2.0/29"});
+        let names = ["a", "b", "c", "d", "e"];
+        for name in names {
+            bench.add(name, &ipam).unwrap();
+        }
+        let boot = bench.store.boot().unwrap();
+        attach(&bench.store, "a", &boot.id);
+        attach(&bench.store, "b", "the boot before");
+        let day = Duration::from_hours(24);
+        for (address, written) in [
+            ("10.1.2.2", boot.began - 9 * day), // a: alive, whatever its file's time
+            ("10.1.2.3", boot.began + 9 * day), // b: of the boot before, whatever its file's time
+            ("10.1.2.4", boot.began - day - Duration::from_mins(1)), // c: no document, and old enough
+            ("10.1.2.5", boot.began - day + Duration::from_mins(1)), // d: no document, and not old enough
+        ] {
+            fs::File::options().write(true).open(bench.folder().join(address)).unwrap().set_modified(written).unwrap();
+        }
+        bench.run_with(&Call::of("STATUS", "", &bench.config(&ipam)), &mut judge(&bench)).unwrap();
+        let add = |name: &str| {
+            let call = Call::of("ADD", name, &bench.config(&ipam));
+            bench.run_with(&call, &mut judge(&bench)).map_err(|error| error.kind.code())
+        };
+        assert_eq!(add("f").unwrap(), ["10.1.2.3/29"], "{root}");
+        assert_eq!(add("g").unwrap(), ["10.1.2.4/29"], "{root}");
+        assert_eq!(add("h"), Err(11), "{root}");
+    }
 }
