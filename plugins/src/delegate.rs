@@ -164,7 +164,8 @@ fn refusal(answer: &[u8], status: ExitStatus) -> Error {
         Err(why) => return unreadable(&why),
     };
     match decode::<Refusal>(&answer) {
-        Ok(said) => Error { kind: Kind::Delegate(said.code), msg: said.msg, details: said.details },
+        Ok(Refusal { code: 0, msg, details }) => Error { kind: Kind::Io, msg, details },
+        Ok(Refusal { code, msg, details }) => Error { kind: Kind::Delegate(code), msg, details },
         Err(why) => unreadable(&why),
     }
 }
@@ -215,6 +216,7 @@ mod tests {
         let refused = |script| of_script(script, |other| other.run("CHECK")).unwrap_err();
         let error = refused(r#"echo '{"code": 2000, "msg": "no room", "details": "in the inn"}'; exit 1"#);
         assert_eq!((error.kind.code(), &*error.msg, error.details.as_deref()), (2000, "no room", Some("in the inn")));
+        assert_eq!(refused(r#"echo '{"msg": "no code"}'; exit 1"#).kind.code(), 5);
         let silent = "netplugin failed with no error message: exit status: 3";
         assert_eq!(refused("exit 3").msg, silent);
         assert!(refused("echo x; exit 1").msg.starts_with("netplugin failed but error parsing its diagnostic message"));

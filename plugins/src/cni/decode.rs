@@ -12,6 +12,9 @@ use serde::{
 };
 use serde_json::Value;
 
+/// As much of a value or a key as a person needs to find it.
+const MAX_TEXT: usize = 200;
+
 /// Why a value could not be read: the way to it, and what is wrong there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecodeError {
@@ -48,15 +51,15 @@ impl fmt::Display for DecodeError {
 }
 
 impl DecodeError {
-    fn within(mut self, key: impl Into<String>) -> Self {
-        self.path.push(key.into());
+    fn within(mut self, key: &str) -> Self {
+        self.path.push(key.chars().take(MAX_TEXT).collect());
         self
     }
 }
 
 impl de::Error for DecodeError {
     fn custom<T: fmt::Display>(text: T) -> Self {
-        Self { path: Vec::new(), text: text.to_string() }
+        Self { path: Vec::new(), text: text.to_string().chars().take(MAX_TEXT).collect() }
     }
 }
 
@@ -147,7 +150,7 @@ impl<'de> de::SeqAccess<'de> for Elements<'de> {
 
     fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
         let Some((index, value)) = self.values.next() else { return Ok(None) };
-        seed.deserialize(Node(value)).map(Some).map_err(|error| error.within(format!("[{index}]")))
+        seed.deserialize(Node(value)).map(Some).map_err(|error| error.within(&format!("[{index}]")))
     }
 }
 
@@ -238,6 +241,14 @@ mod tests {
     fn null_is_as_if_the_key_were_absent() {
         assert_eq!(read(&json!({"isGateway": null, "mtu": null, "list": null, "ipam": null})), Ok(Outer::default()));
         assert_eq!(find(&json!({"mtu": null}), "mtu"), None);
+    }
+
+    #[test]
+    fn an_error_is_short_whatever_it_is_about() {
+        let long = "x".repeat(1 << 20);
+        for value in [json!({"mtu": long}), json!({"sysctl": {long.as_str(): 1}})] {
+            assert!(read(&value).unwrap_err().len() < 500);
+        }
     }
 
     #[test]

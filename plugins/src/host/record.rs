@@ -38,8 +38,14 @@ impl Host {
     }
 
     /// Takes a plugin's section out of the attachment's document, and the document away with the last one.
+    ///
+    /// One that nobody can read says nothing of anybody; the interface plugin, whose DEL must come, takes it away.
     pub(crate) fn forget(&self, id: &AttachmentId, plugin: &str) -> Result<(), Error> {
-        let Some(mut attachment) = self.store.read(id)? else { return Ok(()) };
+        let mut attachment = match self.store.read(id) {
+            Ok(Some(attachment)) => attachment,
+            Ok(None) | Err(netd_store::Error::Malformed { .. }) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
         attachment.sections.remove(plugin);
         if attachment.sections.is_empty() {
             self.store.remove(id)?;

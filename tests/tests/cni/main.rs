@@ -6,6 +6,7 @@ mod bridge_masquerade;
 mod bridge_options;
 mod config;
 mod delegation;
+mod dns;
 mod host_local;
 mod host_local_ranges;
 mod host_local_reference;
