@@ -1,12 +1,11 @@
 //! What is asked of every plugin before it does anything: CNI 1.1 sections 2 and 5, and the texts of the reference.
 
 use serde_json::{Value, json};
-use tests::{Call, Lab, Refusal};
+use tests::{Call, Host, Lab, Refusal};
 
 use super::config::{PLUGINS, VERSIONS, addresses, bridge};
 
-fn complete(lab: &Lab, plugin: &str, command: &str) -> Call {
-    let host = lab.host("h");
+fn complete(host: &Host, plugin: &str, command: &str) -> Call {
     let config = json!({"cniVersion": "1.1.0", "name": "web", "type": plugin});
     host.call(plugin, command)
         .env("CNI_CONTAINERID", "c1")
@@ -28,9 +27,10 @@ fn refuses(call: &Call, code: u64, msg: &str) -> Refusal {
 #[test]
 fn a_missing_variable_is_named() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
         for command in ["ADD", "CHECK", "DEL"] {
-            let call = complete(&lab, plugin, command);
+            let call = complete(&host, plugin, command);
             for variable in ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH", "CNI_NETNS"] {
                 if command == "DEL" && variable == "CNI_NETNS" {
                     continue;
@@ -40,7 +40,7 @@ fn a_missing_variable_is_named() {
                 refuses(&call.clone().env(variable, ""), 4, &msg);
             }
         }
-        let bare = complete(&lab, plugin, "ADD").without("CNI_NETNS").without("CNI_PATH").without("CNI_IFNAME");
+        let bare = complete(&host, plugin, "ADD").without("CNI_NETNS").without("CNI_PATH").without("CNI_IFNAME");
         refuses(&bare, 4, "required env variables [CNI_NETNS,CNI_IFNAME,CNI_PATH] missing");
         let all = bare.without("CNI_CONTAINERID");
         refuses(&all, 4, "required env variables [CNI_CONTAINERID,CNI_NETNS,CNI_IFNAME,CNI_PATH] missing");
@@ -50,6 +50,7 @@ fn a_missing_variable_is_named() {
 #[test]
 fn a_malformed_variable_is_refused_before_the_configuration_is_read() {
     let lab = Lab::new();
+    let host = lab.host("a");
     let long = "e".repeat(16);
     let cases = [
         ("CNI_CONTAINERID", "some-%%container-id", "invalid characters in containerID"),
@@ -64,7 +65,7 @@ fn a_malformed_variable_is_refused_before_the_configuration_is_read() {
         ("CNI_IFNAME", "a\u{2003}b", "interface name contains / or : or whitespace characters"),
     ];
     for plugin in PLUGINS {
-        let call = complete(&lab, plugin, "ADD").stdin(b"no JSON");
+        let call = complete(&host, plugin, "ADD").stdin(b"no JSON");
         for (variable, value, msg) in cases {
             let refusal = refuses(&call.clone().env(variable, value), 4, msg);
             if variable == "CNI_CONTAINERID" {
@@ -77,8 +78,9 @@ fn a_malformed_variable_is_refused_before_the_configuration_is_read() {
 #[test]
 fn a_malformed_configuration_is_refused() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
-        let call = complete(&lab, plugin, "ADD");
+        let call = complete(&host, plugin, "ADD");
         refuses(&call.clone().config(&json!({"cniVersion": "1.0.0", "type": plugin})), 7, "missing network name");
         let bad = json!({"cniVersion": "1.0.0", "name": "te%%st", "type": plugin});
         refuses(&call.clone().config(&bad), 7, "invalid characters found in network name");
@@ -93,8 +95,9 @@ fn a_malformed_configuration_is_refused() {
 #[test]
 fn standard_input_that_cannot_be_read_is_an_input_error() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
-        let refusal = complete(&lab, plugin, "ADD").run_under(&["sh", "-c", "exec \"$0\" < /"]).refusal();
+        let refusal = complete(&host, plugin, "ADD").run_under(&["sh", "-c", "exec \"$0\" < /"]).refusal();
         assert_eq!(refusal.code, 5, "{refusal:?}");
         assert!(refusal.msg.starts_with("error reading from stdin: "), "{refusal:?}");
     }
@@ -114,10 +117,11 @@ fn a_configuration_without_a_version_is_of_the_first() {
 #[test]
 fn a_version_that_is_not_supported_is_refused_with_those_that_are() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
         for command in ["ADD", "DEL"] {
             let config = json!({"cniVersion": "9.9.9", "name": "web", "type": plugin});
-            let call = complete(&lab, plugin, command).config(&config);
+            let call = complete(&host, plugin, command).config(&config);
             let refusal = refuses(&call, 1, "incompatible CNI versions");
             assert!(refusal.details.starts_with("config is \"9.9.9\", plugin supports ["), "{refusal:?}");
             assert!(VERSIONS.iter().all(|version| refusal.details.contains(version)), "{refusal:?}");
@@ -128,15 +132,16 @@ fn a_version_that_is_not_supported_is_refused_with_those_that_are() {
 #[test]
 fn a_verb_that_the_version_does_not_have_is_refused() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
         for (command, versions) in [("CHECK", &VERSIONS[..4]), ("GC", &VERSIONS[..6]), ("STATUS", &VERSIONS[..6])] {
             for version in versions {
                 let config = json!({"cniVersion": version, "name": "web", "type": plugin});
-                let call = complete(&lab, plugin, command).config(&config);
+                let call = complete(&host, plugin, command).config(&config);
                 refuses(&call, 1, &format!("config version does not allow {command}"));
             }
             let config = json!({"cniVersion": "adsfsadf", "name": "web", "type": plugin});
-            assert_eq!(complete(&lab, plugin, command).config(&config).run().refusal().code, 6);
+            assert_eq!(complete(&host, plugin, command).config(&config).run().refusal().code, 6);
         }
     }
 }
@@ -144,16 +149,18 @@ fn a_verb_that_the_version_does_not_have_is_refused() {
 #[test]
 fn an_unknown_command_is_named() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
-        refuses(&complete(&lab, plugin, "NOPE"), 4, "unknown CNI_COMMAND: NOPE");
+        refuses(&complete(&host, plugin, "NOPE"), 4, "unknown CNI_COMMAND: NOPE");
     }
 }
 
 #[test]
 fn without_a_command_a_plugin_says_what_it_is() {
     let lab = Lab::new();
+    let host = lab.host("a");
     for plugin in PLUGINS {
-        let outcome = complete(&lab, plugin, "ADD").without("CNI_COMMAND").run();
+        let outcome = complete(&host, plugin, "ADD").without("CNI_COMMAND").run();
         assert!(outcome.success() && outcome.stdout.is_empty(), "{outcome:#?}");
         assert!(outcome.stderr.starts_with(&format!("CNI {plugin} plugin ")), "{outcome:#?}");
         assert!(outcome.stderr.contains("CNI protocol versions supported: 0.1.0, 0.2.0, "), "{outcome:#?}");

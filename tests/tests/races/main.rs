@@ -2,7 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{Attachment, Container, Daemon, Lab, eventually};
@@ -95,33 +95,52 @@ fn a_storm_under_flushes_leaves_nothing_and_misses_nothing() {
     netd.stop();
 }
 
+/// Off and frozen take turns, so that whatever else the machine does meets both: without its socket, netd is off.
 #[test]
 fn a_frozen_netd_costs_an_add_a_tenth_of_a_second() {
     let lab = Lab::new();
     let (host, containers) = containers(&lab, 200);
-    let elapsed = |containers: &[Container]| -> Vec<Duration> {
-        let time = |container: &Container| {
-            let started = std::time::Instant::now();
-            container.add(&web());
-            started.elapsed()
-        };
-        containers.iter().map(time).collect()
-    };
-    host.container("first").add(&web());
-    let mut without = elapsed(&containers);
-    in_parallel(&containers, 4, |container| assert_eq!(container.detach(), Ok(())));
     let netd = host.netd();
+    host.container("first").add(&web());
     netd.freeze();
-    let frozen = elapsed(&containers);
+    let (socket, away) = (host.run_dir().join("poke.sock"), host.run_dir().join("away"));
+    let [mut off, mut frozen] = [Vec::new(), Vec::new()];
+    for round in 0..2 {
+        for (number, container) in containers.iter().enumerate() {
+            let is_off = (number + round) % 2 == 0;
+            if is_off {
+                std::fs::rename(&socket, &away).unwrap();
+            }
+            let started = Instant::now();
+            container.add(&web());
+            let times = if is_off { &mut off } else { &mut frozen };
+            times.push(started.elapsed());
+            if !is_off {
+                std::fs::rename(&socket, &away).unwrap();
+            }
+            if round == 0 {
+                container.detach().unwrap();
+            }
+            std::fs::rename(&away, &socket).unwrap();
+        }
+    }
     netd.thaw();
-    without.sort_unstable();
-    // The slowest tenth of the first round is the noise of the machine.
-    let bound = without[without.len() * 9 / 10] + Duration::from_millis(100);
-    let late: Vec<&Duration> = frozen.iter().filter(|elapsed| **elapsed > bound).collect();
-    assert!(late.len() <= frozen.len() / 10, "{} of {} took more than {bound:?}: {late:?}", late.len(), frozen.len());
+    assert_later_by_at_most(Duration::from_millis(100), off, frozen);
     eventually(Duration::from_secs(10), || containers[0].dig("c199").addresses() == [containers[199].address("eth0")]);
     in_parallel(&containers, 4, |container| assert_eq!(container.detach(), Ok(())));
     netd.stop();
+}
+
+/// The fastest with the fastest, and so on; the slowest tenth is the noise of the machine.
+#[track_caller]
+fn assert_later_by_at_most(delay: Duration, mut without: Vec<Duration>, mut with: Vec<Duration>) {
+    without.sort_unstable();
+    with.sort_unstable();
+    for (without, with) in without.iter().zip(&with).take(with.len() * 9 / 10) {
+        // The timer and the scheduler take their part of a busy machine.
+        let bound = delay + *without * 5 / 4 + Duration::from_millis(10);
+        assert!(*with <= bound, "{with:?}, and {without:?} without");
+    }
 }
 
 #[test]
