@@ -3,7 +3,7 @@
 use netd_model::object::Vlan;
 use rustix::io::Errno;
 
-use super::{AF_BRIDGE, AF_UNSPEC};
+use super::AF_BRIDGE;
 use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, u16_of};
 
 const RTM_DELLINK: u16 = 17;
@@ -24,10 +24,10 @@ const BRIDGE_VLAN_INFO_UNTAGGED: u16 = 1 << 2;
 
 /// The VLANs of one port; no answer from a kernel that has none.
 pub(crate) fn get_of(requests: &mut Requests, index: u32) {
-    let none = &[Errno::OPNOTSUPP, Errno::NODEV, Errno::INVAL];
+    let none = &[Errno::OPNOTSUPP, Errno::NODEV];
     requests.push_forgiving(RTM_GETVLAN, NLM_F_DUMP, none, |body| {
         let [a, b, c, d] = index.to_ne_bytes();
-        body.fixed(&[AF_UNSPEC, 0, 0, 0, a, b, c, d]);
+        body.fixed(&[AF_BRIDGE, 0, 0, 0, a, b, c, d]);
     });
 }
 

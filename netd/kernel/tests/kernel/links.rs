@@ -3,7 +3,7 @@
 use netd_kernel::Error;
 use netd_model::{
     addr::Mtu,
-    object::{Link, LinkKind, Object, Port, Side},
+    object::{Link, LinkKind, Object, Port, Side, Vlan},
     plan::{Plan, Step},
 };
 
@@ -156,16 +156,33 @@ fn loopback_of_the_container_is_set_up() {
 }
 
 #[test]
-fn vlan_filtering_is_set_or_the_kernels_lack_of_it_is_named() {
+fn ports_are_in_their_vlans_or_the_kernels_lack_of_them_is_named() {
     let mut lab = Lab::new();
     let kind = LinkKind::Bridge { vlan_filtering: Some(true) };
-    let wanted = Object::Link(Link { kind, ..bridge("br0") });
-    match lab.kernel.apply(&Plan { steps: vec![Step::Add(wanted.clone())] }) {
-        Ok(()) => assert_eq!(lab.plan(&present([wanted])).steps.len(), 1, "only up is left to do"),
-        Err(Error::MissingFeature { option, .. }) => {
-            assert_eq!(option, "CONFIG_BRIDGE_VLAN_FILTERING");
-            assert!(!sh("ip link").contains("br0"));
-        }
-        Err(error) => panic!("{error:?}"),
+    let bridge = Object::Link(Link { kind, ..bridge("br0") });
+    let (one, other) = pair("one", "other");
+    let port = Some(Port { bridge: "br0".parse().unwrap(), hairpin: None, isolated: None });
+    let pair = [Link { port, ..one }, other].map(Object::Link);
+    let vlan = |vid, pvid, untagged| Object::Vlan(Vlan { port: "one".parse().unwrap(), vid, pvid, untagged });
+    let vlans = [vlan(100, true, true), vlan(200, false, false), vlan(201, false, false)];
+    let mut wanted = present(pair.into_iter().chain([bridge]).chain(vlans.clone()));
+    wanted.absent.insert(vlan(1, false, false));
+    if let Err(error) = lab.plan(&wanted).steps.iter().try_for_each(|step| {
+        // One after the other, so that without VLANs the first step is the one that fails.
+        lab.kernel.apply(&Plan { steps: vec![step.clone()] })
+    }) {
+        let Error::MissingFeature { option, .. } = error else { panic!("{error:?}") };
+        assert_eq!(option, "CONFIG_BRIDGE_VLAN_FILTERING");
+        assert!(!sh("ip link").contains("br0"));
+        return;
     }
+    lab.make(&wanted);
+    assert_eq!(
+        sh("bridge vlan show dev one | awk 'NR > 1 { $1 = $1; print }'"),
+        "one 100 PVID Egress Untagged\n200\n201\n"
+    );
+    lab.make(&present([vlan(200, false, true)]));
+    lab.make(&absent(vlans.clone()));
+    lab.kernel.apply(&Plan { steps: vlans.map(Step::Delete).into() }).unwrap();
+    assert!(!sh("bridge vlan show dev one").contains("00"));
 }

@@ -20,8 +20,6 @@ use crate::{
     wanted::{container, shared},
 };
 
-const PORT: u16 = 5353;
-
 /// Attaches a container whose addresses end with `number`; `leave_out` says what it does without.
 fn attach(number: u8, leave_out: impl Fn(&Key) -> bool) -> Namespace {
     let namespace = Namespace::new();
@@ -54,12 +52,13 @@ fn outside() -> Namespace {
 fn source(from: &Namespace, to: impl FnOnce(&str) -> UdpSocket, address: &str) -> Option<String> {
     let address: IpAddr = address.parse().unwrap();
     let any = if address.is_ipv4() { "0.0.0.0" } else { "[::]" };
-    let receiver = to(&format!("{any}:{PORT}"));
+    let receiver = to(&format!("{any}:0"));
+    let port = receiver.local_addr().unwrap().port();
     receiver.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     let sender = from.run(|| UdpSocket::bind(format!("{any}:0")).unwrap());
     // The first packets may go while neighbours are still looked for.
     let tries = (0..5).find_map(|_| {
-        sender.send_to(b"hello", SocketAddr::new(address, PORT)).unwrap();
+        sender.send_to(b"hello", SocketAddr::new(address, port)).unwrap();
         receiver.recv_from(&mut [0; 16]).ok()
     });
     tries.map(|(_, source)| source.ip().to_string())
@@ -71,6 +70,11 @@ fn inside(namespace: &Namespace) -> impl FnOnce(&str) -> UdpSocket + '_ {
 
 fn here(address: &str) -> UdpSocket {
     UdpSocket::bind(address).unwrap()
+}
+
+/// One answer is enough, and one may be long in coming. Where none is expected, none within a second is.
+fn ping(whom: &str, expected: bool) -> String {
+    format!("ping -c1 -i0.2 -w{} {whom}", if expected { 10 } else { 1 })
 }
 
 fn show_bridged_packets(on: bool) {
@@ -123,11 +127,11 @@ fn a_guarded_container_sends_from_its_own_hardware_address_only() {
     let ip = [Set::GuardedIp, Set::Source4, Set::Source6];
     let (c7, free) = (attach(7, without(&ip)), attach(8, without(&[Set::Guarded, Set::GuardedIp])));
     for (number, container, may) in [(7, &c7, false), (8, &free, true)] {
-        assert!(container.can("ping -c1 -W2 10.1.0.1 && ping -c1 -W2 fd00:1::1"), "{number}");
+        assert!(container.can(&ping("10.1.0.1", true)) && container.can(&ping("fd00:1::1", true)), "{number}");
         container.sh("ip link set eth0 address 02:00:00:00:00:99");
         sh("ip neigh flush dev br-web");
-        assert_eq!(container.can("ping -c2 -i0.2 -W1 10.1.0.1"), may, "{number}");
-        assert_eq!(container.can("ping -c2 -i0.2 -W1 fd00:1::1"), may, "{number}");
+        assert_eq!(container.can(&ping("10.1.0.1", may)), may, "{number}");
+        assert_eq!(container.can(&ping("fd00:1::1", may)), may, "{number}");
     }
 }
 
@@ -138,16 +142,16 @@ fn a_guarded_container_sends_from_its_own_addresses_only() {
     for on in [false, true] {
         show_bridged_packets(on);
         for (number, container, may) in [(7, &c7, false), (8, &free, true)] {
-            assert!(container.can("ping -c1 -W2 10.1.0.1 && ping -c1 -W2 fd00:1::1"), "{number}");
+            assert!(container.can(&ping("10.1.0.1", true)) && container.can(&ping("fd00:1::1", true)), "{number}");
             let foreign = [format!("10.1.0.9{number}"), format!("fd00:1::9{number}")];
             for address in &foreign {
                 let length = if address.contains(':') { "64 nodad" } else { "24" };
                 container.sh(&format!("ip address replace {address}/{length} dev eth0"));
                 let gateway = if address.contains(':') { "fd00:1::1" } else { "10.1.0.1" };
-                assert_eq!(container.can(&format!("ping -c2 -i0.2 -W1 -I {address} {gateway}")), may, "{address}");
+                assert_eq!(container.can(&ping(&format!("-I {address} {gateway}"), may)), may, "{address}");
                 // Nor is it believed when it answers who has the address.
                 sh("ip neigh flush dev br-web");
-                assert_eq!(can(&format!("ping -c2 -i0.2 -W1 {address}")), may, "{address}");
+                assert_eq!(can(&ping(address, may)), may, "{address}");
                 container.sh(&format!("ip address flush to {address} dev eth0"));
             }
         }
