@@ -74,7 +74,7 @@ const LOOKED_AT_AT_ONCE: usize = 100;
 const FINISHED_AT_ONCE: usize = 16;
 
 /// Whether the repair of one thing failed; the others go on.
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 impl Rounds {
     /// Starts the thread; at the end of each round it puts [`Event::RoundEnded`] into the queue.
@@ -145,12 +145,10 @@ impl Worker {
             self.see_to_own(&look, &mut note);
             note("look at firewalls", self.warn_of_firewalls(&look));
         }
-        for id in look.unfinished.iter().take(FINISHED_AT_ONCE) {
-            note(&id.owner(), self.finish(id));
-        }
+        self.see_to_unfinished(&look, &mut note);
         let due = self.dead.due(&look.dead, Instant::now());
         for id in due.iter().filter(|_| job.gc) {
-            note(&id.owner(), self.take_back(id));
+            note(&id.owner(), self.take_back(id).map(drop));
         }
         self.look = look;
         self.failures.say(failures, |error| tracing::warn!(error, "repair failed"));
@@ -183,6 +181,17 @@ impl Worker {
         }
     }
 
+    /// What killed verbs left. Those that are under way cost nothing and do not count.
+    fn see_to_unfinished(&mut self, look: &Look, note: &mut impl FnMut(&str, Outcome)) {
+        let mut finished = 0;
+        for id in &look.unfinished {
+            if finished == FINISHED_AT_ONCE || self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            note(&id.owner(), self.finish(id).map(|took| finished += usize::from(took)));
+        }
+    }
+
     /// Firewalls of others that keep questions from us are their owners' to open; each is named once.
     fn warn_of_firewalls(&mut self, look: &Look) -> Outcome {
         let (chains, bridges) = (self.kernel.hooked_chains()?, look.bridges());
@@ -191,14 +200,18 @@ impl Worker {
         Ok(())
     }
 
-    /// Puts back what a network's attachments share, if nobody else does.
+    /// Puts back what a network's attachments share, if nobody else does and it is still recorded.
     fn repair_shared(&mut self, network: &NetworkName, wanted: &State) -> Outcome {
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
         if self.store.network(network)?.paused {
             return Ok(());
         }
+        let mut recorded = self.store.list_network(network).into_iter().flatten().collect::<Vec<_>>();
+        recorded.retain(|attachment| self.is_to_be_repaired(attachment));
+        let mut still = repair::shared(&recorded);
+        still.retain(|object| wanted.find(&object.key()).is_some());
         // Forwarding would take the host's own default route: first, and apart, because the order matters.
-        for wanted in [self.kept_default_routes(wanted)?, wanted.clone()] {
+        for wanted in [self.kept_default_routes(&still)?, still] {
             let plan = self.plan(&wanted)?;
             tell(&plan, network);
             self.kernel.apply(&plan)?;

@@ -1,13 +1,13 @@
 //! The daemon: one loop. Each turn looks at what is recorded now, serves that, and lets repair see to it.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::Context;
+use netd_model::attachment::{AttachmentId, Progress};
 use netd_store::{Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
@@ -217,15 +217,13 @@ impl Daemon {
 
 /// One line per attachment that came or went.
 fn tell_changes(old: &Snapshot, new: &Snapshot) {
-    let ready = |snapshot: &Snapshot| -> BTreeSet<_> {
-        let ready = snapshot.attachments.values().filter(|attachment| zones::is_served(attachment, &attachment.boot));
-        ready.map(|attachment| attachment.id.clone()).collect()
+    let is_ready = |snapshot: &Snapshot, id: &AttachmentId| {
+        snapshot.attachments.get(id).is_some_and(|attachment| attachment.progress == Progress::Ready)
     };
-    let (old, new) = (ready(old), ready(new));
-    for id in new.difference(&old) {
+    for id in new.attachments.keys().filter(|id| is_ready(new, id) && !is_ready(old, id)) {
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
     }
-    for id in old.difference(&new) {
+    for id in old.attachments.keys().filter(|id| is_ready(old, id) && !is_ready(new, id)) {
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
     }
 }

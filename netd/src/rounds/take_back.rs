@@ -18,12 +18,12 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Worker {
     /// Ends what a killed verb began. A verb that is alive holds its lock.
-    pub(super) fn finish(&mut self, id: &AttachmentId) -> Outcome {
+    pub(super) fn finish(&mut self, id: &AttachmentId) -> Outcome<bool> {
         self.remove_if(id, |_, attachment| Ok(attachment.progress != Progress::Ready))
     }
 
     /// Takes back what a container that is no more left.
-    pub(super) fn take_back(&mut self, id: &AttachmentId) -> Outcome {
+    pub(super) fn take_back(&mut self, id: &AttachmentId) -> Outcome<bool> {
         self.remove_if(id, |worker, attachment| {
             let link = Key::Link(Side::Host, attachment.id.host_link());
             let has_link = worker.kernel.observe([&link])?.find(&link).is_some();
@@ -31,20 +31,21 @@ impl Worker {
         })
     }
 
-    /// Applies DEL's plan if nobody else works on the attachment and `condition` holds for its document as it is now.
+    /// Applies DEL's plan if nobody else works on the attachment and `condition` holds for its document as it is now;
+    /// whether it did.
     fn remove_if(
         &mut self,
         id: &AttachmentId,
         condition: impl FnOnce(&mut Self, &Attachment) -> Result<bool, netd_kernel::Error>,
-    ) -> Outcome {
-        let Some(_lock) = self.store.try_lock_attachment(&id.container, &id.ifname)? else { return Ok(()) };
-        let Some(mut attachment) = self.store.read(id)? else { return Ok(()) };
-        if !condition(self, &attachment)? {
-            return Ok(());
+    ) -> Outcome<bool> {
+        let Some(_lock) = self.store.try_lock_attachment(&id.container, &id.ifname)? else { return Ok(false) };
+        let Some(mut attachment) = self.store.read(id)? else { return Ok(false) };
+        if !condition(self, &attachment)? || self.store.network(&id.network)?.paused {
+            return Ok(false);
         }
         // netd enters no container: what is left in one that lives is for DEL, which its runtime calls after an ADD.
         if attachment.netns.as_ref().is_some_and(look::namespace_exists) && is_in_container(&attachment) {
-            return Ok(());
+            return Ok(false);
         }
         if attachment.progress != Progress::Deleting {
             attachment.progress = Progress::Deleting;
@@ -56,7 +57,7 @@ impl Worker {
         self.free_leases(&attachment)?;
         self.store.remove(id)?;
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "taken back");
-        Ok(())
+        Ok(true)
     }
 }
 
