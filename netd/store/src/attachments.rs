@@ -45,14 +45,17 @@ impl Store {
         self.each_network(|folder| in_folder(folder).into_iter().collect())
     }
 
-    /// Removes a document, what a killed writer of it left, and the directory of its network if that is now empty;
-    /// whether the document was there.
+    /// Removes a document and what a killed writer of it left; whether the document was there.
+    ///
+    /// The directory of its network stays for the next one: to make it again takes milliseconds on ext4.
     pub fn remove(&self, id: &AttachmentId) -> Result<bool> {
-        let path = self.attachment_path(id);
-        let removed = file::remove(&path)?;
-        // Fails while there is another document in it; a writer that loses its directory makes it again.
-        path.parent().map(fs::remove_dir);
-        Ok(removed)
+        file::remove(&self.attachment_path(id))
+    }
+
+    /// Removes the directory of a network that has no attachments.
+    pub fn forget(&self, network: &NetworkName) {
+        // Fails while there is a document in it; a writer that loses its directory makes it again.
+        drop(fs::remove_dir(self.attachments().join(network.as_str())));
     }
 
     /// All documents of all networks; one that cannot be read is an error in the list.

@@ -25,6 +25,7 @@ impl Host {
                 Err(error) => failures.push(error.into()),
             }
         }
+        self.store.forget(network);
         kept.extend(valid.iter().map(|(container, ifname)| {
             let (network, container, ifname) = (network.clone(), container.clone(), ifname.clone());
             AttachmentId { network, container, ifname }.owner()

@@ -28,6 +28,19 @@ fn a_document_is_read_as_it_was_written_and_leaves_nothing_when_it_goes() {
     assert_eq!(mode & 0o777, 0o600);
     assert!(bench.store.remove(&written.id).unwrap());
     assert!(!bench.store.remove(&written.id).unwrap());
+    assert_eq!(bench.files(), [""; 0]);
+}
+
+#[test]
+fn the_directory_of_a_network_is_forgotten_when_it_is_empty() {
+    let bench = Bench::new();
+    let network = "web".parse().unwrap();
+    bench.store.forget(&network);
+    bench.store.write(&attachment("web", "a")).unwrap();
+    bench.store.forget(&network);
+    assert_eq!(bench.files().len(), 1);
+    bench.store.remove(&id("web", "a")).unwrap();
+    bench.store.forget(&network);
     assert!(!bench.path("attachments/web").exists());
 }
 
@@ -155,6 +168,7 @@ fn writers_and_removers_of_one_network_do_not_disturb_each_other() {
                     store.write(&attachment).unwrap();
                     assert_eq!(store.read(&attachment.id).unwrap().as_ref(), Some(&attachment));
                     assert!(store.remove(&attachment.id).unwrap());
+                    store.forget(&attachment.id.network);
                 }
             });
         }

@@ -30,12 +30,13 @@ fn every_kind_of_change_is_seen_once() {
     assert!(!watch.changed().unwrap());
     let network = "web".parse().unwrap();
     let settings = NetworkSettings { paused: true, ..NetworkSettings::default() };
-    let acts: [(&str, &dyn Fn()); 7] = [
+    let acts: [(&str, &dyn Fn()); 8] = [
         ("the first of a network", &|| bench.store.write(&attachment("web", "a")).unwrap()),
         ("the second", &|| bench.store.write(&attachment("web", "b")).unwrap()),
         ("one replaced", &|| bench.store.write(&attachment("web", "b")).unwrap()),
         ("one removed", &|| assert!(bench.store.remove(&id("web", "a")).unwrap())),
         ("the last removed", &|| assert!(bench.store.remove(&id("web", "b")).unwrap())),
+        ("the network forgotten", &|| bench.store.forget(&network)),
         ("the network again", &|| bench.store.write(&attachment("web", "a")).unwrap()),
         ("settings", &|| bench.store.write_network(&network, &settings).unwrap()),
     ];
