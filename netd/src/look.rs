@@ -14,7 +14,7 @@ use netd_model::{
 };
 use netd_store::Snapshot;
 
-use crate::{reclaim, repair};
+use crate::repair;
 
 /// The attachments that are not in a paused network, by what is to be done for them.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Look {
                 left_alone.extend(shared.filter(|object| !is_of_host(object)).map(Object::key));
             } else if attachment.progress != Progress::Ready {
                 look.unfinished.push(id.clone());
-            } else if reclaim::is_dead(attachment, boot, |link| links.contains(link), namespace_exists) {
+            } else if attachment.is_dead(boot, |link| links.contains(link), namespace_exists) {
                 look.dead.insert(id.clone());
             } else {
                 look.living.push(Arc::clone(attachment));

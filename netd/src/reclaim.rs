@@ -1,16 +1,13 @@
-//! Which attachments are of containers that are no more, and for how long that has been so.
+//! For how long attachments have been those of containers that are no more, see [`Attachment::is_dead`].
 //!
-//! Time alone never makes one dead: clocks jump, and hosts that are containers restart under the same boot id.
+//! [`Attachment::is_dead`]: netd_model::attachment::Attachment::is_dead
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
-use netd_model::{
-    attachment::{Attachment, AttachmentId, Namespace},
-    name::LinkName,
-};
+use netd_model::attachment::AttachmentId;
 
 /// How long an attachment is dead before it is taken back: its runtime may be about to do so itself.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -33,26 +30,10 @@ impl Dead {
     }
 }
 
-/// Whether the container of an attachment is no more: it is of another boot, or both its namespace and the host's end
-/// of its pair are gone.
-pub(crate) fn is_dead(
-    attachment: &Attachment,
-    boot: &str,
-    link_exists: impl Fn(&LinkName) -> bool,
-    namespace_exists: impl Fn(&Namespace) -> bool,
-) -> bool {
-    if attachment.boot != boot {
-        return true;
-    }
-    let link = attachment.host_link();
-    // Where neither is recorded there is nothing to conclude from.
-    (link.is_some() || attachment.netns.is_some())
-        && !link.is_some_and(|link| link_exists(&link))
-        && !attachment.netns.as_ref().is_some_and(namespace_exists)
-}
-
 #[cfg(test)]
 mod tests {
+    use netd_model::attachment::{Attachment, Namespace};
+
     use super::*;
     use crate::sample;
 
@@ -72,15 +53,15 @@ mod tests {
             ("another", true, true, true),
         ] {
             let attachment = attachment(boot, true);
-            assert_eq!(is_dead(&attachment, sample::BOOT, |_| link, |_| namespace), dead, "{boot} {link} {namespace}");
+            assert_eq!(attachment.is_dead(sample::BOOT, |_| link, |_| namespace), dead, "{boot} {link} {namespace}");
         }
-        assert!(is_dead(&attachment(sample::BOOT, false), sample::BOOT, |_| false, |_| true));
+        assert!(attachment(sample::BOOT, false).is_dead(sample::BOOT, |_| false, |_| true));
     }
 
     #[test]
     fn where_nothing_was_recorded_nothing_is_concluded() {
         let bare = Attachment { sections: BTreeMap::new(), ..attachment(sample::BOOT, false) };
-        assert!(!is_dead(&bare, sample::BOOT, |_| false, |_| false));
+        assert!(!bare.is_dead(sample::BOOT, |_| false, |_| false));
     }
 
     #[test]

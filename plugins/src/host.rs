@@ -119,34 +119,28 @@ impl Host {
         Err(Error::new(Kind::Unavailable, "the program nft is not on this host").with_details(advice))
     }
 
-    /// Whether the attachment's container may still use it.
-    fn is_live(&mut self, attachment: &Attachment) -> Result<bool, Error> {
-        is_live(&mut self.kernel, &self.boot, attachment)
+    /// Whether the attachment's container is no more.
+    fn is_dead(&mut self, attachment: &Attachment) -> bool {
+        is_dead(&mut self.kernel, &self.boot, attachment)
     }
 
     /// Lets `work` use the store with a way to tell leases that nobody uses any more.
     pub(crate) fn with_stale<T>(&mut self, work: impl FnOnce(&Store, &mut dyn FnMut(&Held) -> bool) -> T) -> T {
         let Self { kernel, store, boot, .. } = self;
-        // What cannot be looked at is not known to be dead.
-        let mut dead = |attachment: &Attachment| is_live(kernel, boot, attachment).is_ok_and(|live| !live);
+        let mut dead = |attachment: &Attachment| is_dead(kernel, boot, attachment);
         work(store, &mut |held| store.is_stale(held, boot, &mut dead))
     }
 }
 
-/// The same boot, and the container's namespace or the host's link is there. Time alone makes nothing dead.
-fn is_live(kernel: &mut Kernel, boot: &Boot, attachment: &Attachment) -> Result<bool, Error> {
-    if attachment.boot != boot.id {
-        return Ok(false);
-    }
-    if let Some(netns) = &attachment.netns
-        && Netns::open(&netns.path)?.is_some_and(|found| found.identity() == netns)
-    {
-        return Ok(true);
-    }
-    match attachment.host_link() {
-        Some(link) => Ok(kernel.link(Side::Host, &link)?.is_some_and(|link| link.is_ours())),
-        None => Ok(false),
-    }
+/// Asks the kernel what tells the living from the dead. What cannot be looked at is there.
+fn is_dead(kernel: &mut Kernel, boot: &Boot, attachment: &Attachment) -> bool {
+    let link_exists = |link: &LinkName| {
+        kernel.link(Side::Host, link).map_or(true, |found| found.is_some_and(|found| found.is_ours()))
+    };
+    let namespace_exists = |netns: &Namespace| {
+        Netns::open(&netns.path).map_or(true, |found| found.is_some_and(|found| found.identity() == netns))
+    };
+    attachment.is_dead(&boot.id, link_exists, namespace_exists)
 }
 
 /// Opens the container's namespace, which must not be the plugin's own.

@@ -163,4 +163,22 @@ impl Attachment {
         let key = Key::Link(Side::Host, self.id.host_link());
         self.sections.values().any(|section| section.own.find(&key).is_some()).then(|| self.id.host_link())
     }
+
+    /// Whether its container is no more: it is of another boot, or both its namespace and the host's end of its pair are
+    /// gone. Time alone makes nothing dead: clocks jump, and hosts that are containers restart under the same boot id.
+    pub fn is_dead(
+        &self,
+        boot: &str,
+        link_exists: impl FnOnce(&LinkName) -> bool,
+        namespace_exists: impl FnOnce(&Namespace) -> bool,
+    ) -> bool {
+        if self.boot != boot {
+            return true;
+        }
+        let link = self.host_link();
+        // Where neither is recorded there is nothing to conclude from.
+        (link.is_some() || self.netns.is_some())
+            && !self.netns.as_ref().is_some_and(namespace_exists)
+            && !link.is_some_and(|link| link_exists(&link))
+    }
 }

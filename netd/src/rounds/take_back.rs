@@ -11,7 +11,7 @@ use netd_model::{
 use netd_store::lease::{Holder, Owner, Pool};
 
 use super::{Outcome, Worker};
-use crate::{look, reclaim};
+use crate::look;
 
 /// How long the lock of a pool is waited for; the next round tries again.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -27,7 +27,7 @@ impl Worker {
         self.remove_if(id, |worker, attachment| {
             let link = Key::Link(Side::Host, attachment.id.host_link());
             let has_link = worker.kernel.observe([&link])?.find(&link).is_some();
-            Ok(reclaim::is_dead(attachment, &worker.boot, |_| has_link, look::namespace_exists))
+            Ok(attachment.is_dead(&worker.boot, |_| has_link, look::namespace_exists))
         })
     }
 

@@ -36,7 +36,7 @@ impl Host {
         for found in self.store.find(&id.container, &id.ifname) {
             // One that cannot be read tells nothing; the names in the kernel are looked at below.
             let Ok(found) = found else { continue };
-            if found.progress == Progress::Ready && self.is_live(&found)? {
+            if found.progress == Progress::Ready && !self.is_dead(&found) {
                 let owner = found.id.owner();
                 let text = format!("attachment {owner} has been added already, duplicate ADD is not allowed");
                 return Err(Error::new(Kind::Exists, text).with_details("DEL removes it"));
@@ -150,6 +150,7 @@ fn own_of(absent: &State, own: &State) -> State {
     absent.iter().filter(stands).cloned().collect()
 }
 
+/// The rest of `absent`.
 fn shared_of(absent: &State, own: &State) -> State {
     let own = own_of(absent, own);
     absent.iter().filter(|object| own.find(&object.key()).is_none()).cloned().collect()
