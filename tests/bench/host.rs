@@ -36,8 +36,8 @@ pub(crate) struct Container {
 /// A network of both hosts, and the configuration that makes it.
 #[derive(Clone)]
 pub(crate) struct Network {
-    name: &'static str,
-    subnet: &'static str,
+    name: String,
+    subnet: String,
 }
 
 /// A container in a network, as its ADD left it.
@@ -159,8 +159,8 @@ impl Host {
 }
 
 impl Network {
-    pub(crate) fn new(name: &'static str, subnet: &'static str) -> Self {
-        Self { name, subnet }
+    pub(crate) fn new(name: &str, subnet: &str) -> Self {
+        Self { name: name.to_owned(), subnet: subnet.to_owned() }
     }
 
     /// Bridge and host-local with ipMasq: what most hosts run.
@@ -174,7 +174,7 @@ impl Network {
 
     /// host-local's folder of this network.
     pub(crate) fn leases(&self, host: &Host) -> PathBuf {
-        host.leases().join(self.name)
+        host.leases().join(&self.name)
     }
 
     /// The address `offset` places after the subnet's first.

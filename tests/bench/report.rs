@@ -23,7 +23,7 @@ pub(crate) fn progress(started: Instant, what: &str) {
 #[expect(clippy::print_stdout, reason = "the one place that prints figures")]
 pub(crate) fn print(figures: &Figures) -> bool {
     let goals = goals(figures);
-    println!("\n{:<37}   ADD p50      p99 per s         DEL p50      p99 per s", "bridge + host-local + ipMasq");
+    println!("\n{:<37}    ADD p50        p99 per s          DEL p50        p99 per s", "bridge + host-local + ipMasq");
     for (title, measured) in [
         ("one at a time", &figures.one),
         ("16 at a time", &figures.many),
@@ -50,7 +50,7 @@ fn rows(title: &str, [reference, ours]: &[Measured; 2]) -> String {
     let ratio = |of: fn(&Measured) -> &Samples| {
         let (reference, ours) = (of(reference), of(ours));
         format!(
-            "{:>9.1}x{:>8.1}x{:>5.1}x",
+            "{:>10.1}x{:>10.1}x{:>5.1}x",
             reference.p50().div_duration_f64(ours.p50()),
             reference.percentile(99).div_duration_f64(ours.percentile(99)),
             ours.per_second() / reference.per_second(),
@@ -61,7 +61,7 @@ fn rows(title: &str, [reference, ours]: &[Measured; 2]) -> String {
 }
 
 fn samples(samples: &Samples) -> String {
-    format!("{:>7.2} ms{:>6.1} ms{:>6.0}", ms(samples.p50()), ms(samples.percentile(99)), samples.per_second())
+    format!("{:>8.2} ms{:>8.1} ms{:>6.0}", ms(samples.p50()), ms(samples.percentile(99)), samples.per_second())
 }
 
 fn pool(who: &str, leases: &Leases) -> String {

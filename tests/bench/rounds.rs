@@ -1,5 +1,7 @@
 //! The rounds: who attaches what, when. In each the two hosts take turns.
 
+use std::iter;
+
 use anyhow::Result;
 
 use crate::figures::{Measured, Samples};
@@ -14,8 +16,9 @@ const WORKERS: usize = 16;
 /// The hosts change over after so many containers: seldom enough that each is warm, often enough that both are
 /// disturbed alike.
 const BLOCK: usize = 10;
-/// A bridge has at most 1,023 ports, and those that are measured need room: the rest goes to a second network.
-const ON_THE_SAME_BRIDGE: usize = 800;
+/// So many networks share the attachments that are already there. A broadcast goes to every port of its bridge, whoever
+/// made it; what is measured is what a full host costs, not what a full bridge does.
+const NETWORKS: usize = 10;
 
 /// The containers that every round attaches and detaches again.
 pub(crate) fn containers(hosts: &[Host; 2]) -> Result<[Vec<Container>; 2]> {
@@ -72,15 +75,18 @@ pub(crate) fn many_at_a_time(
     Ok(pair(add.map(Samples::median), del.map(Samples::median)))
 }
 
-/// Attaches `count` containers on each host, most of them to `network`.
+/// Attaches `count` containers on each host, in ten networks of which the measured one is the first.
 pub(crate) fn fill(hosts: &[Host; 2], network: &Network, count: usize) -> Result<[Vec<Attachment>; 2]> {
-    let other = Network::new("bench-other", "10.89.0.0/16");
+    let others =
+        (1..NETWORKS).map(|index| Network::new(&format!("bench-{index}"), &format!("10.{}.0.0/16", 100 + index)));
+    let networks: Vec<_> = iter::once(network.clone()).chain(others).collect();
     let [reference, ours] = hosts;
     let fill = |host: &Host| {
         let containers = host.containers("old", count)?;
-        let (here, elsewhere) = containers.split_at(ON_THE_SAME_BRIDGE);
-        let (_, mut attached) = host.add(network, here, WORKERS)?;
-        attached.extend(host.add(&other, elsewhere, WORKERS)?.1);
+        let mut attached = Vec::with_capacity(count);
+        for (network, containers) in networks.iter().zip(containers.chunks(count / NETWORKS)) {
+            attached.extend(host.add(network, containers, WORKERS)?.1);
+        }
         anyhow::Ok(attached)
     };
     Ok([fill(reference)?, fill(ours)?])
