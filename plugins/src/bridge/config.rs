@@ -127,7 +127,7 @@ impl Config {
         let invalid = |text: String| Error::config(text);
         let bridge: LinkName = keys.bridge.parse().map_err(|error| invalid(format!("bridge: {error}")))?;
         if keys.hairpin_mode && keys.promisc_mode {
-            return Err(invalid("cannot set hairpin mode and promiscuous mode at the same time".to_owned()));
+            return Err(invalid("cannot set hairpin mode and promiscuous mode at the same time.".to_owned()));
         }
         if keys.disable_container_interface && ipam::configured(request) {
             return Err(invalid("cannot use IPAM when DisableContainerInterface flag is set".to_owned()));
