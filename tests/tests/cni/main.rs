@@ -13,3 +13,4 @@ mod host_local_reference;
 mod invariants;
 mod loopback;
 mod protocol;
+mod reference;
