@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -64,7 +65,8 @@ struct Cached<T> {
     document: Result<Arc<T>, Arc<Error>>,
 }
 
-type Cache<T> = BTreeMap<PathBuf, Cached<T>>;
+/// By path, as bytes: paths compare their components, which takes thirty times as long.
+type Cache<T> = BTreeMap<OsString, Cached<T>>;
 
 impl Reader {
     /// A reader whose first snapshot has generation 1.
@@ -97,7 +99,7 @@ impl Reader {
         let attachments = self.attachments.values().filter_map(|cached| cached.document.as_ref().ok());
         let settings = self.networks.iter().filter_map(|(path, cached)| {
             let document = cached.document.as_ref().ok()?;
-            Some((network_of(path)?, document.as_ref().clone()))
+            Some((network_of(Path::new(path))?, document.as_ref().clone()))
         });
         let broken = self.attachments.values().filter_map(|cached| cached.document.as_ref().err());
         let broken = broken.chain(self.networks.values().filter_map(|cached| cached.document.as_ref().err()));
@@ -121,7 +123,7 @@ fn refresh<T>(
     for path in paths {
         // Looked at before it is read: what is written in between is read again the next time.
         let Some(identity) = identity(&path) else { continue };
-        let cached = match old.remove(&path) {
+        let cached = match old.remove(path.as_os_str()) {
             Some(cached) if cached.identity == identity => cached,
             _ => {
                 changed = true;
@@ -129,7 +131,7 @@ fn refresh<T>(
                 Cached { identity, document: document.map(Arc::new).map_err(Arc::new) }
             }
         };
-        cache.insert(path, cached);
+        cache.insert(path.into_os_string(), cached);
     }
     changed || !old.is_empty()
 }

@@ -215,3 +215,48 @@ fn address_of(name: &str) -> Option<IpAddr> {
 fn last_reserved(set: usize) -> String {
     format!("last_reserved_ip.{set}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Both ways to make a lease, on file systems that have files without a name and on others.
+    type Link = fn(&Folder, &str, &str) -> io::Result<()>;
+
+    const LINKS: [(&str, Link); 2] = [("unnamed", Folder::link_unnamed), ("temporary", Folder::link_temporary)];
+
+    #[test]
+    fn a_lease_appears_whole_and_only_where_there_is_none() {
+        for (how, link) in LINKS {
+            let root = tempfile::tempdir().unwrap();
+            let folder = Folder::create(&root.path().join("web")).unwrap();
+            let text = |name: &str| fs::read_to_string(root.path().join("web").join(name));
+            link(&folder, "10.0.0.2", "a\r\neth0").unwrap();
+            let refused = link(&folder, "10.0.0.2", "b\r\neth0").unwrap_err();
+            assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists, "{how}");
+            assert_eq!(text("10.0.0.2").unwrap(), "a\r\neth0", "{how}");
+            // What a killed writer left is in nobody's way.
+            fs::write(root.path().join("web").join(TEMPORARY), "a longer text that was left").unwrap();
+            link(&folder, "10.0.0.3", "c\r\neth0").unwrap();
+            assert_eq!(text("10.0.0.3").unwrap(), "c\r\neth0", "{how}");
+            folder.sweep().unwrap();
+            assert_eq!(fs::read_dir(root.path().join("web")).unwrap().count(), 2, "{how}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_no_directory_is_told_by_its_path() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("web");
+        assert!(Folder::open(&path).unwrap().is_none());
+        fs::write(&path, "").unwrap();
+        let told = |error: Error| error.to_string();
+        assert_eq!(Folder::open(&path).map(drop).map_err(told), Err(format!("cannot open {}", path.display())));
+        assert_eq!(
+            Folder::create(&path.join("below")).map(drop).map_err(|error| error.path().to_owned()),
+            Err(path.join("below"))
+        );
+    }
+}
