@@ -189,10 +189,9 @@ fn first_add_of_a_host_killed_at_any_point_is_undone_by_del() {
 fn a_command_dies_at_the_call_that_was_chosen() {
     let lab = Lab::with_plugins(tests::REFERENCE);
     let host = lab.host("a");
-    let script = "#!/bin/sh\nfor file in 1 2 3; do echo > /run/$file; done\n(exit 3)\n";
     let program = lab.folder().join("script");
-    std::fs::write(&program, script).unwrap();
-    host.sh(&format!("chmod +x {}", program.display()));
+    let script = "#!/bin/sh\nfor file in 1 2 3; do echo > /run/$file; done\n(exit 3)";
+    host.sh(&format!("cat > {0} <<'END'\n{script}\nEND\nchmod +x {0}", program.display()));
     let call = host.call(program.to_str().unwrap(), "ADD");
     let files = || (1..4).filter(|file| host.folder().join(format!("run/{file}")).exists()).count();
     let whole = call.trace(None);

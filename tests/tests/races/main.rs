@@ -71,10 +71,9 @@ fn a_storm_under_flushes_leaves_nothing_and_misses_nothing() {
     let (host, containers) = containers(&lab, 16);
     let netd = host.netd();
     let first = host.container("first").add(&web());
-    let script = lab.folder().join("flush");
-    std::fs::write(&script, "#!/bin/sh\nwhile :; do nft flush ruleset; sleep 0.05; done\n").unwrap();
-    host.sh(&format!("chmod +x {}", script.display()));
-    let flushes = Daemon::start(&host, &script, lab.folder().join("flush.log"), |_| {});
+    let flushes = Daemon::start(&host, "sh".as_ref(), lab.folder().join("flush.log"), |command| {
+        command.args(["-c", "while :; do nft flush ruleset; sleep 0.05; done"]);
+    });
     in_parallel(&containers, 8, |container| {
         for _ in 0..ROUNDS {
             let attachment = container.attachment(&web(), "eth0");
