@@ -1,7 +1,7 @@
 //! Leases of addresses, in host-local's layout, so that the reference plugin and ours share a folder.
 //!
 //! A [`Pool`] is the folder of one network. What changes it happens in a [`Session`], under the folder's own lock, and
-//! costs the same with one lease and with fifty thousand: see [`index`].
+//! costs the same with one lease and with fifty thousand: an index says who has what and what is free.
 
 mod folder;
 mod holder;
