@@ -14,7 +14,7 @@ pub(crate) enum Event {
     Kernel,
     /// The host's resolvers may have changed.
     Resolv,
-    /// It is time to look without being told.
+    /// It is time for something that was put off.
     Timer,
     /// A plugin wants to know when what it recorded is served; the answer is the generation.
     Poke(oneshot::Sender<u64>),
@@ -29,10 +29,10 @@ pub(crate) enum Event {
 /// Events that came together: what is in here twice is done once.
 #[derive(Debug, Default)]
 pub(crate) struct Burst {
-    pub(crate) store: bool,
     pub(crate) kernel: bool,
     pub(crate) resolv: bool,
-    pub(crate) timer: bool,
+    /// A second has passed, see [`crate::sources::TICK`].
+    pub(crate) tick: bool,
     pub(crate) pokes: Vec<oneshot::Sender<u64>>,
     pub(crate) round_ended: bool,
     pub(crate) reload: bool,
@@ -52,10 +52,10 @@ impl Burst {
 
     fn add(&mut self, event: Event) {
         match event {
-            Event::Store => self.store = true,
+            // Every turn asks the watch, and the clock.
+            Event::Store | Event::Timer => {}
             Event::Kernel => self.kernel = true,
             Event::Resolv => self.resolv = true,
-            Event::Timer => self.timer = true,
             Event::Poke(reply) => self.pokes.push(reply),
             Event::RoundEnded => self.round_ended = true,
             Event::Reload => self.reload = true,
@@ -77,7 +77,7 @@ mod tests {
         }
         sender.try_send(Event::RoundEnded).unwrap();
         let burst = Burst::gather(receiver.recv().await.unwrap(), &mut receiver);
-        assert!(burst.kernel && burst.round_ended && !burst.store && !burst.stop);
+        assert!(burst.kernel && burst.round_ended && !burst.stop);
         assert_eq!(burst.pokes.len(), 100);
         assert!(receiver.is_empty());
     }

@@ -21,6 +21,7 @@ mod resolv;
 mod rounds;
 mod run;
 mod settings;
+mod settle;
 mod show;
 mod sources;
 mod zones;

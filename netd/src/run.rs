@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context;
-use netd_model::attachment::{AttachmentId, Progress};
+use netd_model::attachment::{Attachment, AttachmentId, Progress};
 use netd_store::{Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
@@ -19,6 +19,7 @@ use crate::{
     poke::Pokes,
     rounds::{Job, Rounds},
     settings::Settings,
+    settle::Settle,
     sources::Sources,
     zones::{self, Served},
 };
@@ -26,9 +27,6 @@ use crate::{
 const PORT: u16 = 53;
 
 pub(crate) const RESOLV: &str = "/etc/resolv.conf";
-
-/// How long the store is not read while nobody says that it changed.
-const READ_EVERY: Duration = Duration::from_secs(30);
 
 /// How long a round of repair may take to end when netd stops. What is half done then is done by the next netd.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -41,8 +39,9 @@ struct Daemon {
     logs: Logs,
     boot: Arc<str>,
     reader: Reader,
-    read_at: Option<Instant>,
+    settle: Settle,
     snapshot: Arc<Snapshot>,
+    with_names: Vec<Arc<Attachment>>,
     served: Vec<Served>,
     server: dns::Server,
     listeners: Vec<dns::Listener>,
@@ -72,8 +71,9 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         logs,
         boot,
         reader: Reader::new(store),
-        read_at: None,
+        settle: Settle::new(Instant::now()),
         snapshot: Arc::default(),
+        with_names: Vec::new(),
         served: Vec::new(),
         server: dns::Server::new(PORT),
         listeners: Vec::new(),
@@ -83,12 +83,12 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         rounds,
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
-    daemon.turn(Burst { store: true, resolv: true, ..Burst::default() }, &mut sources).await;
+    daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
     let pokes = tokio::spawn(pokes.serve(events));
     notify(&[NotifyState::Ready]);
     tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.served.len(), "started");
     loop {
-        let burst = sources.next(daemon.pace.next()).await;
+        let burst = sources.next(daemon.next()).await;
         if burst.stop {
             break;
         }
@@ -118,24 +118,32 @@ impl Daemon {
             tracing::debug!(%error, "store not watched");
             true
         });
-        let is_due = burst.timer && self.read_at.is_none_or(|at| at.elapsed() >= READ_EVERY);
-        if is_told || burst.store || is_due || burst.reload {
+        let now = Instant::now();
+        if is_told || burst.reload {
+            self.settle.change(now);
+        }
+        if self.settle.read(now, !burst.pokes.is_empty()) {
             self.read_store();
         }
-        self.listen(burst.timer).await;
+        self.listen(burst.tick).await;
         for poke in burst.pokes {
             // Who asked may have gone.
             let _ = poke.send(self.generation());
         }
         self.pace_repair(burst.kernel, burst.round_ended);
-        if burst.timer {
+        if burst.tick {
             notify(&[NotifyState::Watchdog]);
         }
     }
 
+    /// When there is something to do, whatever happens.
+    fn next(&self) -> Instant {
+        let reading = self.settle.next();
+        self.pace.next().map_or(reading, |round| round.min(reading))
+    }
+
     /// Serves what is recorded now.
     fn read_store(&mut self) {
-        self.read_at = Some(Instant::now());
         let snapshot = self.reader.read();
         if snapshot.generation == self.snapshot.generation {
             return;
@@ -145,11 +153,15 @@ impl Daemon {
         });
         tell_changes(&self.snapshot, &snapshot);
         self.snapshot = Arc::new(snapshot);
-        let attachments = self.snapshot.attachments.values().map(Arc::as_ref);
-        self.served = zones::served(attachments, &self.boot);
-        let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
-        self.server.set_zones(Arc::new(zones));
         self.pace.ask();
+        let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
+        // Most writes of a verb change no name.
+        if !zones::are_same(&with_names, &self.with_names) {
+            self.served = zones::served(&with_names);
+            let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
+            self.server.set_zones(Arc::new(zones));
+            self.with_names = with_names;
+        }
     }
 
     /// Listens where names are served now: bridges come, go, and are made again under another number.
@@ -199,7 +211,7 @@ impl Daemon {
         self.server.stop().await;
         let end = async {
             while self.pace.next().is_none() {
-                if sources.next(None).await.round_ended {
+                if sources.next(Instant::now() + FAREWELL).await.round_ended {
                     self.pace.end(Instant::now());
                 }
             }

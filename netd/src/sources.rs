@@ -52,8 +52,8 @@ impl Sources {
     }
 
     /// What happens next, with what happened at the same time; at the latest at `until` or after [`TICK`].
-    pub(crate) async fn next(&mut self, until: Option<std::time::Instant>) -> Burst {
-        let until = until.map_or(self.tick, |until| self.tick.min(until.into()));
+    pub(crate) async fn next(&mut self, until: std::time::Instant) -> Burst {
+        let until = self.tick.min(until.into());
         let event = tokio::select! {
             Some(event) = self.queue.recv() => event,
             _ = readable(&self.watch_ready) => Event::Store,
@@ -64,9 +64,9 @@ impl Sources {
             () = sleep_until(until) => Event::Timer,
         };
         let mut burst = Burst::gather(event, &mut self.queue);
-        // Under a load of other events the timer must not starve: it feeds the watchdog.
+        // Under a load of other events the tick must not starve: it feeds the watchdog.
         if Instant::now() >= self.tick {
-            burst.timer = true;
+            burst.tick = true;
             self.tick = Instant::now() + TICK;
         }
         burst

@@ -26,13 +26,25 @@ pub(crate) struct Served {
     pub(crate) listen: BTreeSet<Listen>,
 }
 
-/// The networks of the attachments that are ready and of this boot.
-pub(crate) fn served<'a>(attachments: impl IntoIterator<Item = &'a Attachment>, boot: &str) -> Vec<Served> {
+/// The attachments whose names are served.
+pub(crate) fn with_names<'a>(
+    attachments: impl IntoIterator<Item = &'a Arc<Attachment>>,
+    boot: &str,
+) -> Vec<Arc<Attachment>> {
+    let is_one = |attachment: &Arc<Attachment>| is_served(attachment, boot) && attachment.names().is_some();
+    attachments.into_iter().filter(|attachment| is_one(attachment)).cloned().collect()
+}
+
+/// Whether nothing changed between two times that attachments were read. A document that is written is read anew.
+pub(crate) fn are_same(one: &[Arc<Attachment>], other: &[Arc<Attachment>]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
+}
+
+/// The networks of these attachments.
+pub(crate) fn served(attachments: &[Arc<Attachment>]) -> Vec<Served> {
     let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
     for attachment in attachments {
-        if is_served(attachment, boot)
-            && let Some(names) = attachment.names()
-        {
+        if let Some(names) = attachment.names() {
             networks.entry(&attachment.id.network).or_default().push((attachment, names));
         }
     }

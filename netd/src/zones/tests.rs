@@ -3,10 +3,15 @@ use std::fmt::Write;
 use super::*;
 use crate::sample;
 
+fn serve(attachments: &[Attachment]) -> Vec<Served> {
+    let attachments: Vec<Arc<Attachment>> = attachments.iter().cloned().map(Arc::new).collect();
+    served(&with_names(&attachments, sample::BOOT))
+}
+
 /// What is served, as text.
 fn text(attachments: &[Attachment]) -> String {
     let mut text = String::new();
-    for Served { network, listen } in served(attachments, sample::BOOT) {
+    for Served { network, listen } in serve(attachments) {
         writeln!(text, "network {} domain {} upstreams {:?}", network.id, network.domain, network.upstreams).unwrap();
         for listen in listen {
             writeln!(text, "  listen {} {}", listen.link, listen.address).unwrap();
@@ -86,7 +91,7 @@ fn networks_on_one_bridge_and_address_share_a_listener() {
     let first = sample::attachment("web", "c1", "10.1.0.7");
     let mut second = sample::attachment("db", "c2", "10.1.0.8");
     names(&mut second).listen.clone_from(&names(&mut first.clone()).listen);
-    let served = served(&[first, second], sample::BOOT);
+    let served = serve(&[first, second]);
     let listeners = listeners(&served, |link| (link.as_str() == "br-web").then_some(7));
     let [listener] = listeners.as_slice() else { panic!("{listeners:?}") };
     assert_eq!(listener.device, Some(dns::Device { name: "br-web".to_owned(), index: 7 }));
@@ -95,6 +100,15 @@ fn networks_on_one_bridge_and_address_share_a_listener() {
 
 #[test]
 fn nobody_listens_on_a_bridge_that_is_not_there() {
-    let served = served(&[sample::attachment("web", "c1", "10.1.0.7")], sample::BOOT);
+    let served = serve(&[sample::attachment("web", "c1", "10.1.0.7")]);
     assert_eq!(listeners(&served, |_| None), []);
+}
+
+#[test]
+fn only_a_document_that_was_written_again_makes_a_difference() {
+    let read = |address: &str| Arc::new(sample::attachment("web", "c1", address));
+    let (before, after) = (read("10.1.0.7"), read("10.1.0.7"));
+    assert!(are_same(&[Arc::clone(&before)], &[Arc::clone(&before)]));
+    assert!(!are_same(&[Arc::clone(&before)], &[after]));
+    assert!(!are_same(&[before], &[]));
 }
