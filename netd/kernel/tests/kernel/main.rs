@@ -11,3 +11,4 @@ mod namespaces;
 mod programs;
 mod traffic;
 mod wanted;
+mod witness;
