@@ -62,7 +62,7 @@ impl Host {
     }
 
     /// Without a document: names that are a function of container and interface, addresses of prevResult, and the
-    /// live interface, which the reference plugin may have made.
+    /// live interface if it is ours or prevResult names it, because the reference plugin made it.
     fn remove_unrecorded(&mut self, target: &Target, previous: Option<&CniResult>) -> Result<(), Error> {
         let id = &target.id;
         let host = Link {
@@ -76,13 +76,20 @@ impl Host {
         if self.netns.is_none() {
             return Ok(());
         }
+        let is_named = |link: &Link| link.is_ours() || previous.is_some_and(|previous| made(previous, link));
         match self.kernel.link(Side::Container, &id.ifname)? {
-            Some(link) if matches!(link.kind, LinkKind::Veth { .. }) => {
+            Some(link) if matches!(link.kind, LinkKind::Veth { .. }) && is_named(&link) => {
                 Ok(self.kernel.apply(&Plan { steps: vec![Step::Delete(Object::Link(link))] })?)
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether prevResult says that a plugin made this interface: after an ADD that was refused there is none.
+fn made(previous: &CniResult, link: &Link) -> bool {
+    let in_container = previous.interfaces.iter().filter(|interface| interface.sandbox.is_some());
+    in_container.into_iter().any(|interface| interface.name == link.name)
 }
 
 /// The elements that an attachment with these addresses has, as far as prevResult tells.
