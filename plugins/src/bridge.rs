@@ -18,7 +18,7 @@ use crate::{
         About, CniResult, Error, Kind, Request, Target, Valid, Version,
         result::{Interface, Ip},
     },
-    host::{Host, Intent},
+    host::{self, Host, Intent},
     ipam::{self, Assignment},
     verb::Plugin,
 };
@@ -72,7 +72,7 @@ fn attach(
     let mut absent: State = attach.unwanted().into_iter().collect();
     absent.extend(conflicts(host, config, &wanted, &assigned)?);
     let before = before_forwarding(host, &assigned)?;
-    host.make(Intent { target, plugin: PLUGIN.about.name, section: wanted.section.clone(), before, absent })?;
+    host.make(&Intent { target, plugin: PLUGIN.about.name, section: wanted.section.clone(), before, absent })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
     }
@@ -85,7 +85,9 @@ fn facts(host: &mut Host, config: &Config) -> Result<Facts, Error> {
         usable(config, found)?;
     }
     let uplink_mtu = if bridge.is_none() && config.mtu.is_none() { host.uplink_mtu()? } else { None };
-    Ok(Facts { bridge, uplink_mtu, ipv6: host.has_ipv6(), machine: host.machine() })
+    // Only a bridge that is made needs an address of its own.
+    let machine = if bridge.is_none() { netd_store::machine_id() } else { String::new() };
+    Ok(Facts { bridge, uplink_mtu, ipv6: netd_kernel::has_ipv6(), machine })
 }
 
 /// A link that has the bridge's name must be a bridge; one that others made is not reconfigured.
@@ -174,7 +176,6 @@ fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
 }
 
 fn status(request: &Request) -> Result<(), Error> {
-    let mut host = Host::open_without_container(request)?;
-    host.status()?;
-    ipam::status(request, &mut host)
+    host::lacks_nothing()?;
+    ipam::status(request, &mut Host::open_without_container(request)?)
 }

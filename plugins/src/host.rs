@@ -95,28 +95,9 @@ impl Host {
         Ok(self.kernel.interfaces_accepting_ra()?)
     }
 
-    /// Whether the kernel has IPv6.
-    pub(crate) fn has_ipv6(&self) -> bool {
-        Path::new("/proc/sys/net/ipv6").exists()
-    }
-
-    /// What tells this host from others.
-    pub(crate) fn machine(&self) -> String {
-        netd_store::machine_id()
-    }
-
     /// Waits until IPv6 has found no duplicate of the container's addresses.
     pub(crate) fn wait_unique(&mut self, target: &Target) -> Result<(), Error> {
         Ok(self.kernel.wait_unique(Side::Container, &target.id.ifname, DETECTING)?)
-    }
-
-    /// Why ADD would not work on this host.
-    pub(crate) fn status(&self) -> Result<(), Error> {
-        if netd_kernel::has_nft() {
-            return Ok(());
-        }
-        let advice = "install the package nftables";
-        Err(Error::new(Kind::Unavailable, "the program nft is not on this host").with_details(advice))
     }
 
     /// Whether the attachment's container is no more.
@@ -130,6 +111,15 @@ impl Host {
         let mut dead = |attachment: &Attachment| is_dead(kernel, boot, attachment);
         work(store, &mut |held| store.is_stale(held, boot, &mut dead))
     }
+}
+
+/// Why no ADD would work on this host.
+pub(crate) fn lacks_nothing() -> Result<(), Error> {
+    if netd_kernel::has_nft() {
+        return Ok(());
+    }
+    let advice = "install the package nftables";
+    Err(Error::new(Kind::Unavailable, "the program nft is not on this host").with_details(advice))
 }
 
 /// Asks the kernel what tells the living from the dead. What cannot be looked at is there.
@@ -149,6 +139,9 @@ fn container(path: &Path, target: &Target, may_be_gone: bool) -> Result<Option<N
         Some(netns) if netns.is_own() && !target.may_be_own_netns => Err(Error::same_netns()),
         Some(netns) => Ok(Some(netns)),
         None if may_be_gone => Ok(None),
-        None => Err(Error::new(Kind::Netns, format!("failed to open netns {path:?}: it is no network namespace"))),
+        None => {
+            let path = path.display();
+            Err(Error::new(Kind::Netns, format!("failed to open netns \"{path}\": it is no network namespace")))
+        }
     }
 }

@@ -25,3 +25,4 @@ pub use nft::{
     chain::{Hook, HookedChain},
     program::has_nft,
 };
+pub use sysctl::has_ipv6;

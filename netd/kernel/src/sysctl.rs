@@ -4,6 +4,11 @@ use std::{fs, io, path::PathBuf};
 
 use netd_model::object::SysctlPath;
 
+/// Whether this kernel has IPv6; `ipv6.disable=1` takes it away.
+pub fn has_ipv6() -> bool {
+    PathBuf::from("/proc/sys/net/ipv6").exists()
+}
+
 /// The value, its words one space apart (the kernel writes tabs); none if there is no such parameter.
 pub(crate) fn read(path: &SysctlPath) -> io::Result<Option<String>> {
     match fs::read_to_string(file(path)) {

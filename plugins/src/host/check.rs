@@ -6,7 +6,7 @@ use netd_model::{
 };
 
 use super::Host;
-use crate::cni::{CniResult, Error, Kind, Target};
+use crate::cni::{CniResult, Error, Kind, Target, result::Interface};
 
 impl Host {
     /// Compares what a plugin recorded with what is. Where prevResult says otherwise, a later plugin changed it.
@@ -41,7 +41,7 @@ fn told(object: Object, target: &Target, previous: &CniResult) -> Option<Object>
     match object {
         Object::Link(link) if link.side == Side::Container && link.name == target.id.ifname => {
             let told = previous.interfaces.iter().find(|told| told.sandbox.is_some() && told.name == link.name);
-            let mac = told.and_then(|told| told.ethernet()).or(link.mac);
+            let mac = told.and_then(Interface::ethernet).or(link.mac);
             let mtu = told.and_then(|told| told.mtu).and_then(|mtu| mtu.try_into().ok()).or(link.mtu);
             Some(Object::Link(Link { mac, mtu, ..link }))
         }

@@ -54,13 +54,13 @@ impl Host {
     }
 
     /// Makes what is intended. After a failure nothing that is the attachment's own is left.
-    pub(crate) fn make(&mut self, intent: Intent<'_>) -> Result<(), Error> {
+    pub(crate) fn make(&mut self, intent: &Intent<'_>) -> Result<(), Error> {
         let id = &intent.target.id;
         let mut attachment = self.document(id);
         attachment.progress = Progress::Adding;
         attachment.sections.insert(intent.plugin.to_owned(), intent.section.clone());
         self.store.write(&attachment)?;
-        if let Err(error) = self.realise(&intent) {
+        if let Err(error) = self.realise(intent) {
             // The first failure is the one to tell.
             let _ = self.remove_document(&attachment);
             return Err(error);
