@@ -14,6 +14,16 @@ use netd_model::{
 #[cfg(test)]
 mod tests;
 
+/// What netd looks at for as long as the attachment lives: a thousand documents would be most of its memory.
+pub(crate) fn of_host(mut attachment: Attachment) -> Attachment {
+    for section in attachment.sections.values_mut() {
+        // Collected anew, because a map that only loses entries keeps its size.
+        let own = std::mem::take(&mut section.own).into_iter();
+        section.own = own.filter(|object| object.side() == Side::Host).collect();
+    }
+    attachment
+}
+
 /// What attachments share that netd may put back: bridges we made, what is on them, the program, host parameters.
 pub(crate) fn shared<'a>(attachments: impl IntoIterator<Item = &'a Attachment>) -> State {
     let mut wanted = State::default();

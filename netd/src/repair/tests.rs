@@ -159,3 +159,15 @@ fn a_program_newer_than_ours_is_not_asked_for() {
     });
     assert_eq!(found, Some(program.family.version()));
 }
+
+#[test]
+fn a_document_without_what_is_in_the_container_is_repaired_as_the_whole() {
+    let whole = web();
+    let kept: Vec<Attachment> = whole.iter().cloned().map(of_host).collect();
+    assert_ne!(kept, whole);
+    assert_eq!(wanted(&kept), wanted(&whole));
+    assert_eq!(
+        kept.iter().map(Attachment::host_link).collect::<Vec<_>>(),
+        whole.iter().map(Attachment::host_link).collect::<Vec<_>>()
+    );
+}

@@ -44,6 +44,7 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Reader {
     store: Store,
+    keep: fn(Attachment) -> Attachment,
     generation: u64,
     attachments: Cache<Attachment>,
     networks: Cache<NetworkSettings>,
@@ -71,8 +72,13 @@ type Cache<T> = BTreeMap<OsString, Cached<T>>;
 impl Reader {
     /// A reader whose first snapshot has generation 1.
     pub fn new(store: Store) -> Self {
+        Self::keeping(store, |attachment| attachment)
+    }
+
+    /// A reader that keeps of each document what `keep` leaves: who reads thousands may not need all of them.
+    pub fn keeping(store: Store, keep: fn(Attachment) -> Attachment) -> Self {
         let (attachments, networks) = (Cache::new(), Cache::new());
-        Self { store, generation: 0, attachments, networks, unreadable: Vec::new() }
+        Self { store, keep, generation: 0, attachments, networks, unreadable: Vec::new() }
     }
 
     /// The store as it is now.
@@ -84,7 +90,7 @@ impl Reader {
         let unreadable: Vec<PathBuf> = errors.iter().map(|error| error.path().to_owned()).collect();
 
         let changed = [
-            refresh(&mut self.attachments, paths, load),
+            refresh(&mut self.attachments, paths, |path| Ok(load(path)?.map(self.keep))),
             refresh(&mut self.networks, settings, file::read),
             self.unreadable != unreadable,
         ];
