@@ -15,7 +15,7 @@ const THOROUGHLY_EVERY: Duration = Duration::from_secs(30);
 const REST: u32 = 10;
 
 /// The longest rest.
-const LONGEST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_millis(900);
 
 /// How far a round looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,10 +27,14 @@ pub(crate) fn of_host(mut attachment: Attachment) -> Attachment {
 /// What attachments share that netd may put back: bridges we made, what is on them, the program, host parameters.
 pub(crate) fn shared<'a>(attachments: impl IntoIterator<Item = &'a Attachment>) -> State {
     let mut wanted = State::default();
+    // Attachments of a network record the same, as a rule.
+    let mut seen: Option<&State> = None;
     for attachment in attachments {
-        for section in attachment.sections.values() {
-            let candidates = section.shared.iter().filter_map(|object| candidate(object, attachment));
-            candidates.for_each(|object| add(&mut wanted, object));
+        for section in attachment.sections.values().filter(|section| !section.shared.is_empty()) {
+            if seen.replace(&section.shared) != Some(&section.shared) {
+                let candidates = section.shared.iter().filter_map(|object| candidate(object, attachment));
+                candidates.for_each(|object| add(&mut wanted, object));
+            }
         }
     }
     wanted

@@ -161,7 +161,7 @@ impl Worker {
             Ok(plan) if plan.is_empty() => {}
             Ok(_) => {
                 for (network, shared) in &look.shared {
-                    note(&format!("network {network}"), self.repair_shared(network, shared));
+                    note(&format!("network {network}"), self.repair_shared(look, network, shared));
                 }
             }
             Err(error) => note("look at networks", Err(error.into())),
@@ -201,15 +201,12 @@ impl Worker {
     }
 
     /// Puts back what a network's attachments share, if nobody else does and it is still recorded.
-    fn repair_shared(&mut self, network: &NetworkName, wanted: &State) -> Outcome {
+    fn repair_shared(&mut self, look: &Look, network: &NetworkName, wanted: &State) -> Outcome {
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
         if self.store.network(network)?.paused {
             return Ok(());
         }
-        let mut recorded = self.store.list_network(network).into_iter().flatten().collect::<Vec<_>>();
-        recorded.retain(|attachment| self.is_to_be_repaired(attachment));
-        let mut still = repair::shared(&recorded);
-        still.retain(|object| wanted.find(&object.key()).is_some());
+        let still = self.still_recorded(look, network, wanted);
         // Forwarding would take the host's own default route: first, and apart, because the order matters.
         for wanted in [self.kept_default_routes(&still)?, still] {
             let plan = self.plan(&wanted)?;
@@ -217,6 +214,21 @@ impl Worker {
             self.kernel.apply(&plan)?;
         }
         Ok(())
+    }
+
+    /// What of `wanted` a document of the network has now; as a rule the first has all.
+    fn still_recorded(&self, look: &Look, network: &NetworkName, wanted: &State) -> State {
+        let (mut missing, mut found) = (wanted.clone(), State::default());
+        for attachment in look.living.iter().filter(|attachment| attachment.id.network == *network) {
+            if missing.is_empty() {
+                break;
+            }
+            let document = self.store.read(&attachment.id).ok().flatten();
+            for key in repair::shared(document.iter().filter(|document| self.is_to_be_repaired(document))).keys() {
+                found.extend(missing.remove(key));
+            }
+        }
+        found
     }
 
     /// What must be there before IPv6 is forwarded, where that is wanted: interfaces that take their default route from
@@ -237,12 +249,19 @@ impl Worker {
 
     /// The attachments of which something of their own is broken.
     fn broken(&mut self, living: &[Arc<Attachment>]) -> Result<Vec<AttachmentId>, netd_kernel::Error> {
-        let own: Vec<(&AttachmentId, State)> =
-            living.iter().map(|attachment| (&attachment.id, repair::own(attachment))).collect();
-        let all: State = own.iter().flat_map(|(_, wanted)| wanted.iter().cloned()).collect();
-        let observed = self.kernel.observe(&repair::keys(&all))?;
-        let is_broken = |wanted: &State| !plan(&repair::permitted(wanted, &observed), &observed).is_empty();
-        Ok(own.into_iter().filter(|(_, wanted)| is_broken(wanted)).map(|(id, _)| id.clone()).collect())
+        let own = living.iter().map(|attachment| {
+            let wanted = repair::own(attachment);
+            (&attachment.id, repair::keys(&wanted), wanted)
+        });
+        let own: Vec<(&AttachmentId, Vec<Key>, State)> = own.collect();
+        let observed = self.kernel.observe(own.iter().flat_map(|(_, keys, _)| keys))?;
+        let is_broken = |keys: &[Key], wanted: &State| {
+            // A plan takes a copy of what it is shown: only what is this attachment's.
+            let observed: State = keys.iter().filter_map(|key| observed.find(key).cloned()).collect();
+            !plan(&repair::permitted(wanted, &observed), &observed).is_empty()
+        };
+        let broken = own.iter().filter(|(_, keys, wanted)| is_broken(keys, wanted));
+        Ok(broken.map(|(id, ..)| (*id).clone()).collect())
     }
 
     /// Puts back what is one attachment's own, if nobody else works on it.
