@@ -1,6 +1,8 @@
 //! The daemon: one loop. Each turn looks at what is recorded now, serves that, and lets repair see to it.
 
 use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -42,9 +44,11 @@ struct Daemon {
     reader: Reader,
     settle: Settle,
     snapshot: Arc<Snapshot>,
+    attached: BTreeSet<AttachmentId>,
     with_names: Vec<Arc<Attachment>>,
     served: Vec<Served>,
     server: dns::Server,
+    upstreams: Option<Vec<SocketAddr>>,
     listeners: Vec<dns::Listener>,
     /// Listeners that could not be opened are tried again.
     bind_failures: Once,
@@ -74,9 +78,11 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         reader: Reader::keeping(store, repair::of_host),
         settle: Settle::new(Instant::now()),
         snapshot: Arc::default(),
+        attached: BTreeSet::new(),
         with_names: Vec::new(),
         served: Vec::new(),
         server: dns::Server::new(PORT),
+        upstreams: None,
         listeners: Vec::new(),
         bind_failures: Once::default(),
         broken_documents: Once::default(),
@@ -109,10 +115,9 @@ impl Daemon {
         if burst.reload {
             self.reload();
         }
-        if burst.resolv || burst.reload {
-            let host = sources.resolv.read();
-            let own = &self.settings.upstreams;
-            self.server.set_upstreams(if own.is_empty() { host.to_vec() } else { own.clone() });
+        // At each tick too: at boot the file may lead into a directory that is not there yet, and so not watched.
+        if burst.resolv || burst.reload || burst.tick {
+            self.choose_upstreams(sources.resolv.read());
         }
         // A poke's document is there, but its event may still wait to be read.
         let is_told = sources.watch.changed().unwrap_or_else(|error| {
@@ -137,6 +142,15 @@ impl Daemon {
         }
     }
 
+    fn choose_upstreams(&mut self, of_host: &[SocketAddr]) {
+        let own = self.settings.upstreams.as_slice();
+        let upstreams = if own.is_empty() { of_host } else { own };
+        if self.upstreams.as_deref() != Some(upstreams) {
+            self.server.set_upstreams(upstreams.to_vec());
+            self.upstreams = Some(upstreams.to_vec());
+        }
+    }
+
     /// When there is something to do, whatever happens.
     fn next(&self) -> Instant {
         let reading = self.settle.next();
@@ -152,9 +166,9 @@ impl Daemon {
         self.broken_documents.say(snapshot.broken.iter().map(|error| chain(error.as_ref())), |error| {
             tracing::warn!(error, "document not readable");
         });
-        tell_changes(&self.snapshot, &snapshot);
         self.snapshot = Arc::new(snapshot);
         self.pace.ask();
+        self.tell_changes();
         let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
         // Most writes of a verb change no name.
         if !zones::are_same(&with_names, &self.with_names) {
@@ -162,6 +176,21 @@ impl Daemon {
             let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
             self.server.set_zones(Arc::new(zones));
             self.with_names = with_names;
+        }
+    }
+
+    /// One line per attachment that came or went. The next plugin of its chain makes it unfinished again, and no news.
+    fn tell_changes(&mut self) {
+        let attachments = &self.snapshot.attachments;
+        let is_ready = |attachment: &Attachment| attachment.progress == Progress::Ready;
+        let ready = attachments.iter().filter(|(_, attachment)| is_ready(attachment)).map(|(id, _)| id);
+        for id in ready.filter(|id| !self.attached.contains(id)).cloned().collect::<Vec<_>>() {
+            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
+            self.attached.insert(id);
+        }
+        let goes = |attachment: &Attachment| attachment.progress == Progress::Deleting;
+        for id in self.attached.extract_if(.., |id| attachments.get(id).is_none_or(|found| goes(found))) {
+            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
         }
     }
 
@@ -225,19 +254,6 @@ impl Daemon {
     /// The generation of what is served; it only grows.
     fn generation(&self) -> u64 {
         self.first_generation.saturating_add(self.snapshot.generation)
-    }
-}
-
-/// One line per attachment that came or went.
-fn tell_changes(old: &Snapshot, new: &Snapshot) {
-    let is_ready = |snapshot: &Snapshot, id: &AttachmentId| {
-        snapshot.attachments.get(id).is_some_and(|attachment| attachment.progress == Progress::Ready)
-    };
-    for id in new.attachments.keys().filter(|id| is_ready(new, id) && !is_ready(old, id)) {
-        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
-    }
-    for id in old.attachments.keys().filter(|id| is_ready(old, id) && !is_ready(new, id)) {
-        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
     }
 }
 
