@@ -59,7 +59,14 @@ fn follow(command: &mut Command, kill_at: Option<usize>) -> Trace {
         | Options::PTRACE_O_TRACEEXEC;
     ptrace::seize(root, options).unwrap();
     kill(root, Signal::SIGCONT).unwrap();
-    let mut tracer = Tracer { root, kill_at, alive: BTreeSet::from([root]), became: false, trace: Trace::default() };
+    let mut tracer = Tracer {
+        root,
+        kill_at,
+        alive: BTreeSet::from([root]),
+        became: false,
+        restarting: BTreeSet::new(),
+        trace: Trace::default(),
+    };
     while !tracer.is_done() {
         tracer.step();
     }
@@ -72,6 +79,8 @@ struct Tracer {
     alive: BTreeSet<Pid>,
     /// Whether the shell has become the command; nothing counts before.
     became: bool,
+    /// Threads whose next call is the last one again.
+    restarting: BTreeSet<Pid>,
     trace: Trace,
 }
 
@@ -89,8 +98,10 @@ impl Tracer {
             }
             WaitStatus::PtraceSyscall(pid) => {
                 self.alive.insert(pid);
-                if let Some(point) = entered(pid).filter(|_| self.became && !self.trace.killed) {
-                    self.count(point);
+                match stop(pid) {
+                    Some(Stop::Entry(point)) => self.enter(pid, point),
+                    Some(Stop::Restart) => drop(self.restarting.insert(pid)),
+                    None => {}
                 }
                 go_on(pid, None);
             }
@@ -107,7 +118,10 @@ impl Tracer {
         }
     }
 
-    fn count(&mut self, point: Point) {
+    fn enter(&mut self, pid: Pid, point: Point) {
+        if self.restarting.remove(&pid) || !self.became || self.trace.killed {
+            return;
+        }
         self.trace.points.push(point);
         if self.kill_at == Some(self.trace.points.len() - 1) {
             self.trace.killed = true;
@@ -121,14 +135,35 @@ fn go_on(pid: Pid, signal: Option<Signal>) {
     let _ = ptrace::syscall(pid, signal);
 }
 
-/// The call that `pid` is about to make, if it is not coming back from one.
-fn entered(pid: Pid) -> Option<Point> {
-    let info = ptrace::syscall_info(pid).ok().filter(|info| info.op == libc::PTRACE_SYSCALL_INFO_ENTRY)?;
+/// Why a thread stopped at a system call.
+enum Stop {
+    /// It is about to make one.
+    Entry(Point),
+    /// It comes back, only to make the same call again: writing some sysctls does, thousands of times, while another
+    /// process holds the kernel's lock on interfaces (`restart_syscall` in net/ipv6/addrconf.c).
+    Restart,
+}
+
+/// ERESTARTSYS to ERESTART_RESTARTBLOCK, which only a tracer sees.
+const RESTARTS: std::ops::RangeInclusive<i64> = -516..=-512;
+
+fn stop(pid: Pid) -> Option<Stop> {
+    let info = ptrace::syscall_info(pid).ok()?;
     #[allow(unsafe_code, reason = "the structure of ptrace(2) is a union")]
-    // SAFETY: `op` says which member of the union the kernel filled, and it is this one.
-    let entry = unsafe { info.u.entry };
-    let number = i64::try_from(entry.nr).unwrap();
-    Some(Point { number, changes: changes(number, entry.args) })
+    match info.op {
+        libc::PTRACE_SYSCALL_INFO_ENTRY => {
+            // SAFETY: `op` says which member of the union the kernel filled, and it is this one.
+            let entry = unsafe { info.u.entry };
+            let number = i64::try_from(entry.nr).unwrap();
+            Some(Stop::Entry(Point { number, changes: changes(number, entry.args) }))
+        }
+        libc::PTRACE_SYSCALL_INFO_EXIT => {
+            // SAFETY: as above.
+            let exit = unsafe { info.u.exit };
+            RESTARTS.contains(&exit.sval).then_some(Stop::Restart)
+        }
+        _ => None,
+    }
 }
 
 /// Calls that can leave something behind, in the kernel, on disk or in another process.
