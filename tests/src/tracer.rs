@@ -144,7 +144,7 @@ enum Stop {
     Restart,
 }
 
-/// ERESTARTSYS to ERESTART_RESTARTBLOCK, which only a tracer sees.
+/// `ERESTARTSYS` to `ERESTART_RESTARTBLOCK`, which only a tracer sees.
 const RESTARTS: std::ops::RangeInclusive<i64> = -516..=-512;
 
 fn stop(pid: Pid) -> Option<Stop> {

@@ -73,6 +73,7 @@ fn add_onto_an_interface_that_is_there_is_refused_and_leaves_no_residue() {
     assert_eq!([host.changes_since(&settled.0), c1.changes_since(&settled.1)].concat(), [""; 0]);
     assert_eq!(host.leftovers(), [""; 0]);
     assert_eq!(attachment.del(), Ok(()), "the runtime's DEL after a failed ADD");
+    assert_eq!(c1.changes_since(&settled.1), [""; 0], "takes nothing of others");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tests::{Container, Daemon, Host, Lab, Outcome, built, eventually, holds_with
 
 use super::web;
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(10);
 
 fn netd(host: &Host, words: &[&str]) -> Outcome {
     run(host.command(built("netd").to_str().unwrap()).args(words), b"")
