@@ -22,7 +22,7 @@ const NFNLGRP_NFTABLES: u32 = 7;
 /// What was heard. It does not say what changed: whoever hears it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// An interface changed, or an address, a set or an element went.
+    /// An interface changed; an address or something of our tables went; a chain of anybody's came to a hook.
     Changed,
     /// More happened than could be heard.
     Overrun,

@@ -75,12 +75,14 @@ fn with_comment(comment: &str) -> Vec<u8> {
     [&[COMMENT, length], value.as_slice()].concat()
 }
 
-/// Whether a notice is about something of ours that went.
+/// Whether a notice is about something of ours that went, or a chain that meets packets, of whatever program: it may
+/// drop what our links live on.
 pub(crate) fn matters(kind: u16, body: &[u8]) -> bool {
     /// Table, chain, rule, set, element.
     const REMOVALS: [u16; 5] = [NFTABLES + 2, NFTABLES + 5, NFTABLES + 8, NFTABLES + 11, NFTABLES + 14];
     /// Of all these messages, the first attribute is the name of the table.
     const TABLE_NAME: u16 = 1;
-    let table = || Attributes::after(body, HEADER).find(TABLE_NAME).and_then(text);
-    REMOVALS.contains(&kind) && table() == Some(TABLE)
+    let attributes = Attributes::after(body, HEADER);
+    let is_ours = || attributes.find(TABLE_NAME).and_then(text) == Some(TABLE);
+    (REMOVALS.contains(&kind) && is_ours()) || (kind == chain::NFT_MSG_NEWCHAIN && chain::has_hook(&attributes))
 }

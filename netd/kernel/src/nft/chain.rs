@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use super::{HEADER, NFPROTO_UNSPEC, NFTABLES, TABLE, comment, header, number};
 use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, text, u8_of};
 
+pub(super) const NFT_MSG_NEWCHAIN: u16 = NFTABLES + 3;
 const NFT_MSG_GETCHAIN: u16 = NFTABLES + 4;
 
 const NFTA_CHAIN_TABLE: u16 = 1;
@@ -44,6 +45,11 @@ pub enum Hook {
     Forward,
     /// Elsewhere.
     Other,
+}
+
+/// Whether packets meet the chain.
+pub(super) fn has_hook(attributes: &Attributes<'_>) -> bool {
+    attributes.find(NFTA_CHAIN_HOOK).is_some()
 }
 
 /// The chain that carries the version of a program; no answer if it is not there.

@@ -125,6 +125,10 @@ fn changes_are_heard_and_what_needs_nobody_is_not() {
     }
     sh("nft add table inet other && nft delete table inet other && ip address add 10.9.9.9/32 dev lo");
     assert_eq!(heard(SECOND / 10), None);
+    sh("nft 'add table inet other; add chain inet other plain'");
+    assert_eq!(heard(SECOND / 10), None);
+    sh("nft 'add chain inet other in { type filter hook input priority 0; policy drop; }'");
+    assert_eq!(heard(SECOND), Some(Event::Changed), "a firewall of somebody else's");
 }
 
 #[test]
