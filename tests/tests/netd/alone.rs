@@ -101,10 +101,7 @@ fn check_says_what_is_wrong_and_what_to_do() {
     let closed = netd(&host, &["check"]);
     assert_eq!(closed.code, Some(1), "{closed:?}");
     let command = closed.stdout.lines().find_map(|line| line.split_once("no answers: ")).unwrap().1.to_owned();
-    // At the latest the next thorough round sees it.
-    eventually(Duration::from_secs(40), || {
-        daemon.log().contains(&command.replace('"', "\\\"")) || daemon.log().contains(&command)
-    });
+    eventually(SOON, || daemon.log().contains(&command.replace('"', "\\\"")) || daemon.log().contains(&command));
     host.sh(&command);
     assert_eq!(c1.dig_with("c2.web.internal A").status, "NOERROR", "{command}");
     daemon.stop();
