@@ -45,8 +45,7 @@ impl Host {
         // A path may lead to another container's namespace by now.
         let same_netns = self.netns.is_some() && self.netns == attachment.netns;
         unwanted.absent.retain(|object| object.side() == Side::Host || same_netns);
-        let observed = self.kernel.observe(unwanted.keys())?;
-        self.kernel.apply(&plan(&unwanted, &observed))?;
+        self.remove_objects(unwanted.absent)?;
         for section in attachment.sections.values() {
             crate::ipam::release(&self.store, &attachment.id, &section.leases)?;
         }
