@@ -1,6 +1,17 @@
 //! Elements of sets: one transaction for many.
+//!
+//! What is removed *expires*, where the kernel can change an element's timeout (6.12). The kernel frees a deleted element
+//! after an RCU grace period, and a process that closes its `nf_tables` socket meanwhile, or ends, waits for that
+//! (`nft_rcv_nl_event`) and holds the lock that each change of a ruleset and each removed interface needs: 8 ms in which
+//! no other DEL of the host goes on. Measured, 16 DELs at a time: 200 per s with deletion, 350 per s with expiry, 350 per
+//! s without elements.
 
-use netd_model::{object::Object, plan::Step};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use netd_model::{element::ElementKey, object::Object, plan::Step};
 use rustix::io::Errno;
 
 use super::{impossible, line};
@@ -15,10 +26,48 @@ use crate::{
 /// (`net.core.wmem_default`, 208 KiB), where one takes at most 256 bytes.
 const TRANSACTION: usize = 512;
 
+/// Until when an element that expires is gone: some ticks, of at most 10 ms (`CONFIG_HZ=100`).
+const EXPIRY: Duration = Duration::from_millis(50);
+
+/// The pause before another look at it.
+const PAUSE: Duration = Duration::from_micros(500);
+
 impl Kernel {
     /// Adds and removes elements.
     pub(super) fn change_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
         steps.chunks(TRANSACTION).try_for_each(|steps| self.transact(steps.iter().collect()))
+    }
+
+    /// Lets elements expire, for [`Kernel::settle_elements`]. False where others are added in the same transaction, and
+    /// where the sets (of an older program) cannot, or are missing.
+    pub(super) fn expire_elements(&mut self, steps: &[Step]) -> bool {
+        steps.len() == keys(steps).count()
+            && steps.chunks(TRANSACTION).all(|steps| {
+                let mut requests = transaction(|requests| keys(steps).for_each(|key| element::expire(requests, key)));
+                self.nft().is_ok_and(|nft| nft.transact(&mut requests).is_ok_and(|refused| refused.is_empty()))
+            })
+    }
+
+    /// Waits until these elements have expired, and deletes what does not.
+    pub(super) fn settle_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
+        let deadline = Instant::now() + EXPIRY;
+        let mut left: Vec<&Step> = steps.iter().collect();
+        while !left.is_empty() {
+            let mut requests = Requests::new();
+            keys(left.iter().copied()).for_each(|key| element::get(&mut requests, key));
+            let found = self.nft()?.get(&mut requests, |_, body| Some(element::read_expires(body)));
+            let found = found.map_err(|fault| Error::at(fault, |_| "read the elements of nftables".to_owned()))?;
+            let will = found.iter().flatten().all(|expires| *expires);
+            let mut found = found.into_iter();
+            left.retain(|_| found.next().flatten().is_some());
+            if !will || Instant::now() >= deadline {
+                return self.transact(left);
+            }
+            if !left.is_empty() {
+                thread::sleep(PAUSE);
+            }
+        }
+        Ok(())
     }
 
     /// One transaction. An element that is gone already fails all of it: then the rest is one without it.
@@ -46,6 +95,13 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+fn keys<'s>(steps: impl IntoIterator<Item = &'s Step>) -> impl Iterator<Item = &'s ElementKey> {
+    steps.into_iter().filter_map(|step| match step {
+        Step::Delete(Object::Element(element)) => Some(&element.key),
+        _ => None,
+    })
 }
 
 /// False where the step is not about an element.

@@ -18,6 +18,7 @@ const NFTA_SET_ELEM_LIST_SET: u16 = 2;
 const NFTA_SET_ELEM_LIST_ELEMENTS: u16 = 3;
 const NFTA_LIST_ELEM: u16 = 1;
 const NFTA_SET_ELEM_KEY: u16 = 1;
+const NFTA_SET_ELEM_TIMEOUT: u16 = 4;
 const NFTA_SET_ELEM_USERDATA: u16 = 6;
 const NFTA_DATA_VALUE: u16 = 1;
 
@@ -26,7 +27,7 @@ const NAME: usize = 16;
 
 /// One element; no answer if it, its set or its table is not there.
 pub(crate) fn get(requests: &mut Requests, key: &ElementKey) {
-    requests.push_forgiving(NFT_MSG_GETSETELEM, 0, &[Errno::NOENT], |body| of_set(body, key, None));
+    requests.push_forgiving(NFT_MSG_GETSETELEM, 0, &[Errno::NOENT], |body| of_set(body, key, |_| {}));
 }
 
 /// All elements of a set.
@@ -41,18 +42,37 @@ pub(crate) fn get_all(requests: &mut Requests, set: Set) {
 /// Adds an element that must not be there yet.
 pub(crate) fn add(requests: &mut Requests, element: &Element) {
     requests.push(NFT_MSG_NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, |body| {
-        of_set(body, &element.key, Some(&element.owner));
+        of_set(body, &element.key, |body| {
+            body.bytes(NFTA_SET_ELEM_USERDATA, &with_comment(&element.owner));
+        });
+    });
+}
+
+/// Lets an element expire within a tick. A kernel before 6.12 leaves one that is there as it is, and says nothing; one
+/// that is not there is made, and expires.
+pub(crate) fn expire(requests: &mut Requests, key: &ElementKey) {
+    const MILLISECONDS: u64 = 1;
+    requests.push(NFT_MSG_NEWSETELEM, NLM_F_CREATE, |body| {
+        of_set(body, key, |body| {
+            body.bytes(NFTA_SET_ELEM_TIMEOUT, &MILLISECONDS.to_be_bytes());
+        });
     });
 }
 
 /// Removes an element that is there: otherwise the whole transaction fails.
 pub(crate) fn delete(requests: &mut Requests, key: &ElementKey) {
-    requests.push(NFT_MSG_DELSETELEM, 0, |body| of_set(body, key, None));
+    requests.push(NFT_MSG_DELSETELEM, 0, |body| of_set(body, key, |_| {}));
 }
 
 /// Reads the body of an answer to [`get`]: whose the element is.
 pub(crate) fn read_owner(body: &[u8]) -> Option<String> {
     elements(body).next().as_ref().map(owner)
+}
+
+/// Reads the body of an answer to [`get`]: whether the element expires.
+pub(crate) fn read_expires(body: &[u8]) -> bool {
+    let timeout = elements(body).next().and_then(|element| element.find(NFTA_SET_ELEM_TIMEOUT));
+    timeout.is_some_and(|timeout| timeout.iter().any(|byte| *byte != 0))
 }
 
 /// Reads the body of an answer to [`get_all`].
@@ -65,7 +85,7 @@ pub(crate) fn read_all(set: Set, body: &[u8]) -> Vec<Element> {
     elements(body).filter_map(read).collect()
 }
 
-fn of_set(body: &mut Body<'_>, key: &ElementKey, owner: Option<&str>) {
+fn of_set(body: &mut Body<'_>, key: &ElementKey, write: impl FnOnce(&mut Body<'_>)) {
     header(body, number(key.set.family()))
         .text(NFTA_SET_ELEM_LIST_TABLE, TABLE)
         .text(NFTA_SET_ELEM_LIST_SET, key.set.name())
@@ -74,9 +94,7 @@ fn of_set(body: &mut Body<'_>, key: &ElementKey, owner: Option<&str>) {
                 body.nest(NFTA_SET_ELEM_KEY, |body| {
                     body.bytes(NFTA_DATA_VALUE, &bytes(key));
                 });
-                if let Some(owner) = owner {
-                    body.bytes(NFTA_SET_ELEM_USERDATA, &with_comment(owner));
-                }
+                write(body);
             });
         });
 }

@@ -1,7 +1,8 @@
 //! Elements of sets: containers are data.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, time::Duration};
 
+use netd_kernel::Events;
 use netd_model::{
     element::{Element, ElementKey, Part, Set},
     object::Object,
@@ -17,6 +18,19 @@ use crate::{
 fn masquerade(address: Ipv4Addr, owner: &str) -> Object {
     let key = ElementKey { set: Set::Masquerade4, parts: vec![Part::Ipv4(address)] };
     Object::Element(Element { key, owner: owner.to_owned() })
+}
+
+/// Whether the kernel is of this version or a newer one.
+fn is_at_least(version: &str) -> bool {
+    let release = sh("uname -r");
+    let number =
+        |text: &str| text.split(['.', '-']).take(2).map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
+    number(release.trim()) >= number(version)
+}
+
+/// The programs as nft(8) reads them.
+fn programs_text() -> String {
+    [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat()
 }
 
 #[test]
@@ -71,6 +85,40 @@ fn of_two_owners_the_second_is_refused_and_changes_nothing() {
     // A transaction is whole or nothing, and a removal is its owner's.
     assert_eq!(lab.make(&absent([other, first].map(|address| masquerade(address, "web/c2/eth0")))), "nothing to do\n");
     assert_eq!(lab.kernel.elements_of(Set::Masquerade4).unwrap().len(), 1);
+}
+
+#[test]
+fn what_one_removed_another_adds_at_once() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    for turn in 0..50 {
+        let element = masquerade([10, 1, 0, 7].into(), &format!("web/c{turn}/eth0"));
+        lab.make(&present([element.clone()]));
+        lab.make(&absent([element]));
+    }
+    assert!(!sh("nft list ruleset").contains("elements"));
+}
+
+#[test]
+fn a_removal_deletes_nothing_that_the_end_of_a_process_would_wait_for() {
+    let expires = is_at_least("6.12");
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    lab.make(&present(elements(7)));
+    let mut events = Events::open().unwrap();
+    lab.make(&absent(elements(7)));
+    let heard = events.next(Duration::from_millis(50)).unwrap();
+    assert_eq!(heard.is_none(), expires, "{heard:?}: the kernel announces a deletion, not an expiry");
+}
+
+#[test]
+fn sets_whose_elements_cannot_expire_lose_them_as_well() {
+    let mut lab = Lab::new();
+    let older = programs_text().replace("flags timeout; gc-interval 1m;", "");
+    sh(&format!("nft -f - <<'END'\n{older}\nEND"));
+    lab.make(&present(elements(7)));
+    lab.make(&absent(elements(7)));
+    assert!(!sh("nft list ruleset").contains("elements"));
 }
 
 #[test]

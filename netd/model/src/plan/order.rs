@@ -1,6 +1,9 @@
 //! The order of steps: what others need comes first, what lets packets pass comes last.
 
-use crate::object::{Link, LinkKind, Object, Side};
+use crate::{
+    element::Family,
+    object::{Link, LinkKind, Object, Side},
+};
 
 use super::Step;
 
@@ -16,12 +19,14 @@ pub(super) fn addition(steps: &mut [Step]) {
     });
 }
 
-/// Sorts removals: interfaces first, so that no packet passes without its rules.
+/// Sorts removals: translations, interfaces, then what holds back their packets, so that none passes unchecked.
 pub(super) fn removal(steps: &mut [Step]) {
     steps.sort_by_key(|step| match step {
-        Step::Delete(Object::Link(link)) => (0, link.side),
-        Step::Delete(object) => (9 - of_object(object), object.side()),
-        _ => (9, Side::Host),
+        // While the kernel takes the interface down, they expire: see `netd_kernel`'s `apply`.
+        Step::Delete(Object::Element(element)) if element.key.set.family() == Family::Inet => (0, Side::Host),
+        Step::Delete(Object::Link(link)) => (1, link.side),
+        Step::Delete(object) => (10 - of_object(object), object.side()),
+        _ => (10, Side::Host),
     });
 }
 

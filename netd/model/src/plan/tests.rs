@@ -115,8 +115,8 @@ fn each_single_thing_that_is_missing_is_seen() {
 #[test]
 fn a_deleted_interface_takes_its_addresses_and_its_peer_along() {
     let expected = "\
-host       ip link delete dev veth1
 host       nft delete element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
+host       ip link delete dev veth1
 ";
     let own: State = wanted().into_iter().filter(|object| !matches!(object, Object::Program(_))).collect();
     let own: State = own.into_iter().filter(|object| object.key() != Object::Link(bridge()).key()).collect();
