@@ -206,6 +206,7 @@ impl MemoryKernel {
             group: link.group.or(Some(0)),
             alias: None,
             promiscuous: Some(false),
+            link_local: link.link_local.or(Some(true)),
             port: link.port.as_ref().map(with_port_defaults),
             up: Some(false),
             ..link.clone()
@@ -237,6 +238,7 @@ impl MemoryKernel {
         replace(&mut link.group, change.group);
         replace(&mut link.alias, change.alias.clone());
         replace(&mut link.promiscuous, change.promiscuous);
+        replace(&mut link.link_local, change.link_local);
         let port = change.port.as_ref().map(|port| merged(link.port.as_ref(), port));
         replace(&mut link.port, port);
         replace(&mut link.up, change.up);

@@ -106,6 +106,7 @@ fn own(container: u8, shape: &Shape) -> State {
         group: Some(GROUP),
         alias: Some(id.owner()),
         port: Some(port),
+        link_local: Some(false),
         up: Some(true),
         ..Link::new(Side::Host, veth.clone(), LinkKind::Veth { peer: Some((Side::Container, eth0.clone())) })
     };

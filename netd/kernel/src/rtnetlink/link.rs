@@ -10,6 +10,7 @@ use netd_model::{
 
 pub(crate) use request::{add, add_pair, delete, get, get_all, get_by_index, set};
 
+use super::AF_INET6;
 use crate::wire::{Attributes, array, text, u8_of, u32_of};
 
 const RTM_NEWLINK: u16 = 16;
@@ -31,6 +32,7 @@ const IFLA_MASTER: u16 = 10;
 const IFLA_OPERSTATE: u16 = 16;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_IFALIAS: u16 = 20;
+const IFLA_AF_SPEC: u16 = 26;
 const IFLA_GROUP: u16 = 27;
 const IFLA_NET_NS_FD: u16 = 28;
 const IFLA_EXT_MASK: u16 = 29;
@@ -45,6 +47,12 @@ const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const VETH_INFO_PEER: u16 = 1;
+
+const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
+/// No link-local address by itself (`IN6_ADDR_GEN_MODE_NONE`).
+const NONE: u8 = 1;
+/// One from the hardware address (`IN6_ADDR_GEN_MODE_EUI64`).
+const EUI64: u8 = 0;
 
 /// `IF_OPER_UP` of RFC 2863.
 const OPERATIONAL: u8 = 6;
@@ -96,6 +104,8 @@ impl Found {
         };
         found.link.up = Some(flags & IFF_UP != 0);
         found.link.promiscuous = Some(flags & IFF_PROMISC != 0);
+        // Without IPv6 there is no link-local address either.
+        found.link.link_local = Some(false);
         for (kind, value) in attributes {
             found.attribute(kind, value);
         }
@@ -117,6 +127,12 @@ impl Found {
             IFLA_IFALIAS => link.alias = text(value).map(str::to_owned),
             IFLA_OPERSTATE => self.operational = u8_of(value) == Some(OPERATIONAL),
             IFLA_LINKINFO => self.info(&Attributes::of(value)),
+            IFLA_AF_SPEC => {
+                let inet6 = Attributes::of(value).find(u16::from(AF_INET6)).map(Attributes::of);
+                if let Some(mode) = inet6.and_then(|inet6| inet6.find(IFLA_INET6_ADDR_GEN_MODE)).and_then(u8_of) {
+                    link.link_local = Some(mode != NONE);
+                }
+            }
             _ => {}
         }
     }

@@ -34,9 +34,11 @@ fn every_attribute_of_an_interface_is_seen_as_it_was_set() {
         group: Some(7),
         alias: Some("who/what it is/eth0".to_owned()),
         promiscuous: Some(true),
+        link_local: Some(false),
         ..bridge("br0")
     };
     lab.make(&present([Object::Link(link.clone())]));
+    assert!(sh("ip -d link show br0").contains("addrgenmode none"));
 
     let other = Link {
         mac: Some("02:00:00:00:00:06".parse().unwrap()),
@@ -44,6 +46,7 @@ fn every_attribute_of_an_interface_is_seen_as_it_was_set() {
         group: Some(8),
         alias: Some("other".to_owned()),
         promiscuous: Some(false),
+        link_local: Some(true),
         up: Some(false),
         ..link
     };
@@ -51,7 +54,7 @@ fn every_attribute_of_an_interface_is_seen_as_it_was_set() {
     assert_eq!(
         done,
         "host       ip link set dev br0 address 02:00:00:00:00:06 mtu 1400 group 8 alias other promisc off \
-         down\n"
+         addrgenmode eui64 down\n"
     );
     assert_eq!(lab.kernel.link(Side::Host, &other.name).unwrap().unwrap().alias.as_deref(), Some("other"));
 }

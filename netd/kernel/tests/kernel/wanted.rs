@@ -48,6 +48,7 @@ pub(crate) fn container(number: u8) -> Vec<Object> {
         mtu,
         group: Some(GROUP),
         alias: Some(owner.clone()),
+        link_local: Some(false),
         port: Some(Port { bridge: "br-web".parse().unwrap(), hairpin: Some(true), isolated: Some(false) }),
         up: Some(true),
         ..Link::new(Side::Host, outer, LinkKind::Veth { peer: Some((Side::Container, "eth0".parse().unwrap())) })

@@ -92,6 +92,7 @@ impl Witness {
         let mut link = Link {
             up: flag(LinkFlags::Up),
             promiscuous: flag(LinkFlags::Promisc),
+            link_local: Some(false),
             ..Link::new(self.side, name_of(message), LinkKind::Other(String::new()))
         };
         let attributes = &message.attributes;
@@ -113,6 +114,7 @@ impl Witness {
                     let there = if is_elsewhere { other } else { self };
                     peer = there.name(*index).map(|name| (there.side, name));
                 }
+                LinkAttribute::AfSpecUnspec(families) => link.link_local = Some(has_link_local(families)),
                 _ => {}
             }
         }
@@ -193,6 +195,14 @@ fn tell(link: &mut Link, info: &LinkInfo, peer: Option<&(Side, LinkName)>) {
         }
         _ => {}
     }
+}
+
+fn has_link_local(families: &[AfSpecUnspec]) -> bool {
+    let of_inet6 = families.iter().find_map(|family| match family {
+        AfSpecUnspec::Inet6(attributes) => Some(attributes),
+        _ => None,
+    });
+    of_inet6.is_some_and(|attributes| !attributes.contains(&AfSpecInet6::AddrGenMode(In6AddrGenMode::None)))
 }
 
 fn route(side: Side, link: &LinkName, message: &RouteMessage) -> Route {

@@ -38,6 +38,9 @@ pub struct Link {
     /// Whether it takes frames for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promiscuous: Option<bool>,
+    /// Whether IPv6 gives it a link-local address by itself (`addr_gen_mode`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_local: Option<bool>,
     /// Of which bridge it is a port, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Port>,
@@ -94,6 +97,7 @@ impl Link {
             group: None,
             alias: None,
             promiscuous: None,
+            link_local: None,
             port: None,
             up: None,
         }

@@ -84,6 +84,7 @@ fn attributes(link: &Link) -> String {
     say("group", link.group.map(|group| if link.is_ours() { "netd".to_owned() } else { group.to_string() }));
     say("alias", link.alias.clone());
     say("promisc", link.promiscuous.map(|on| switch(on).to_owned()));
+    say("addrgenmode", link.link_local.map(|on| if on { "eui64" } else { "none" }.to_owned()));
     if let Some(Port { bridge, hairpin, isolated }) = &link.port {
         say("master", Some(bridge.to_string()));
         say("hairpin", hairpin.map(|on| switch(on).to_owned()));

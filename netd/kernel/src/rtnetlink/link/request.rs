@@ -9,9 +9,10 @@ use netd_model::{
 use rustix::io::Errno;
 
 use super::{
-    IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_EXT_MASK,
-    IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND,
-    IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, VETH_INFO_PEER,
+    AF_INET6, EUI64, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED,
+    IFLA_BRPORT_MODE, IFLA_EXT_MASK, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA,
+    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD,
+    NONE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, VETH_INFO_PEER,
 };
 use crate::wire::{Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests};
 
@@ -80,11 +81,24 @@ pub(crate) fn add_pair(requests: &mut Requests, link: &Link, master: Option<u32>
     });
 }
 
-/// Changes what `link` says, by one or two requests: the flags of a port are its bridge's to set, so it comes first.
+/// Changes what `link` says, by one or two requests: the first has what must be so before the flags of a port, which
+/// are its bridge's to set, and before the interface is up and has a link-local address.
 pub(crate) fn set(requests: &mut Requests, link: &Link, master: Option<u32>) {
-    if let Some(master) = master {
-        requests.push(RTM_NEWLINK, 0, |body| {
-            header(body, 0, 0, 0).text(IFLA_IFNAME, link.name.as_str()).u32(IFLA_MASTER, master);
+    if master.is_some() || link.link_local.is_some() {
+        // Where there is no IPv6, there is nothing to turn off.
+        let forgiven: &[Errno] = if link.link_local == Some(false) { &[Errno::AFNOSUPPORT] } else { &[] };
+        requests.push_forgiving(RTM_NEWLINK, 0, forgiven, |body| {
+            header(body, 0, 0, 0).text(IFLA_IFNAME, link.name.as_str());
+            if let Some(master) = master {
+                body.u32(IFLA_MASTER, master);
+            }
+            if let Some(link_local) = link.link_local {
+                body.nest(IFLA_AF_SPEC, |body| {
+                    body.nest(u16::from(AF_INET6), |body| {
+                        body.u8(IFLA_INET6_ADDR_GEN_MODE, if link_local { EUI64 } else { NONE });
+                    });
+                });
+            }
         });
     }
     let (flags, mask) = flags(link);

@@ -9,7 +9,10 @@ use std::{
 use netd_model::object::{GROUP, Side};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, packet_route::link::InfoVeth};
 
-use super::{Error, Handle, InfoData, Lab, RouteMessageBuilder, TryStreamExt, agree, ask, present, wanted};
+use super::{
+    AfSpecInet6, AfSpecUnspec, Error, Handle, In6AddrGenMode, InfoData, Lab, LinkAttribute, RouteMessageBuilder,
+    TryStreamExt, agree, ask, present, wanted,
+};
 
 /// The number of an interface in the thread's namespace.
 async fn index(handle: &Handle, name: &str) -> Result<u32, Error> {
@@ -31,7 +34,10 @@ async fn host(handle: Handle, netns: File) -> Result<(), Error> {
     let outer = outer.controller(bridge).address(vec![2, 0, 0, 0, 0, 7]).mtu(1450).link_group(GROUP).up();
     handle.link().add(outer.build()).execute().await?;
     let outer = index(&handle, "veth7").await?;
-    let alias = LinkUnspec::new_with_index(outer).alias("web/c7/eth0");
+    let no_link_local = AfSpecUnspec::Inet6(vec![AfSpecInet6::AddrGenMode(In6AddrGenMode::None)]);
+    let alias = LinkUnspec::new_with_index(outer)
+        .alias("web/c7/eth0")
+        .append_extra_attribute(LinkAttribute::AfSpecUnspec(vec![no_link_local]));
     handle.link().change(alias.build()).execute().await?;
     handle.link().set_port(LinkBridgePort::new(outer).hairpin(true).isolated(false).build()).execute().await
 }
