@@ -71,7 +71,8 @@ fn attach(
     wanted.section.leases.clone_from(&assignment.leases);
     let mut absent: State = attach.unwanted().into_iter().collect();
     absent.extend(conflicts(host, config, &wanted, &assigned)?);
-    let before = before_forwarding(host, &assigned)?;
+    let mut before = before_forwarding(host, &assigned)?;
+    before.extend(attach.bridge_without_ipv6());
     host.make(&Intent { target, plugin: PLUGIN.about.name, section: wanted.section.clone(), before, absent })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;

@@ -41,7 +41,7 @@ fn with_type(config: &Value, plugin: &str) -> Value {
 fn start(host: &Host, netd: &Path, told: &Path) -> Result<Child> {
     let run = host.run_dir();
     let (config, state) = (run.with_file_name("netd.toml"), run.with_file_name("state"));
-    fs::write(&config, format!("run_dir = '{}'\nstate_dir = '{}'\n", run.display(), state.display()))?;
+    fs::write(&config, format!("run_dir = '{}'\nstate_dir = '{}'\nlog = 'warn'\n", run.display(), state.display()))?;
     let start = || {
         host.enter()?;
         let mut command = Command::new(netd);

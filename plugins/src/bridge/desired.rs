@@ -83,6 +83,16 @@ impl Attach<'_> {
         Wanted { section, bridge_mac: bridge.mac, host_mac, container_mac, mtu, vlan_gateway }
     }
 
+    /// A bridge that is made for IPv4 alone has no IPv6 of its own, until a network with IPv6 comes. Else the host takes
+    /// in each packet to a group that any container sends by itself, and finds its way among one route for each port.
+    pub(super) fn bridge_without_ipv6(&self) -> Option<Object> {
+        let is_new = self.facts.bridge.is_none();
+        let is_ipv4 = !self.addresses.is_empty() && self.addresses.iter().all(|assigned| assigned.address.is_ipv4());
+        let path = SysctlPath::of_link("ipv6", &self.config.bridge, "disable_ipv6");
+        let off = Sysctl { side: Side::Host, path, value: "1".to_owned() };
+        (is_new && is_ipv4 && self.facts.ipv6).then_some(Object::Sysctl(off))
+    }
+
     /// VLAN 1, which every new port of a filtering bridge is in, unless it is to stay.
     pub(super) fn unwanted(&self) -> Vec<Object> {
         if !self.config.filters_vlans() || self.config.preserve_default_vlan {
@@ -148,10 +158,13 @@ impl Attach<'_> {
                 address,
                 detect_duplicates: false,
             }));
-            shared.push(match address {
-                IpNetwork::V4(_) => host(SysctlPath::of_namespace("ipv4/ip_forward"), "1"),
-                IpNetwork::V6(_) => host(SysctlPath::of_namespace("ipv6/conf/all/forwarding"), "1"),
-            });
+            match address {
+                IpNetwork::V4(_) => shared.push(host(SysctlPath::of_namespace("ipv4/ip_forward"), "1")),
+                IpNetwork::V6(_) => shared.extend([
+                    host(SysctlPath::of_link("ipv6", link, "disable_ipv6"), "0"),
+                    host(SysctlPath::of_namespace("ipv6/conf/all/forwarding"), "1"),
+                ]),
+            }
         }
         shared
     }

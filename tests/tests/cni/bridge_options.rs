@@ -97,6 +97,26 @@ fn a_link_of_another_kind_is_not_taken_for_the_bridge() {
 }
 
 #[test]
+fn a_bridge_for_ipv4_alone_has_no_ipv6_until_a_network_with_ipv6_comes() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let disabled = || host.run("cat /proc/sys/net/ipv6/conf/br-web/disable_ipv6").text();
+    let c1 = host.container("c1");
+    let first = c1.attachment(&options(&json!({"isGateway": true})), "eth0");
+    first.add().unwrap();
+    assert_eq!(disabled(), "1\n");
+    let other = with(bridge("1.1.0", &["fd00:2::/64"]), &json!({"name": "other", "isGateway": true}));
+    let c2 = host.container("c2");
+    let second = c2.attachment(&other, "eth0");
+    second.add().unwrap();
+    assert_eq!(disabled(), "0\n");
+    second.check().unwrap();
+    assert!(c2.run("ping -c1 -w5 fd00:2::1").success());
+    second.del().unwrap();
+    first.del().unwrap();
+}
+
+#[test]
 fn a_bridge_that_is_there_is_used_as_it_is() {
     let lab = Lab::new();
     let host = lab.host("a");
