@@ -83,14 +83,21 @@ impl Attach<'_> {
         Wanted { section, bridge_mac: bridge.mac, host_mac, container_mac, mtu, vlan_gateway }
     }
 
-    /// A bridge that is made for IPv4 alone has no IPv6 of its own, until a network with IPv6 comes. Else the host takes
-    /// in each packet to a group that any container sends by itself, and finds its way among one route for each port.
+    /// A bridge that is made for IPv4 alone has no IPv6 of its own, until a network with IPv6 comes.
     pub(super) fn bridge_without_ipv6(&self) -> Option<Object> {
-        let is_new = self.facts.bridge.is_none();
-        let is_ipv4 = !self.addresses.is_empty() && self.addresses.iter().all(|assigned| assigned.address.is_ipv4());
         let path = SysctlPath::of_link("ipv6", &self.config.bridge, "disable_ipv6");
         let off = Sysctl { side: Side::Host, path, value: "1".to_owned() };
-        (is_new && is_ipv4 && self.facts.ipv6).then_some(Object::Sysctl(off))
+        (self.facts.bridge.is_none() && self.is_ipv4_alone()).then_some(Object::Sysctl(off))
+    }
+
+    /// Whether this kernel has IPv6 and the network nothing of it: addresses are of IPv4, and the host is the router.
+    ///
+    /// Then nobody is given a link-local address. It would make each container send to groups (MLD, RS), each packet go
+    /// to every port and, with the routing lock held, keep the next ADD waiting. Where another is the router, there may
+    /// be addresses by its advertisements.
+    fn is_ipv4_alone(&self) -> bool {
+        let mut addresses = self.addresses.iter().map(|assigned| assigned.address);
+        self.facts.ipv6 && self.config.gateway && !self.addresses.is_empty() && addresses.all(|one| one.is_ipv4())
     }
 
     /// VLAN 1, which every new port of a filtering bridge is in, unless it is to stay.
@@ -207,6 +214,7 @@ impl Attach<'_> {
             mac: Some(container_mac),
             mtu,
             group: Some(GROUP),
+            link_local: self.is_ipv4_alone().then_some(false),
             up: Some(!self.config.disable_container_interface),
             ..Link::new(Side::Container, self.id.ifname.clone(), LinkKind::Veth { peer: None })
         };

@@ -117,6 +117,20 @@ fn a_bridge_for_ipv4_alone_has_no_ipv6_until_a_network_with_ipv6_comes() {
 }
 
 #[test]
+fn a_container_has_ipv6_of_its_own_where_a_router_may_give_it_more() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let link_local = |name: &str, keys: &Value| {
+        let container = host.container(name);
+        container.add(&with(options(keys), &json!({"isDefaultGateway": false})));
+        container.run("ip -6 -brief address show dev eth0").text().contains("fe80:")
+    };
+    assert!(!link_local("c1", &json!({"isGateway": true})));
+    assert!(link_local("c2", &json!({"isGateway": false})));
+    assert!(link_local("c3", &json!({"isGateway": false, "ipam": {}})));
+}
+
+#[test]
 fn a_bridge_that_is_there_is_used_as_it_is() {
     let lab = Lab::new();
     let host = lab.host("a");
