@@ -49,12 +49,11 @@ fn measure(hosts: &[Host; 2], netd: &Path) -> Result<Figures> {
     let many = rounds::many_at_a_time(hosts, &containers, &network, 3)?;
 
     progress("1,000 attachments are made on each host");
-    let attached = rounds::fill(hosts, &network, MANY)?;
+    let attached = rounds::fill(hosts, MANY)?;
     progress("one at a time, 1,000 attached");
     let one_filled = rounds::one_at_a_time(hosts, &containers, &network)?;
     progress("16 at a time, 1,000 attached");
-    // The reference takes about two minutes for each of these rounds.
-    let many_filled = rounds::many_at_a_time(hosts, &containers, &network, 1)?;
+    let many_filled = rounds::many_at_a_time(hosts, &containers, &network, 3)?;
 
     progress("netd with 1,000 attachments");
     let [_, ours] = hosts;

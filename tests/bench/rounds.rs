@@ -1,7 +1,5 @@
 //! The rounds: who attaches what, when. In each the two hosts take turns.
 
-use std::iter;
-
 use anyhow::Result;
 
 use crate::figures::{Measured, Samples};
@@ -16,8 +14,8 @@ const WORKERS: usize = 16;
 /// The hosts change over after so many containers: seldom enough that each is warm, often enough that both are
 /// disturbed alike.
 const BLOCK: usize = 10;
-/// So many networks share the attachments that are already there. A broadcast goes to every port of its bridge, whoever
-/// made it; what is measured is what a full host costs, not what a full bridge does.
+/// So many networks share the attachments that are already there, beside the one that is measured. A broadcast goes to
+/// every port of its bridge, whoever made it; what is measured is what a full host costs, not what a full bridge does.
 const NETWORKS: usize = 10;
 
 /// The containers that every round attaches and detaches again.
@@ -75,11 +73,10 @@ pub(crate) fn many_at_a_time(
     Ok(pair(add.map(Samples::median), del.map(Samples::median)))
 }
 
-/// Attaches `count` containers on each host, in ten networks of which the measured one is the first.
-pub(crate) fn fill(hosts: &[Host; 2], network: &Network, count: usize) -> Result<[Vec<Attachment>; 2]> {
-    let others =
-        (1..NETWORKS).map(|index| Network::new(&format!("bench-{index}"), &format!("10.{}.0.0/16", 100 + index)));
-    let networks: Vec<_> = iter::once(network.clone()).chain(others).collect();
+/// Attaches `count` containers on each host, in networks of their own.
+pub(crate) fn fill(hosts: &[Host; 2], count: usize) -> Result<[Vec<Attachment>; 2]> {
+    let network = |index| Network::new(&format!("full-{index}"), &format!("10.{}.0.0/16", 101 + index));
+    let networks: Vec<_> = (0..NETWORKS).map(network).collect();
     let [reference, ours] = hosts;
     let fill = |host: &Host| {
         let containers = host.containers("old", count)?;
