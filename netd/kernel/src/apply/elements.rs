@@ -48,21 +48,30 @@ impl Kernel {
             })
     }
 
-    /// Waits until these elements have expired, and deletes what does not.
+    /// Waits until these elements have expired, and deletes what does not. Another's may be in its place by now.
     pub(super) fn settle_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
         let deadline = Instant::now() + EXPIRY;
         let mut left: Vec<&Step> = steps.iter().collect();
         while !left.is_empty() {
             let mut requests = Requests::new();
             keys(left.iter().copied()).for_each(|key| element::get(&mut requests, key));
-            let found = self.nft()?.get(&mut requests, |_, body| Some(element::read_expires(body)));
-            let found = found.map_err(|fault| Error::at(fault, |_| "read the elements of nftables".to_owned()))?;
-            let will = found.iter().flatten().all(|expires| *expires);
-            let mut found = found.into_iter();
-            left.retain(|_| found.next().flatten().is_some());
-            if !will || Instant::now() >= deadline {
-                return self.transact(left);
+            let read = |_, body: &[u8]| Some((element::read_owner(body)?, element::read_expires(body)));
+            let found = self.nft()?.get(&mut requests, read);
+            let mut found =
+                found.map_err(|fault| Error::at(fault, |_| "read the elements of nftables".to_owned()))?.into_iter();
+            let mut stays = Vec::new();
+            left.retain(|step| match (step, found.next().flatten()) {
+                (_, Some((_, true))) => true,
+                (Step::Delete(Object::Element(ours)), Some((owner, _))) if owner == ours.owner => {
+                    stays.push(*step);
+                    false
+                }
+                _ => false,
+            });
+            if Instant::now() >= deadline {
+                stays.append(&mut left);
             }
+            self.transact(stays)?;
             if !left.is_empty() {
                 thread::sleep(PAUSE);
             }
