@@ -14,7 +14,7 @@ pub use names::{Listen, Names};
 
 use crate::{
     digest::hex,
-    name::{ContainerId, LinkName, NetworkName, derived_link},
+    name::{ContainerId, Derived, LinkName, NetworkName, derived_link},
     object::{Key, Object, Side, State},
     plan::Desired,
 };
@@ -124,7 +124,7 @@ impl AttachmentId {
 
     /// The name of the host's end of the pair: a function of container and interface alone.
     pub fn host_link(&self) -> LinkName {
-        derived_link(&[self.container.as_str(), self.ifname.as_str()])
+        derived_link(Derived::Veth, &[self.container.as_str(), self.ifname.as_str()])
     }
 
     /// The name of the document within its network: the same in every network, so that DEL finds it after a rename.

@@ -9,6 +9,7 @@ pub mod name;
 pub mod attachment;
 pub mod element;
 pub mod object;
+pub mod overlay;
 
 pub mod plan;
 

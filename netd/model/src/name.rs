@@ -7,7 +7,7 @@ mod network;
 
 pub use container::ContainerId;
 pub use host::HostName;
-pub use link::{LinkName, derived_link};
+pub use link::{Derived, LinkName, derived_link};
 pub use network::NetworkName;
 
 use std::fmt;

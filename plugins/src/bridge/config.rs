@@ -205,7 +205,7 @@ fn gateway_link(bridge: &LinkName, vlan: u16) -> Result<LinkName, Error> {
 
 /// A function of the other end's name, so that every attachment means the same one.
 fn gateway_port(gateway: &LinkName) -> LinkName {
-    netd_model::name::derived_link(&[gateway.as_str(), "port"])
+    netd_model::name::derived_link(netd_model::name::Derived::Veth, &[gateway.as_str(), "port"])
 }
 
 fn trunk(entries: &[Trunk]) -> Result<Vec<u16>, Error> {

@@ -25,7 +25,23 @@ text!(LinkName, |value| {
     }
 });
 
-/// The name of an end of a veth pair that we make: a function of `parts` alone, so that repair and removal find it.
-pub fn derived_link(parts: &[&str]) -> LinkName {
-    LinkName(format!("veth{}", hex(parts, 11)))
+/// What an interface is that gets a derived name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Derived {
+    /// An end of a veth pair.
+    Veth,
+    /// The bridge of an overlay network.
+    OverlayBridge,
+    /// The VXLAN device of an overlay network.
+    OverlayDevice,
+}
+
+/// The name of an interface that we make: a function of `parts` alone, so that repair and removal find it.
+pub fn derived_link(kind: Derived, parts: &[&str]) -> LinkName {
+    let digits = hex(parts, 11);
+    LinkName(match kind {
+        Derived::Veth => format!("veth{digits}"),
+        Derived::OverlayBridge => format!("ovlb{digits}"),
+        Derived::OverlayDevice => format!("ovlx{digits}"),
+    })
 }

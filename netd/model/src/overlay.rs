@@ -1,0 +1,117 @@
+//! Overlay networks: what hosts publish for each other, and what a host gives its plugins.
+//!
+//! Everything here is state, not events: who reads a document has all of it, and a lost one is replaced by the next.
+
+mod vni;
+
+use std::net::IpAddr;
+
+use ipnetwork::IpNetwork;
+use serde::{Deserialize, Serialize};
+
+pub use vni::{InvalidVni, Vni};
+
+use crate::{
+    addr::{Mac, Mtu},
+    name::{ContainerId, Derived, HostName, LinkName, NetworkName, derived_link},
+};
+
+/// The form of the documents; one that is higher was written by a newer netd.
+pub const VERSION: u32 = 1;
+
+/// The port of VXLAN where nothing else is said (RFC 7348 5).
+pub const PORT: u16 = 4789;
+
+/// An overlay network, the same on all hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Overlay {
+    /// Its name, as in the CNI configuration.
+    pub name: NetworkName,
+    /// What all hosts' subnets are parts of: one of IPv4, one of IPv6, or both.
+    pub subnets: Vec<IpNetwork>,
+    /// The VXLAN network identifier.
+    pub vni: Vni,
+    /// The UDP port that VXLAN packets go to.
+    pub port: u16,
+    /// Whether packets that leave the overlay carry the host's address.
+    pub masquerade: bool,
+    /// The domain that names stand in, where it is not `<network>.internal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<HostName>,
+    /// Whether no name is ever asked of another server.
+    #[serde(default)]
+    pub internal: bool,
+}
+
+/// One host in one overlay network: what others need to reach its containers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Member {
+    /// The form of the document.
+    pub version: u32,
+    /// The host.
+    pub host: HostName,
+    /// The network.
+    pub network: NetworkName,
+    /// Where its VXLAN packets go to and come from (VTEP, RFC 7348 3).
+    pub vtep: IpAddr,
+    /// The hardware address of its VXLAN device.
+    pub mac: Mac,
+    /// Its parts of the network's subnets.
+    pub subnets: Vec<IpNetwork>,
+}
+
+/// The names of all containers of one host in one overlay network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamesOfHost {
+    /// The form of the document.
+    pub version: u32,
+    /// The host.
+    pub host: HostName,
+    /// The network.
+    pub network: NetworkName,
+    /// Its containers.
+    pub containers: Vec<RemoteContainer>,
+}
+
+/// A container as other hosts see it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RemoteContainer {
+    /// Its id.
+    pub container: ContainerId,
+    /// Its names, relative to the network's domain.
+    pub names: Vec<HostName>,
+    /// The addresses that they stand for.
+    pub addresses: Vec<IpAddr>,
+    /// How long an answer may be kept, in seconds.
+    pub ttl: u32,
+}
+
+/// What a host has of an overlay network, written by netd for the plugin: `<run_dir>/overlays/<network>.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HostLease {
+    /// The form of the document.
+    pub version: u32,
+    /// The network.
+    pub overlay: Overlay,
+    /// This host's parts of the subnets.
+    pub subnets: Vec<IpNetwork>,
+    /// The largest packet that crosses the overlay, in bytes.
+    pub mtu: Mtu,
+}
+
+impl Overlay {
+    /// The bridge that the network's containers of this host are on.
+    pub fn bridge(&self) -> LinkName {
+        derived_link(Derived::OverlayBridge, &[self.name.as_str()])
+    }
+
+    /// The VXLAN device of this host.
+    pub fn device(&self) -> LinkName {
+        derived_link(Derived::OverlayDevice, &[self.name.as_str()])
+    }
+}
