@@ -6,7 +6,14 @@ use netd_kernel::Kernel;
 use netd_model::plan::Plan;
 use netd_store::{Reader, Snapshot, Store};
 
-use crate::{firewall, logs::chain, look::Look, poke, resolv, run::RESOLV, settings::Settings};
+use crate::{
+    firewall,
+    logs::chain,
+    look::Look,
+    poke, resolv,
+    run::RESOLV,
+    settings::{Settings, network::Refused},
+};
 
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,6 +34,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("documents", documents(&snapshot)),
         found("nft", nft()),
         found("resolvers", resolvers(settings)),
+        found("settings", overlays(&settings.networks.refused)),
     ];
     let look = store.boot().map_err(|error| chain(&error));
     match look.and_then(|boot| Look::now(&snapshot, &boot.id, &mut kernel).map_err(|error| chain(&error))) {
@@ -64,6 +72,11 @@ fn daemon(run_dir: &Path) -> Result<(), String> {
 fn documents(snapshot: &Snapshot) -> Result<(), String> {
     let broken: Vec<String> = snapshot.broken.iter().map(|error| chain(error.as_ref())).collect();
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
+}
+
+fn overlays(refused: &[Refused]) -> Result<(), String> {
+    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+    if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
 }
 
 fn resolvers(settings: &Settings) -> Result<(), String> {

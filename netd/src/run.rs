@@ -70,6 +70,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
     heard::start(events.clone())?;
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), events.clone())?;
+    tell_refused(&settings);
     let mut daemon = Daemon {
         file,
         settings,
@@ -230,6 +231,7 @@ impl Daemon {
                 self.logs.filter(&settings.log);
                 self.settings = Settings { run_dir: std::mem::take(&mut self.settings.run_dir), ..settings };
                 tracing::info!("settings read");
+                tell_refused(&self.settings);
             }
             Err(error) => tracing::error!(error = chain(&error), "settings not read, the old ones stay"),
         }
@@ -254,6 +256,13 @@ impl Daemon {
     /// The generation of what is served; it only grows.
     fn generation(&self) -> u64 {
         self.first_generation.saturating_add(self.snapshot.generation)
+    }
+}
+
+/// One line for each network of the settings that cannot be; the others go on.
+fn tell_refused(settings: &Settings) {
+    for refused in &settings.networks.refused {
+        tracing::error!(network = %refused.network, error = refused.reason, "network of the settings refused");
     }
 }
 

@@ -1,14 +1,25 @@
 //! The settings: a TOML file, read at the start and again at SIGHUP.
 
+#[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
+pub(crate) mod cluster;
+#[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
+pub(crate) mod network;
+mod written;
+
 use std::{
     ffi::OsString,
     fs, io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, de};
 use thiserror::Error;
+
+use self::{
+    cluster::{Cluster, Host},
+    network::Networks,
+    written::{Filter, Upstream, Written},
+};
 
 /// Where the settings are when nothing else is said; it need not exist.
 const FILE: &str = "/etc/netd/netd.toml";
@@ -27,6 +38,30 @@ const MAX_BYTES: u64 = 1 << 16;
 /// upstreams = ["192.0.2.53", "[2001:db8::53]:5353"]  # instead of those of /etc/resolv.conf
 /// log = "info"                   # tracing-subscriber's EnvFilter
 /// gc = true                      # take back what dead containers left
+///
+/// [host]
+/// name = "h1"                    # else the machine's
+/// address = "192.168.50.1"       # where other hosts reach it; or interface = "eth0"
+///
+/// [cluster]
+/// name = "default"
+/// store = "static"               # or "none"
+/// peers = "/etc/netd/peers.toml" # the hosts
+/// key = "..."                    # what a host must show to be answered
+/// sync_port = 7790               # where a host answers
+/// ttl = 15                       # seconds of silence after which a host's names are withdrawn
+///
+/// [[network]]
+/// name = "lab"
+/// driver = "overlay"
+/// subnet = ["10.40.0.0/16"]      # one of IPv4, one of IPv6, or both
+/// host_prefix = [24]             # the size of a host's part of each
+/// vni = 77                       # else a function of the names of cluster and network
+/// port = 4789
+/// masquerade = true
+/// domain = "lab.internal"
+/// internal = false
+/// mtu = 1450
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Settings {
@@ -40,6 +75,13 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// Whether what dead containers left is taken back without being asked.
     pub(crate) gc: bool,
+    /// This host.
+    pub(crate) host: Host,
+    #[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
+    /// The hosts that it is one of.
+    pub(crate) cluster: Cluster,
+    /// Networks that span hosts.
+    pub(crate) networks: Networks,
 }
 
 /// Why there are no settings.
@@ -61,32 +103,15 @@ pub(crate) enum Error {
         /// What, and on which line.
         source: Box<toml::de::Error>,
     },
+    /// Two settings of the file do not go together.
+    #[error("settings {path}: {reason}")]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// Which, and why.
+        reason: String,
+    },
 }
-
-/// The file as it is written.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    #[serde(default, deserialize_with = "directory")]
-    run_dir: Option<PathBuf>,
-    #[serde(default, deserialize_with = "directory")]
-    state_dir: Option<PathBuf>,
-    #[serde(default)]
-    upstreams: Vec<Upstream>,
-    #[serde(default)]
-    log: Option<Filter>,
-    #[serde(default)]
-    gc: Option<bool>,
-}
-
-/// `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Upstream(SocketAddr);
-
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Filter(String);
 
 impl Settings {
     /// The settings in `file`, or in the default one where there is one; `environment` is `NETD_RUN_DIR`.
@@ -99,49 +124,26 @@ impl Settings {
             Err(source) if file.is_none() && source.kind() == io::ErrorKind::NotFound => Written::default(),
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
-        Ok(Self::resolve(written, environment))
+        let machine = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self::resolve(written, environment, &machine)
+            .map_err(|reason| Error::Conflict { path: path.to_owned(), reason })
     }
 
-    fn resolve(written: Written, environment: Option<OsString>) -> Self {
+    fn resolve(written: Written, environment: Option<OsString>, machine: &str) -> Result<Self, String> {
         let environment = environment.filter(|value| !value.is_empty()).map(PathBuf::from);
-        Self {
+        let cluster = Cluster::resolve(written.cluster);
+        let host = Host::resolve(written.host, machine, &cluster)?;
+        let networks = Networks::resolve(written.networks, &cluster.name, &host);
+        Ok(Self {
             run_dir: written.run_dir.or(environment).unwrap_or_else(|| RUN_DIR.into()),
             state_dir: written.state_dir.unwrap_or_else(|| "/var/lib/netd".into()),
             upstreams: written.upstreams.into_iter().map(|Upstream(address)| address).collect(),
             log: written.log.map_or_else(|| "info".to_owned(), |Filter(filter)| filter),
             gc: written.gc.unwrap_or(true),
-        }
-    }
-}
-
-impl TryFrom<String> for Upstream {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
-        let address = address.or_else(|_| text.parse::<SocketAddr>());
-        address.map(Self).map_err(|_| format!("{text:?} is not an IP address, nor one with a port"))
-    }
-}
-
-impl TryFrom<String> for Filter {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match tracing_subscriber::EnvFilter::try_new(&text) {
-            Ok(_) => Ok(Self(text)),
-            Err(error) => Err(format!("{text:?} is not a log filter, as in \"info,dns=debug\": {error}")),
-        }
-    }
-}
-
-/// A path that means the same whatever directory a program was started in.
-fn directory<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
-    let path = PathBuf::deserialize(deserializer)?;
-    if path.is_absolute() {
-        Ok(Some(path))
-    } else {
-        Err(de::Error::custom(format!("{} is not an absolute path", path.display())))
+            host,
+            cluster,
+            networks,
+        })
     }
 }
 
@@ -156,60 +158,4 @@ fn bounded_text(path: &Path) -> io::Result<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str, environment: Option<&str>) -> Result<Settings, String> {
-        let written = toml::from_str(text).map_err(|error| error.to_string())?;
-        Ok(Settings::resolve(written, environment.map(OsString::from)))
-    }
-
-    #[test]
-    fn nothing_said_means_the_defaults() {
-        let settings = parse("", None).unwrap();
-        let expected = Settings {
-            run_dir: "/run/netd".into(),
-            state_dir: "/var/lib/netd".into(),
-            upstreams: vec![],
-            log: "info".to_owned(),
-            gc: true,
-        };
-        assert_eq!(settings, expected);
-    }
-
-    #[test]
-    fn the_run_directory_is_the_files_then_the_environments_then_the_default() {
-        let run_dir = |text, environment| parse(text, environment).unwrap().run_dir;
-        assert_eq!(run_dir("run_dir = '/a'", Some("/b")), Path::new("/a"));
-        assert_eq!(run_dir("", Some("/b")), Path::new("/b"));
-        assert_eq!(run_dir("", Some("")), Path::new("/run/netd"));
-    }
-
-    #[test]
-    fn an_upstream_is_an_address_with_or_without_a_port() {
-        let text = "upstreams = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:5353']";
-        let expected = ["192.0.2.53:53", "192.0.2.53:5353", "[2001:db8::53]:53", "[2001:db8::53]:5353"];
-        assert_eq!(parse(text, None).unwrap().upstreams, expected.map(|address| address.parse().unwrap()));
-    }
-
-    #[test]
-    fn a_mistake_is_named_with_its_line() {
-        for (bad, words) in [
-            ("log = 'info'\nrun_dri = '/x'", ["line 2", "run_dri"]),
-            ("\nrun_dir = 'run/netd'", ["line 2", "run/netd is not an absolute path"]),
-            ("run_dir = 1", ["line 1", "run_dir"]),
-            ("upstreams = ['dns.example']", ["line 1", "dns.example"]),
-            ("gc = 'yes'", ["line 1", "gc"]),
-            ("log = 'a=b=c'", ["line 1", "a=b=c"]),
-        ] {
-            let error = parse(bad, None).unwrap_err();
-            assert!(words.iter().all(|word| error.contains(word)), "{bad}: {error}");
-        }
-    }
-
-    #[test]
-    fn only_the_default_file_may_be_absent() {
-        let error = Settings::read(Some(Path::new("/nowhere/netd.toml")), None).unwrap_err();
-        assert_eq!(error.to_string(), "read settings /nowhere/netd.toml");
-    }
-}
+mod tests;

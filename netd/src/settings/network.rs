@@ -1,0 +1,177 @@
+//! Networks that span hosts. One that cannot be is left out with the reason; those above it in the file go on.
+
+use std::{collections::BTreeSet, fmt, net::IpAddr};
+
+use ipnetwork::IpNetwork;
+use netd_model::{
+    addr::Mtu,
+    name::NetworkName,
+    overlay::{Overlay, PORT, Vni},
+};
+
+use super::{
+    cluster::{Host, Place},
+    written,
+};
+
+/// The smallest MTU of a link with IPv6 (RFC 8200 5).
+const SMALLEST_IPV6_MTU: u32 = 1280;
+
+/// A network as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Network {
+    /// What all hosts agree on.
+    pub(crate) overlay: Overlay,
+    /// How long the prefix of a host's part is, for each subnet.
+    pub(crate) host_prefix: Vec<u8>,
+    /// The largest packet, in bytes; by default what the way to other hosts leaves.
+    pub(crate) mtu: Option<Mtu>,
+}
+
+/// A network that stands in the settings and cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Its name.
+    pub(crate) network: NetworkName,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
+/// The networks, and those that are none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Networks {
+    /// In the order of the file.
+    pub(crate) usable: Vec<Network>,
+    /// Why the others are not among them.
+    pub(crate) refused: Vec<Refused>,
+}
+
+impl Networks {
+    pub(super) fn resolve(written: Vec<written::Network>, cluster: &str, host: &Host) -> Self {
+        let mut networks = Self::default();
+        for written in written {
+            let name = written.name.clone();
+            let network = Network::resolve(written, cluster);
+            match network.and_then(|network| networks.clash(&network, host).map_or(Ok(network), Err)) {
+                Ok(network) => networks.usable.push(network),
+                Err(reason) => networks.refused.push(Refused { network: name, reason }),
+            }
+        }
+        networks
+    }
+
+    /// What stands against one more network beside those that are there.
+    fn clash(&self, network: &Network, host: &Host) -> Option<String> {
+        let Overlay { name, subnets, vni, .. } = &network.overlay;
+        let of_host = subnets.iter().find_map(|subnet| match host.place {
+            Some(Place::Address(address)) if subnet.contains(address) => Some((subnet, address)),
+            _ => None,
+        });
+        if let Some((subnet, address)) = of_host {
+            return Some(format!("subnet \"{subnet}\" holds host.address, \"{address}\""));
+        }
+        self.usable.iter().map(|other| &other.overlay).find_map(|other| {
+            if other.name == *name {
+                return Some(format!("name \"{name}\" is taken by a network above"));
+            }
+            if other.vni == *vni {
+                return Some(format!("vni {vni} is that of network {}: choose another", other.name));
+            }
+            let mut pairs = subnets.iter().flat_map(|own| other.subnets.iter().map(move |other| (own, other)));
+            let (own, of_other) = pairs.find(|(own, other)| overlap(own, other))?;
+            Some(format!("subnet \"{own}\" overlaps \"{of_other}\" of network {}", other.name))
+        })
+    }
+}
+
+impl Network {
+    fn resolve(written: written::Network, cluster: &str) -> Result<Self, String> {
+        check_subnets(&written.subnet)?;
+        let host_prefix = host_prefixes(&written.subnet, written.host_prefix)?;
+        let is_ipv6 = written.subnet.iter().any(IpNetwork::is_ipv6);
+        if let Some(mtu) = written.mtu.filter(|mtu| is_ipv6 && u32::from(*mtu) < SMALLEST_IPV6_MTU) {
+            return Err(format!("mtu {mtu} is below {SMALLEST_IPV6_MTU}, which IPv6 needs"));
+        }
+        let vni = written.vni.unwrap_or_else(|| Vni::of_network(cluster, written.name.as_str()));
+        let overlay = Overlay {
+            name: written.name,
+            subnets: written.subnet,
+            vni,
+            port: written.port.unwrap_or(PORT),
+            masquerade: written.masquerade.unwrap_or(true),
+            domain: written.domain,
+            internal: written.internal.unwrap_or(false),
+        };
+        Ok(Self { overlay, host_prefix, mtu: written.mtu })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "network {}: {}", self.network, self.reason)
+    }
+}
+
+/// Whether two networks have an address in common.
+pub(crate) fn overlap(one: &IpNetwork, other: &IpNetwork) -> bool {
+    one.contains(other.network()) || other.contains(one.network())
+}
+
+/// The network where bits of a host are set, as in 10.40.1.5/24, or which is not one of hosts.
+pub(crate) fn malformed(subnet: &IpNetwork) -> Option<String> {
+    if subnet.ip() != subnet.network() {
+        let network =
+            IpNetwork::new(subnet.network(), subnet.prefix()).map_or_else(|_| String::new(), |it| it.to_string());
+        return Some(format!("subnet \"{subnet}\" is an address in a subnet: \"{network}\" is meant"));
+    }
+    let first = subnet.network();
+    let is_of_hosts = !first.is_unspecified() && !first.is_multicast() && !first.is_loopback();
+    (!is_of_hosts).then(|| format!("subnet \"{subnet}\" has no addresses of hosts"))
+}
+
+/// The longest prefix that leaves a bridge and containers an address.
+fn longest_prefix(subnet: &IpNetwork) -> u8 {
+    if subnet.is_ipv6() { 126 } else { 30 }
+}
+
+fn check_subnets(subnets: &[IpNetwork]) -> Result<(), String> {
+    if subnets.is_empty() {
+        return Err("subnet = [] names none".to_owned());
+    }
+    let mut families = BTreeSet::new();
+    for subnet in subnets {
+        if let Some(wrong) = malformed(subnet) {
+            return Err(wrong);
+        }
+        if !families.insert(subnet.is_ipv6()) {
+            return Err(format!("subnet \"{subnet}\" is the second of {}, one is allowed", family(subnet.network())));
+        }
+        if subnet.prefix() > longest_prefix(subnet) {
+            return Err(format!("subnet \"{subnet}\" has no room: its prefix is above {}", longest_prefix(subnet)));
+        }
+    }
+    Ok(())
+}
+
+fn host_prefixes(subnets: &[IpNetwork], written: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+    let by_default = |subnet: &IpNetwork| subnet.prefix().max(if subnet.is_ipv6() { 64 } else { 24 });
+    let prefixes = written.unwrap_or_else(|| subnets.iter().map(by_default).collect());
+    if prefixes.len() != subnets.len() {
+        return Err(format!(
+            "host_prefix = {prefixes:?} is not one number for each subnet, of which are {}",
+            subnets.len()
+        ));
+    }
+    for (prefix, subnet) in prefixes.iter().zip(subnets) {
+        let range = subnet.prefix()..=longest_prefix(subnet);
+        if !range.contains(prefix) {
+            return Err(format!("host_prefix {prefix} is not {} to {} for \"{subnet}\"", range.start(), range.end()));
+        }
+    }
+    Ok(prefixes)
+}
+
+/// IPv4 or IPv6, as people say it.
+pub(crate) fn family(address: IpAddr) -> &'static str {
+    if address.is_ipv6() { "IPv6" } else { "IPv4" }
+}

@@ -1,0 +1,193 @@
+//! The file as it is written: every key, and what its value alone may be.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use ipnetwork::IpNetwork;
+use netd_model::{
+    addr::Mtu,
+    name::{HostName, LinkName, NetworkName},
+    overlay::Vni,
+};
+use serde::{Deserialize, de};
+
+use super::cluster::Key;
+
+/// The longest name of a cluster: it stands in keys of a store.
+const LONGEST_CLUSTER: usize = 63;
+
+/// The whole file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Written {
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) run_dir: Option<PathBuf>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) state_dir: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) upstreams: Vec<Upstream>,
+    pub(super) log: Option<Filter>,
+    pub(super) gc: Option<bool>,
+    #[serde(default)]
+    pub(super) host: Host,
+    #[serde(default)]
+    pub(super) cluster: Cluster,
+    #[serde(default, rename = "network")]
+    pub(super) networks: Vec<Network>,
+}
+
+/// `[host]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Host {
+    #[serde(default, deserialize_with = "host_name")]
+    pub(super) name: Option<HostName>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) interface: Option<LinkName>,
+}
+
+/// `[cluster]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Cluster {
+    #[serde(default, deserialize_with = "cluster_name")]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) store: Store,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) peers: Option<PathBuf>,
+    pub(super) key: Option<Key>,
+    #[serde(default, deserialize_with = "port")]
+    pub(super) sync_port: Option<u16>,
+    #[serde(default, deserialize_with = "seconds")]
+    pub(super) ttl: Option<u16>,
+}
+
+/// `cluster.store`
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) enum Store {
+    #[default]
+    /// There is one host.
+    None,
+    /// Hosts stand in a file.
+    Static,
+}
+
+/// `[[network]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    pub(super) name: NetworkName,
+    #[serde(rename = "driver")]
+    pub(super) _driver: Driver,
+    pub(super) subnet: Vec<IpNetwork>,
+    pub(super) host_prefix: Option<Vec<u8>>,
+    pub(super) vni: Option<Vni>,
+    #[serde(default, deserialize_with = "port")]
+    pub(super) port: Option<u16>,
+    pub(super) masquerade: Option<bool>,
+    #[serde(default, deserialize_with = "host_name")]
+    pub(super) domain: Option<HostName>,
+    pub(super) internal: Option<bool>,
+    pub(super) mtu: Option<Mtu>,
+}
+
+/// `network.driver`: how packets of a network go from host to host.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Driver {
+    /// In VXLAN.
+    Overlay,
+}
+
+/// `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Upstream(pub(super) SocketAddr);
+
+/// What tracing-subscriber's `EnvFilter` reads.
+#[derive(Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Filter(pub(super) String);
+
+impl TryFrom<String> for Store {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "none" => Ok(Self::None),
+            "static" => Ok(Self::Static),
+            "etcd" => Err("store \"etcd\" is not there yet, \"none\" and \"static\" are".to_owned()),
+            _ => Err(format!("store {text:?} is neither \"none\" nor \"static\"")),
+        }
+    }
+}
+
+impl TryFrom<String> for Upstream {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+        let address = address.or_else(|_| text.parse::<SocketAddr>());
+        address.map(Self).map_err(|_| format!("{text:?} is not an IP address, nor one with a port"))
+    }
+}
+
+impl TryFrom<String> for Filter {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match tracing_subscriber::EnvFilter::try_new(&text) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(format!("{text:?} is not a log filter, as in \"info,dns=debug\": {error}")),
+        }
+    }
+}
+
+/// A path that means the same whatever directory a program was started in.
+fn directory<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    let path = PathBuf::deserialize(deserializer)?;
+    if path.is_absolute() {
+        Ok(Some(path))
+    } else {
+        Err(de::Error::custom(format!("{} is not an absolute path", path.display())))
+    }
+}
+
+/// A name as people write it, in any case.
+fn host_name<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<HostName>, D::Error> {
+    HostName::written(&String::deserialize(deserializer)?).map(Some).map_err(de::Error::custom)
+}
+
+/// A name that can stand in a key of a store, and in a path.
+fn cluster_name<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if (1..=LONGEST_CLUSTER).contains(&name.len()) && name.bytes().all(is_good) {
+        Ok(Some(name))
+    } else {
+        let rule = format!("is not 1 to {LONGEST_CLUSTER} letters, digits, - and _");
+        Err(de::Error::custom(format!("cluster name {name:?} {rule}")))
+    }
+}
+
+/// A port that can be sent to.
+fn port<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    match u16::deserialize(deserializer)? {
+        0 => Err(de::Error::custom("port 0 is not one that can be sent to")),
+        port => Ok(Some(port)),
+    }
+}
+
+/// A time of an hour at most, and not none.
+fn seconds<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<u16>, D::Error> {
+    let seconds = u16::deserialize(deserializer)?;
+    if (1..=3600).contains(&seconds) {
+        Ok(Some(seconds))
+    } else {
+        Err(de::Error::custom(format!("{seconds} is not 1 to 3600 seconds")))
+    }
+}
