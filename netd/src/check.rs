@@ -6,14 +6,7 @@ use netd_kernel::Kernel;
 use netd_model::plan::Plan;
 use netd_store::{Reader, Snapshot, Store};
 
-use crate::{
-    firewall,
-    logs::chain,
-    look::Look,
-    poke, resolv,
-    run::RESOLV,
-    settings::{Settings, network::Refused},
-};
+use crate::{cluster, firewall, logs::chain, look::Look, poke, resolv, run::RESOLV, settings::Settings};
 
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,7 +27,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("documents", documents(&snapshot)),
         found("nft", nft()),
         found("resolvers", resolvers(settings)),
-        found("settings", overlays(&settings.networks.refused)),
+        found("cluster", cluster(settings)),
     ];
     let look = store.boot().map_err(|error| chain(&error));
     match look.and_then(|boot| Look::now(&snapshot, &boot.id, &mut kernel).map_err(|error| chain(&error))) {
@@ -74,9 +67,10 @@ fn documents(snapshot: &Snapshot) -> Result<(), String> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
-fn overlays(refused: &[Refused]) -> Result<(), String> {
-    let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
-    if refused.is_empty() { Ok(()) } else { Err(refused.join("\n")) }
+fn cluster(settings: &Settings) -> Result<(), String> {
+    let refused = settings.networks.refused.iter().map(ToString::to_string);
+    let faults: Vec<String> = refused.chain(cluster::faults(settings)).collect();
+    if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
 fn resolvers(settings: &Settings) -> Result<(), String> {

@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Timer,
     /// A plugin wants to know when what it recorded is served; the answer is the generation.
     Poke(oneshot::Sender<u64>),
+    /// What other hosts have may have changed.
+    Cluster,
     /// A round of repair has ended.
     RoundEnded,
     /// SIGHUP.
@@ -52,8 +54,8 @@ impl Burst {
 
     fn add(&mut self, event: Event) {
         match event {
-            // Every turn asks the watch, and the clock.
-            Event::Store | Event::Timer => {}
+            // Every turn asks the watch, the clock, and for the view of the cluster.
+            Event::Store | Event::Cluster | Event::Timer => {}
             Event::Kernel => self.kernel = true,
             Event::Resolv => self.resolv = true,
             Event::Poke(reply) => self.pokes.push(reply),

@@ -1,11 +1,13 @@
-//! Owns: signals, timers, tasks, control socket.
+//! Owns: signals, timers, tasks, control socket, cluster store.
 //! Never: a container's interface.
 //!
 //! Data flows one way: store -> snapshot -> [`zones`] -> dns, and snapshot -> [`repair`] -> plan -> kernel. [`run`] is
-//! the loop that makes it flow; what it waits for is in [`sources`], and [`rounds`] is the thread that changes things.
+//! the loop that makes it flow; what it waits for is in [`sources`], what
+//! other hosts have comes from [`cluster`], and [`rounds`] is the thread that changes things.
 
 mod check;
 mod cli;
+mod cluster;
 mod command;
 mod event;
 mod firewall;

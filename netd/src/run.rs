@@ -14,6 +14,7 @@ use netd_store::{Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
 use crate::{
+    cluster::Cluster,
     event::Burst,
     heard,
     logs::{Logs, Once, chain},
@@ -55,6 +56,7 @@ struct Daemon {
     broken_documents: Once,
     pace: Pace,
     rounds: Rounds,
+    cluster: Cluster,
     /// The generation of the first snapshot: later than that of any netd before this one, as long as the clock is.
     first_generation: u64,
 }
@@ -70,6 +72,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
     heard::start(events.clone())?;
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), events.clone())?;
+    let cluster = Cluster::start(&settings, events.clone());
     tell_refused(&settings);
     let mut daemon = Daemon {
         file,
@@ -89,6 +92,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         broken_documents: Once::default(),
         pace: Pace::new(Instant::now()),
         rounds,
+        cluster,
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
@@ -106,6 +110,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     pokes.abort();
     drop(pokes.await);
     daemon.stop(&mut sources).await;
+    daemon.cluster.stop().await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -232,6 +237,7 @@ impl Daemon {
                 self.settings = Settings { run_dir: std::mem::take(&mut self.settings.run_dir), ..settings };
                 tracing::info!("settings read");
                 tell_refused(&self.settings);
+                self.cluster.reload(&self.settings);
             }
             Err(error) => tracing::error!(error = chain(&error), "settings not read, the old ones stay"),
         }

@@ -1,8 +1,6 @@
 //! The settings: a TOML file, read at the start and again at SIGHUP.
 
-#[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
 pub(crate) mod cluster;
-#[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
 pub(crate) mod network;
 mod written;
 
@@ -77,7 +75,6 @@ pub(crate) struct Settings {
     pub(crate) gc: bool,
     /// This host.
     pub(crate) host: Host,
-    #[allow(dead_code, reason = "the cluster store, which comes next, reads it")]
     /// The hosts that it is one of.
     pub(crate) cluster: Cluster,
     /// Networks that span hosts.
@@ -144,6 +141,14 @@ impl Settings {
             cluster,
             networks,
         })
+    }
+}
+
+#[cfg(test)]
+impl Settings {
+    /// The settings of a file with this text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        Self::resolve(toml::from_str(text).map_err(|error| error.to_string())?, None, "m")
     }
 }
 

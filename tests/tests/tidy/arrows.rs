@@ -9,9 +9,11 @@ use tests::{run, workspace};
 use super::{none, read};
 
 /// Effects that belong to one crate: name of a dependency, and who may have it.
-const OWNED: [(&str, &[&str]); 9] = [
+const OWNED: [(&str, &[&str]); 11] = [
     ("hickory-proto", &["dns", "netd", "fuzz"]),
     ("hickory-server", &["dns"]),
+    ("hyper", &["netd"]),
+    ("hyper-util", &["netd"]),
     ("netlink-packet-core", &["netd-kernel"]),
     ("netlink-packet-route", &["netd-kernel"]),
     ("netlink-sys", &["netd-kernel"]),

@@ -1,0 +1,131 @@
+//! The cluster: what other hosts have of our networks, and what they are told of this one.
+//!
+//! What is published is state, not events: per host and network a member and its names, each replaced as a whole. What
+//! the store cannot be asked for stays as it was, so that a store that is lost changes nothing.
+//!
+//! A store is a task. It shows a [`View`] whenever something changed, which nobody changes afterwards, and puts an event
+//! in the loop's queue. Its pure part is in [`peers_file`], [`members`], [`contact`] and [`view`]; hosts that stand in a
+//! file ask each other in [`sync`].
+
+mod contact;
+mod members;
+mod peers_file;
+mod static_store;
+mod sync;
+mod task;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use netd_model::overlay::NamesOfHost;
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use self::view::View;
+use self::{static_store::StaticStore, task::Task};
+use crate::{
+    event::Event,
+    settings::{Settings, cluster},
+};
+
+/// What is wrong with what the settings say of the cluster, without asking anybody.
+pub(crate) fn faults(settings: &Settings) -> Vec<String> {
+    static_store::faults(settings)
+}
+
+/// What a store gets to know from the loop. None of it is lost, but only the last of each counts.
+struct Orders {
+    /// The settings.
+    settings: watch::Receiver<Arc<Settings>>,
+    /// The names of this host's containers; `None` until they are known, so that no peer hears of an empty host.
+    names: watch::Receiver<Option<Arc<[NamesOfHost]>>>,
+}
+
+/// A store of the cluster.
+trait Store {
+    /// Shows what the other hosts published and publishes what this one has, until it is dropped.
+    fn run(self, orders: Orders, views: Views) -> impl Future<Output = ()> + Send + 'static;
+}
+
+/// Where a store shows what it found.
+struct Views {
+    shown: Arc<ArcSwap<View>>,
+    events: mpsc::Sender<Event>,
+}
+
+/// The cluster as the loop sees it.
+pub(crate) struct Cluster {
+    shown: Arc<ArcSwap<View>>,
+    settings: watch::Sender<Arc<Settings>>,
+    names: watch::Sender<Option<Arc<[NamesOfHost]>>>,
+    /// None where there is one host.
+    store: Option<Task>,
+}
+
+impl Cluster {
+    /// Begins to ask the store; `events` gets an [`Event::Cluster`] whenever [`Cluster::view`] changed.
+    ///
+    /// What cannot be reached now is tried again, and stands in the view meanwhile.
+    pub(crate) fn start(settings: &Settings, events: mpsc::Sender<Event>) -> Self {
+        let shown = Arc::<ArcSwap<View>>::default();
+        let (settings, of_settings) = watch::channel(Arc::new(settings.clone()));
+        let (names, of_names) = watch::channel(None);
+        let orders = Orders { settings: of_settings, names: of_names };
+        let views = Views { shown: Arc::clone(&shown), events };
+        let store = match settings.borrow().cluster.store {
+            cluster::Store::None => None,
+            cluster::Store::Static(_) => Some(Task::spawn(StaticStore.run(orders, views))),
+        };
+        Self { shown, settings, names, store }
+    }
+
+    /// What is known now.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the loop takes it in the next change"))]
+    pub(crate) fn view(&self) -> Arc<View> {
+        self.shown.load_full()
+    }
+
+    /// Tells the other hosts the names of this one's containers, one document for each network: all of them each time.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the loop takes it in the next change"))]
+    pub(crate) fn publish(&self, names: Vec<NamesOfHost>) {
+        let names: Arc<[NamesOfHost]> = names.into();
+        self.names.send_if_modified(|published| {
+            let is_new = published.as_ref() != Some(&names);
+            *published = Some(names);
+            is_new
+        });
+    }
+
+    /// Takes other settings; what they leave as it was goes on undisturbed.
+    pub(crate) fn reload(&self, settings: &Settings) {
+        if std::mem::discriminant(&settings.cluster.store)
+            != std::mem::discriminant(&self.settings.borrow().cluster.store)
+        {
+            tracing::warn!("another cluster.store needs a restart");
+            return;
+        }
+        self.settings.send_replace(Arc::new(settings.clone()));
+    }
+
+    /// Ends everything; the other hosts keep the names until their time to live has passed.
+    pub(crate) async fn stop(self) {
+        if let Some(store) = self.store {
+            store.stop().await;
+        }
+    }
+}
+
+impl Views {
+    /// Shows another view, if it is one.
+    fn show(&self, view: View) {
+        if **self.shown.load() == view {
+            return;
+        }
+        self.shown.store(Arc::new(view));
+        // A full queue has events before which the loop has not yet looked: it will.
+        let _ = self.events.try_send(Event::Cluster);
+    }
+}

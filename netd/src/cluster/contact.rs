@@ -1,0 +1,105 @@
+//! What was heard of another host, and when.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use netd_model::{name::NetworkName, overlay::NamesOfHost};
+
+use super::view::State;
+
+/// The names of one host, network by network.
+pub(super) type Names = BTreeMap<NetworkName, Arc<NamesOfHost>>;
+
+/// What was heard of another host.
+#[derive(Debug, Clone)]
+pub(super) struct Contact {
+    /// The last names that it told.
+    pub(super) names: Names,
+    /// Whether it has answered lately.
+    pub(super) state: State,
+    /// Since when that is so.
+    pub(super) since: SystemTime,
+    /// Why the last attempt failed, if it did.
+    pub(super) last_error: Option<String>,
+    /// When it last answered.
+    heard: Option<Instant>,
+}
+
+impl Contact {
+    /// A host of which nothing was heard yet.
+    pub(super) fn new(clock: SystemTime) -> Self {
+        Self { names: Names::new(), state: State::Silent, since: clock, last_error: None, heard: None }
+    }
+
+    /// It answered, with names or with the news that they are as they were; or it could not be asked, or not understood.
+    pub(super) fn hear(&mut self, answer: Result<Option<Names>, String>, now: Instant, clock: SystemTime) {
+        match answer {
+            Ok(names) => {
+                self.heard = Some(now);
+                self.last_error = None;
+                self.be(State::Alive, clock);
+                if let Some(names) = names {
+                    self.names = names;
+                }
+            }
+            Err(error) => self.last_error = Some(error),
+        }
+    }
+
+    /// Falls silent if the time has come; whether it did.
+    pub(super) fn age(&mut self, ttl: Duration, now: Instant, clock: SystemTime) -> bool {
+        let falls = self.falls_silent(ttl).is_some_and(|then| then <= now);
+        if falls {
+            self.be(State::Silent, clock);
+        }
+        falls
+    }
+
+    /// When it falls silent, if nothing more is heard.
+    pub(super) fn falls_silent(&self, ttl: Duration) -> Option<Instant> {
+        self.heard.filter(|_| self.state == State::Alive).map(|heard| heard + ttl)
+    }
+
+    fn be(&mut self, state: State, clock: SystemTime) {
+        if self.state != state {
+            self.state = state;
+            self.since = clock;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(15);
+
+    fn names() -> Names {
+        let text = r#"{"version": 1, "host": "h2", "network": "lab", "containers": []}"#;
+        Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_str(text).unwrap()))])
+    }
+
+    #[test]
+    fn who_was_not_heard_for_the_time_to_live_is_silent_and_comes_back_with_the_next_answer() {
+        let (start, clock) = (Instant::now(), SystemTime::UNIX_EPOCH);
+        let at = |seconds| (start + Duration::from_secs(seconds), clock + Duration::from_secs(seconds));
+        let mut contact = Contact::new(clock);
+        assert_eq!((contact.state, contact.falls_silent(TTL)), (State::Silent, None));
+
+        contact.hear(Ok(Some(names())), at(1).0, at(1).1);
+        assert_eq!((contact.state, contact.since), (State::Alive, at(1).1));
+        contact.hear(Err("refused".to_owned()), at(2).0, at(2).1);
+        assert_eq!((contact.state, contact.last_error.as_deref()), (State::Alive, Some("refused")));
+        assert!(!contact.age(TTL, at(15).0, at(15).1));
+        assert!(contact.age(TTL, at(16).0, at(16).1));
+        assert_eq!((contact.state, contact.since, contact.names.len()), (State::Silent, at(16).1, 1));
+        assert!(!contact.age(TTL, at(17).0, at(17).1), "once");
+
+        contact.hear(Ok(None), at(20).0, at(20).1);
+        assert_eq!((contact.state, contact.since, contact.last_error), (State::Alive, at(20).1, None));
+        assert_eq!(contact.names, names(), "they are as they were");
+    }
+}

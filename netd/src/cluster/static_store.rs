@@ -1,0 +1,71 @@
+//! The store whose hosts stand in a file: reads the file again, asks its hosts, answers them, and shows what came of it.
+
+mod file;
+mod keeper;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use tokio::{
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval, sleep_until},
+};
+
+use self::{file::PeersFile, keeper::Keeper};
+use super::{
+    Orders, Store, Views,
+    members::Members,
+    sync::{Answer, publish},
+};
+use crate::settings::Settings;
+
+/// How often it is looked whether the file changed, and a listener that could not be opened is tried again.
+const TICK: Duration = Duration::from_secs(1);
+
+/// How many answers of hosts may wait; who has one more waits.
+const WAITING: usize = 64;
+
+/// The store whose hosts stand in a file.
+pub(super) struct StaticStore;
+
+impl Store for StaticStore {
+    async fn run(self, orders: Orders, views: Views) {
+        let (answer, answers) = watch::channel(Answer::default());
+        let settings = orders.settings.clone();
+        let host = move || settings.borrow().host.name.clone();
+        tokio::join!(publish::publish(orders.names, host, answer), keep(orders.settings, answers, views));
+    }
+}
+
+/// What is wrong with the peers file, by itself and beside the settings; nothing where it plays no part.
+pub(super) fn faults(settings: &Settings) -> Vec<String> {
+    let Some(of_file) = keeper::of_file(settings) else { return Vec::new() };
+    let mut file = PeersFile::new(&of_file.peers);
+    file.look();
+    file.error.map_or_else(|| Members::new(settings, &file.peers).errors, |error| vec![error])
+}
+
+async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::Receiver<Answer>, views: Views) {
+    let (sender, mut reports) = mpsc::channel(WAITING);
+    let mut keeper = Keeper::new(settings.borrow_and_update().clone(), answers.clone(), sender);
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let silence = keeper.next_silence().map(tokio::time::Instant::from);
+        tokio::select! {
+            _ = tick.tick() => keeper.look().await,
+            Some(report) = reports.recv() => keeper.hear(report, Instant::now(), SystemTime::now()),
+            Ok(()) = settings.changed() => {
+                let new = settings.borrow_and_update().clone();
+                keeper.take(new).await;
+            }
+            // What cannot be published stands in the view.
+            Ok(()) = answers.changed() => answers.mark_unchanged(),
+            () = sleep_until(silence.unwrap_or_else(|| tokio::time::Instant::now() + TICK)) => {}
+        }
+        keeper.age(Instant::now(), SystemTime::now());
+        views.show(keeper.view());
+    }
+}

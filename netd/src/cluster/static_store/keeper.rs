@@ -1,0 +1,230 @@
+//! What the store knows, and the tasks that ask and answer for it.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use netd_kernel::Kernel;
+use netd_model::{
+    name::{HostName, LinkName},
+    object::Side,
+};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+};
+
+use super::file::PeersFile;
+use crate::{
+    cluster::{
+        contact::Contact,
+        members::Members,
+        sync::{
+            Answer,
+            client::{self, Report, Target},
+            server::{self, Access, Desk},
+        },
+        task::Task,
+        view::{State, View},
+    },
+    logs::{Once, chain},
+    settings::{
+        Settings,
+        cluster::{Place, Static, Store},
+    },
+};
+
+/// The store whose hosts stand in a file.
+pub(super) struct Keeper {
+    settings: Arc<Settings>,
+    file: PeersFile,
+    members: Members,
+    contacts: BTreeMap<HostName, Contact>,
+    /// Who is asked, by a task each.
+    pollers: BTreeMap<HostName, (Target, Task)>,
+    reports: mpsc::Sender<Report>,
+    desk: Desk,
+    /// Where the other hosts are answered, and the task that does it.
+    listening: Option<(SocketAddr, Task)>,
+    listen_error: Option<String>,
+    interface_error: Option<String>,
+    said: Once,
+    said_of_peers: Once,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        answers: watch::Receiver<Answer>,
+        reports: mpsc::Sender<Report>,
+    ) -> Self {
+        let file = PeersFile::new(of_file(&settings).map_or(Path::new(""), |of_file| &of_file.peers));
+        Self {
+            settings,
+            file,
+            members: Members::default(),
+            contacts: BTreeMap::new(),
+            pollers: BTreeMap::new(),
+            reports,
+            desk: Desk { access: Arc::default(), answers },
+            listening: None,
+            listen_error: None,
+            interface_error: None,
+            said: Once::default(),
+            said_of_peers: Once::default(),
+        }
+    }
+
+    /// Looks at everything that may have changed without being told.
+    pub(super) async fn look(&mut self) {
+        if self.file.look() {
+            self.apply(SystemTime::now());
+            tracing::info!(peers = self.members.others.len(), "peers file read");
+        }
+        self.listen().await;
+        self.interface_error = match &self.settings.host.place {
+            Some(Place::Interface(interface)) => foreign(interface, self.members.own).await,
+            _ => None,
+        };
+    }
+
+    /// Takes other settings.
+    pub(super) async fn take(&mut self, settings: Arc<Settings>) {
+        if let Some(of_file) = of_file(&settings)
+            && of_file.peers != self.file.path()
+        {
+            self.file.move_to(&of_file.peers);
+        }
+        self.settings = settings;
+        self.file.look();
+        self.apply(SystemTime::now());
+        self.look().await;
+    }
+
+    /// Notes what came of asking a host.
+    pub(super) fn hear(&mut self, report: Report, now: Instant, clock: SystemTime) {
+        // Who was taken out of the file may have answered just before.
+        let Some(contact) = self.contacts.get_mut(&report.host) else { return };
+        let before = contact.state;
+        contact.hear(report.answer, now, clock);
+        if contact.state != before {
+            tracing::info!(peer = %report.host, "peer answers");
+        }
+    }
+
+    /// Notes who has been silent for too long.
+    pub(super) fn age(&mut self, now: Instant, clock: SystemTime) {
+        let Some(ttl) = self.ttl() else { return };
+        for (host, contact) in &mut self.contacts {
+            if contact.age(ttl, now, clock) {
+                let error = contact.last_error.as_deref();
+                tracing::warn!(peer = %host, error, "peer is silent, its names are withdrawn");
+            }
+        }
+    }
+
+    /// When the next host falls silent, if it is not heard before.
+    pub(super) fn next_silence(&self) -> Option<Instant> {
+        let ttl = self.ttl()?;
+        self.contacts.values().filter_map(|contact| contact.falls_silent(ttl)).min()
+    }
+
+    /// What there is to see now; what is wrong is logged when it begins.
+    pub(super) fn view(&mut self) -> View {
+        let of_answer = self.desk.answers.borrow().error.clone();
+        let errors = [&self.file.error, &self.listen_error, &self.interface_error, &of_answer];
+        let errors: Vec<String> = errors.into_iter().flatten().chain(&self.members.errors).cloned().collect();
+        self.said.say(errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
+        let of_peers = self.contacts.iter().filter_map(|(host, contact)| {
+            let error = contact.last_error.as_ref()?;
+            // A restart of the other netd is no news.
+            (contact.state == State::Silent).then(|| format!("peer {host}: {error}"))
+        });
+        self.said_of_peers.say(of_peers, |error| tracing::warn!(error, "peer cannot be asked"));
+        View::new(&self.members, &self.contacts, errors)
+    }
+
+    /// Does what file and settings say; what they leave as it was goes on undisturbed.
+    fn apply(&mut self, clock: SystemTime) {
+        self.members = Members::new(&self.settings, &self.file.peers);
+        let others = &self.members.others;
+        self.contacts.retain(|host, _| others.contains_key(host));
+        for host in others.keys() {
+            self.contacts.entry(host.clone()).or_insert_with(|| Contact::new(clock));
+        }
+        let key = of_file(&self.settings).and_then(|of_file| of_file.key.clone());
+        self.desk.access.store(Arc::new(Access { addresses: others.values().copied().collect(), key }));
+        let wanted = self.targets();
+        self.pollers.retain(|host, (target, _)| wanted.get(host) == Some(target));
+        for (host, target) in wanted {
+            let reports = &self.reports;
+            let start = || (target.clone(), Task::spawn(client::poll(target.clone(), reports.clone())));
+            self.pollers.entry(host).or_insert_with(start);
+        }
+    }
+
+    /// Whom to ask.
+    fn targets(&self) -> BTreeMap<HostName, Target> {
+        let (Some(of_file), Some(own)) = (of_file(&self.settings), self.members.own) else { return BTreeMap::new() };
+        let target = |(host, address): (&HostName, &IpAddr)| Target {
+            host: host.clone(),
+            address: SocketAddr::new(*address, of_file.sync_port),
+            own,
+            key: of_file.key.clone(),
+            ttl: of_file.ttl,
+        };
+        self.members.others.iter().map(|other| (other.0.clone(), target(other))).collect()
+    }
+
+    /// Answers where the file says, if the address is there and the port is free.
+    async fn listen(&mut self) {
+        let wanted = of_file(&self.settings).zip(self.members.own);
+        let wanted = wanted.map(|(of_file, own)| SocketAddr::new(own, of_file.sync_port));
+        if wanted.is_none() {
+            self.listen_error = None;
+        }
+        if wanted == self.listening.as_ref().map(|(address, _)| *address) {
+            return;
+        }
+        self.listen_error = None;
+        if let Some((_, task)) = self.listening.take() {
+            task.stop().await;
+        }
+        let Some(address) = wanted else { return };
+        match TcpListener::bind(address).await {
+            Ok(listener) => {
+                let task = Task::spawn(server::serve(listener, self.desk.clone()));
+                self.listening = Some((address, task));
+            }
+            Err(error) => self.listen_error = Some(format!("listen on {address} for other hosts: {error}")),
+        }
+    }
+
+    fn ttl(&self) -> Option<Duration> {
+        of_file(&self.settings).map(|of_file| of_file.ttl)
+    }
+}
+
+/// The settings of this store; others do not come here.
+pub(super) fn of_file(settings: &Settings) -> Option<&Static> {
+    match &settings.cluster.store {
+        Store::Static(of_file) => Some(of_file),
+        Store::None => None,
+    }
+}
+
+/// Why `own` is not an address of the interface that the settings name, if it is not.
+async fn foreign(interface: &LinkName, own: Option<IpAddr>) -> Option<String> {
+    let own = own?;
+    let name = interface.clone();
+    let addresses = tokio::task::spawn_blocking(move || Kernel::open(None).addresses(Side::Host, &name)).await.ok()?;
+    match addresses {
+        Ok(addresses) if addresses.iter().any(|address| address.ip() == own) => None,
+        Ok(_) => Some(format!("host.interface = \"{interface}\" has not the address {own} of the peers file")),
+        Err(error) => Some(format!("host.interface = \"{interface}\": {}", chain(&error))),
+    }
+}

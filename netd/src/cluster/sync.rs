@@ -1,0 +1,32 @@
+//! How hosts that stand in a file tell each other their names: HTTP/1 over TCP, each asks each.
+//!
+//! ```text
+//! GET /v1/names?after=1732551600000&wait=5000     authorization: Bearer <key>
+//! 200 {"version": 1732551600001, "host": "h2", "networks": [{"version": 1, "host": "h2", "network": "lab", ...}]}
+//! 304 nothing but that version for `wait` milliseconds, which are 10 s at most
+//! 401 another key    404 another form of the protocol
+//! ```
+//!
+//! Who is not listed is hung up on. The version only tells one state from another: it begins at the time of the start, so
+//! that a netd that starts again has another one. Nothing is encrypted.
+
+pub(super) mod client;
+mod document;
+pub(super) mod publish;
+pub(super) mod server;
+
+use std::time::Duration;
+
+pub(super) use self::publish::Answer;
+
+/// What is asked for.
+const PATH: &str = "/v1/names";
+
+/// How long a question may wait for news.
+const LONGEST_WAIT: Duration = Duration::from_secs(10);
+
+/// The largest answer, in bytes.
+const LARGEST: usize = 8 << 20;
+
+/// How long what was sent may stay unacknowledged before the connection is given up, in milliseconds.
+const UNACKNOWLEDGED: u32 = 15_000;

@@ -1,0 +1,357 @@
+use std::{
+    fs,
+    net::Ipv4Addr,
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    time::timeout,
+};
+
+use super::{view::State, *};
+
+/// Beyond this a test has failed.
+const LONG: Duration = Duration::from_secs(20);
+
+/// Hosts on loopback: 127.x.y.1 and so on, where x and y are those of this lab, so that tests run side by side.
+struct Lab {
+    folder: tempfile::TempDir,
+    number: u32,
+    hosts: u8,
+}
+
+/// A cluster and the queue that it puts events in.
+struct Host {
+    cluster: Cluster,
+    events: mpsc::Receiver<Event>,
+}
+
+static LABS: AtomicU32 = AtomicU32::new(0);
+
+fn name(host: u8) -> String {
+    format!("h{host}")
+}
+
+impl Lab {
+    fn new(hosts: u8) -> Self {
+        let number = std::process::id().wrapping_mul(31).wrapping_add(LABS.fetch_add(1, Ordering::Relaxed));
+        let lab = Self { folder: tempfile::tempdir().unwrap(), number, hosts };
+        lab.write_peers(1..=hosts);
+        lab
+    }
+
+    fn address(&self, host: u8) -> Ipv4Addr {
+        let [_, _, x, y] = self.number.to_be_bytes();
+        // Away from 127.0.0.0/16, which others use.
+        Ipv4Addr::new(127, x | 0x40, y, host)
+    }
+
+    fn peers(&self) -> PathBuf {
+        self.folder.path().join("peers.toml")
+    }
+
+    fn write_peers(&self, hosts: impl Iterator<Item = u8>) {
+        let entry = |host| {
+            let (name, address) = (name(host), self.address(host));
+            format!("[[peer]]\nname = '{name}'\naddress = '{address}'\nsubnets = {{ lab = ['10.40.{host}.0/24'] }}\n")
+        };
+        let new = self.folder.path().join("new");
+        fs::write(&new, hosts.map(entry).collect::<String>()).unwrap();
+        fs::rename(new, self.peers()).unwrap();
+    }
+
+    fn settings(&self, host: u8, more: &str) -> Settings {
+        let text = format!(
+            "[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = ['10.40.0.0/16']\n[host]\nname = '{}'\n\
+             [cluster]\nstore = 'static'\nttl = 1\npeers = '{}'\n{more}",
+            name(host),
+            self.peers().display(),
+        );
+        Settings::parse(&text).unwrap()
+    }
+
+    fn start_with(&self, host: u8, more: &str) -> Host {
+        assert!(host <= self.hosts);
+        let (sender, events) = mpsc::channel(crate::event::WAITING);
+        let started = Host { cluster: Cluster::start(&self.settings(host, more), sender), events };
+        started.cluster.publish(vec![names(host, &[&name(host)])]);
+        started
+    }
+
+    /// A connection to the first host from the address of another.
+    async fn connect(&self, from: u8) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((self.address(from), 0).into()).unwrap();
+        socket.connect((self.address(1), 7790).into()).await.unwrap()
+    }
+
+    /// What the first host answers to a request from the address of another.
+    async fn ask(&self, from: u8, head: &str) -> String {
+        let mut stream = self.connect(from).await;
+        let mut answer = Vec::new();
+        // What was sent to a socket that is closed already comes back as a reset.
+        let _ = stream.write_all(format!("{head}\r\nhost: h1\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        let _ = timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    fn start(&self, host: u8) -> Host {
+        self.start_with(host, "")
+    }
+}
+
+/// Containers of a host, all at one address.
+fn names(host: u8, containers: &[&str]) -> NamesOfHost {
+    let container = |name: &&str| serde_json::json!({"container": name, "names": [name], "addresses": [format!("10.40.{host}.5")], "ttl": 5});
+    let containers: Vec<_> = containers.iter().map(container).collect();
+    let document = serde_json::json!({"version": 1, "host": name(host), "network": "lab", "containers": containers});
+    serde_json::from_value(document).unwrap()
+}
+
+impl Host {
+    /// `h2 alive h2-1 h2-2, h3 silent ...`: each peer, its state and its containers.
+    fn text(&self) -> String {
+        let view = self.cluster.view();
+        let peers = view.networks.values().flat_map(|network| &network.peers).map(|(host, peer)| {
+            let state = if peer.state == State::Alive { "alive" } else { "silent" };
+            let names = peer.names.containers.iter().map(|container| container.container.to_string());
+            format!("{host} {state} {}", names.collect::<Vec<_>>().join(" "))
+        });
+        peers.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Waits, by the events, until the view is as it should be.
+    async fn until(&mut self, is: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + LONG;
+        while !is(self) {
+            let event = timeout(deadline.saturating_duration_since(Instant::now()), self.events.recv()).await;
+            assert!(event.is_ok(), "it stays: {} {:?}", self.text(), self.cluster.view());
+        }
+    }
+
+    async fn shows(&mut self, text: &str) {
+        self.until(|host| host.text() == text).await;
+    }
+
+    async fn has_error_of_peer(&mut self, words: &str) {
+        let is = |host: &Self| {
+            let view = host.cluster.view();
+            let mut peers = view.networks.values().flat_map(|network| network.peers.values());
+            peers.any(|peer| peer.last_error.as_ref().is_some_and(|error| error.contains(words)))
+        };
+        self.until(is).await;
+    }
+
+    async fn has_error(&mut self, words: &str) {
+        self.until(|host| host.cluster.view().errors.iter().any(|error| error.contains(words))).await;
+    }
+}
+
+#[tokio::test]
+async fn names_arrive_and_change_at_every_other_host() {
+    let lab = Lab::new(3);
+    let [mut h1, mut h2, mut h3] = [1, 2, 3].map(|host| lab.start(host));
+    h1.shows("h2 alive h2, h3 alive h3").await;
+    h2.shows("h1 alive h1, h3 alive h3").await;
+    h3.shows("h1 alive h1, h2 alive h2").await;
+    assert!(h1.cluster.view().networks.values().all(|network| network.own.is_some()));
+
+    let begin = Instant::now();
+    h1.cluster.publish(vec![names(1, &["a", "b"])]);
+    h2.shows("h1 alive a b, h3 alive h3").await;
+    assert!(begin.elapsed() < Duration::from_millis(500), "{:?}", begin.elapsed());
+    h1.cluster.publish(vec![]);
+    h3.shows("h1 alive , h2 alive h2").await;
+}
+
+#[tokio::test]
+async fn many_changes_arrive_as_the_last_one() {
+    let lab = Lab::new(2);
+    let [h1, mut h2] = [1, 2].map(|host| lab.start(host));
+    h2.shows("h1 alive h1").await;
+    for count in 0..1000 {
+        h1.cluster.publish(vec![names(1, &[&format!("c{count}")])]);
+    }
+    h2.shows("h1 alive c999").await;
+    assert!(h2.events.len() < 20);
+}
+
+#[tokio::test]
+async fn a_host_that_is_gone_falls_silent_and_comes_back() {
+    let lab = Lab::new(2);
+    let [mut h1, mut h2] = [1, 2].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    h2.shows("h1 alive h1").await;
+    h2.cluster.stop().await;
+    h1.shows("h2 silent h2").await;
+    h1.has_error_of_peer("refused").await;
+    assert!(h1.text().starts_with("h2 silent"), "its routes stay");
+    let _h2 = lab.start(2);
+    h1.shows("h2 alive h2").await;
+    h1.until(|host| !format!("{:?}", host.cluster.view()).contains("refused")).await;
+}
+
+#[tokio::test]
+async fn a_host_that_starts_again_is_not_heard_as_empty_before_it_knows_its_names() {
+    let lab = Lab::new(2);
+    let [mut h1, h2] = [1, 2].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    h2.cluster.stop().await;
+    h1.shows("h2 silent h2").await;
+    let (sender, _events) = mpsc::channel(8);
+    let h2 = Cluster::start(&lab.settings(2, ""), sender);
+    h1.shows("h2 alive h2").await;
+    h2.publish(vec![names(2, &["new"])]);
+    h1.shows("h2 alive new").await;
+}
+
+#[tokio::test]
+async fn a_host_with_another_key_is_not_answered() {
+    let lab = Lab::new(3);
+    let mut h1 = lab.start_with(1, "key = 'one'");
+    let mut h2 = lab.start_with(2, "key = 'two'");
+    let mut h3 = lab.start_with(3, "key = 'one'");
+    h1.shows("h2 silent , h3 alive h3").await;
+    h1.has_error_of_peer("another cluster.key").await;
+    h2.has_error_of_peer("another cluster.key").await;
+    h3.shows("h1 alive h1, h2 silent ").await;
+    h2.cluster.reload(&lab.settings(2, "key = 'one'"));
+    h1.shows("h2 alive h2, h3 alive h3").await;
+    h2.shows("h1 alive h1, h3 alive h3").await;
+}
+
+#[tokio::test]
+async fn who_is_not_in_the_file_is_hung_up_on() {
+    let lab = Lab::new(2);
+    let [mut h1, _h2] = [1, 2].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    assert!(lab.ask(2, "GET /v1/names HTTP/1.1").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(lab.ask(9, "GET /v1/names HTTP/1.1").await, "");
+}
+
+#[tokio::test]
+async fn a_question_that_is_none_is_refused_with_a_status() {
+    let lab = Lab::new(2);
+    let mut h1 = lab.start_with(1, "key = 'k'");
+    h1.has_error_of_peer("refused").await;
+    let long = format!("GET /v1/names HTTP/1.1\r\nx: {}", "x".repeat(20_000));
+    let key = "authorization: Bearer k";
+    for (question, answer) in [
+        (format!("GET /v1/names HTTP/1.1\r\n{key}"), "HTTP/1.1 200"),
+        (format!("GET /v1/names?after=1&wait=1 HTTP/1.1\r\n{key}"), "HTTP/1.1 200"),
+        ("GET /v1/names HTTP/1.1\r\nauthorization: Bearer x".to_owned(), "HTTP/1.1 401"),
+        ("GET /v1/names HTTP/1.1".to_owned(), "HTTP/1.1 401"),
+        (format!("GET /v2/names HTTP/1.1\r\n{key}"), "HTTP/1.1 404"),
+        (format!("POST /v1/names HTTP/1.1\r\n{key}"), "HTTP/1.1 405"),
+        (format!("GET /v1/names HTTP/1.1\r\ncontent-length: 5\r\n{key}"), "HTTP/1.1 413"),
+        (format!("GET /v1/names?after=x HTTP/1.1\r\n{key}"), "HTTP/1.1 400"),
+        ("\u{16}\u{3}\u{1}".to_owned(), "HTTP/1.1 400"),
+        (long, "HTTP/1.1 431"),
+    ] {
+        let found = lab.ask(2, &question).await;
+        assert!(found.starts_with(answer), "{question:.60}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_has_a_few_connections_and_no_more() {
+    let lab = Lab::new(2);
+    let mut h1 = lab.start(1);
+    h1.has_error_of_peer("refused").await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(lab.connect(2).await);
+    }
+    assert_eq!(lab.ask(2, "GET /v1/names HTTP/1.1").await, "");
+    drop(idle);
+    let begin = Instant::now();
+    while lab.ask(2, "GET /v1/names HTTP/1.1").await.is_empty() {
+        assert!(begin.elapsed() < LONG);
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_taken_out_of_the_file_is_no_peer_and_one_that_is_put_in_is() {
+    let lab = Lab::new(3);
+    lab.write_peers(1..=2);
+    let [mut h1, _h2, _h3] = [1, 2, 3].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    lab.write_peers([1, 3].into_iter());
+    h1.shows("h3 alive h3").await;
+    fs::write(lab.peers(), "[[peer").unwrap();
+    h1.has_error("peers file").await;
+    assert_eq!(h1.text(), "h3 alive h3", "a broken file changes nothing");
+    lab.write_peers(1..=3);
+    h1.shows("h2 alive h2, h3 alive h3").await;
+    h1.until(|host| host.cluster.view().errors.is_empty()).await;
+}
+
+/// Answers every question on an address with `body`.
+async fn impostor(address: Ipv4Addr, body: &'static [u8]) -> Task {
+    let listener = TcpListener::bind((address, 7790)).await.unwrap();
+    let answer = async move |mut stream: TcpStream| {
+        let _ = stream.read(&mut [0; 4096]).await;
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all(head.as_bytes()).await;
+        let _ = stream.write_all(body).await;
+    };
+    Task::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            answer(stream).await;
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_host_that_answers_nonsense_harms_nobody() {
+    let lab = Lab::new(3);
+    let mut h1 = lab.start(1);
+    let _h3 = lab.start(3);
+    h1.shows("h2 silent , h3 alive h3").await;
+    let newer = br#"{"version": 1, "host": "h2", "networks": [{"version": 9, "what": "ever"}]}"#;
+    let of_h3 = br#"{"version": 1, "host": "h3", "networks": []}"#;
+    for (body, words) in [
+        (&b"{\"version\": 1, "[..], "malformed"),
+        (&[0xff; 100], "malformed"),
+        (newer, "newer than 1: update netd on this host"),
+        (of_h3, "it says that it is host h3"),
+        (vec![b' '; (8 << 20) + 1].leak(), "length limit exceeded"),
+    ] {
+        let impostor = impostor(lab.address(2), body).await;
+        h1.has_error_of_peer(words).await;
+        assert_eq!(h1.text(), "h2 silent , h3 alive h3", "{words}");
+        impostor.stop().await;
+    }
+    let _h2 = lab.start(2);
+    h1.shows("h2 alive h2, h3 alive h3").await;
+}
+
+#[tokio::test]
+async fn a_port_in_use_and_an_address_that_is_not_ours_are_errors_in_the_view_until_they_are_mended() {
+    let lab = Lab::new(2);
+    let taken = TcpListener::bind((lab.address(1), 7790)).await.unwrap();
+    let [mut h1, mut h2] = [1, 2].map(|host| lab.start(host));
+    h1.has_error(&format!("listen on {}:7790 for other hosts: Address", lab.address(1))).await;
+    h1.shows("h2 alive h2").await;
+    drop(taken);
+    h2.shows("h1 alive h1").await;
+    h1.until(|host| host.cluster.view().errors.is_empty()).await;
+    let text = fs::read_to_string(lab.peers()).unwrap().replace(&lab.address(1).to_string(), "192.0.2.1");
+    fs::write(lab.peers(), text).unwrap();
+    h1.has_error("listen on 192.0.2.1:7790 for other hosts: Cannot assign").await;
+    h1.has_error_of_peer("from 192.0.2.1: Cannot assign").await;
+}
+
+#[tokio::test]
+async fn one_host_alone_costs_nothing() {
+    let (sender, mut events) = mpsc::channel(8);
+    let cluster = Cluster::start(&Settings::parse("").unwrap(), sender);
+    cluster.publish(vec![names(1, &["c1"])]);
+    assert_eq!(*cluster.view(), View::default());
+    assert!(cluster.store.is_none() && events.recv().await.is_none(), "nobody holds the queue");
+    cluster.stop().await;
+}

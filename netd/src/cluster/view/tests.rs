@@ -1,0 +1,57 @@
+use std::time::Instant;
+
+use super::*;
+use crate::{
+    cluster::{contact::Names, peers_file::Peers},
+    settings::Settings,
+};
+
+fn members() -> Members {
+    let settings = "host = { name = 'h1' }\ncluster = { store = 'static' }\n\
+                    network = [{ name = 'lab', driver = 'overlay', subnet = ['10.40.0.0/16'] }]";
+    let peers = "peer = [{ name = 'h1', address = '192.0.2.1', subnets = { lab = ['10.40.1.0/24'] } },
+                         { name = 'h2', address = '192.0.2.2', subnets = { lab = ['10.40.2.0/24'] } }]";
+    Members::new(&Settings::parse(settings).unwrap(), &Peers::parse(peers).unwrap())
+}
+
+/// The view of a host that told these containers: name and address.
+fn view(containers: &[(&str, &str)]) -> Peer {
+    let containers: Vec<_> = containers
+        .iter()
+        .map(
+            |(name, address)| serde_json::json!({"container": name, "names": [name], "addresses": [address], "ttl": 5}),
+        )
+        .collect();
+    let names = serde_json::json!({"version": 1, "host": "h2", "network": "lab", "containers": containers});
+    let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_value(names).unwrap()))]);
+    let mut contact = Contact::new(SystemTime::UNIX_EPOCH);
+    contact.hear(Ok(Some(names)), Instant::now(), SystemTime::UNIX_EPOCH);
+    let contacts = BTreeMap::from([("h2".parse().unwrap(), contact)]);
+    let view = View::new(&members(), &contacts, vec![]);
+    view.networks.values().next().unwrap().peers.values().next().unwrap().clone()
+}
+
+/// The containers of a peer.
+fn containers(peer: &Peer) -> Vec<&str> {
+    peer.names.containers.iter().map(|container| container.container.as_str()).collect()
+}
+
+#[test]
+fn a_host_gives_names_to_its_own_addresses_only() {
+    let good = view(&[("c1", "10.40.2.5")]);
+    assert_eq!((containers(&good), good.state, &good.last_error), (vec!["c1"], State::Alive, &None));
+    let bad = view(&[("c1", "10.40.2.5"), ("c2", "10.40.1.5"), ("c3", "192.0.2.5")]);
+    assert_eq!((containers(&bad), bad.state), (vec!["c1"], State::Alive));
+    let error = bad.last_error.unwrap();
+    assert_eq!(error, "2 addresses of network lab are not in its subnets and are left out");
+}
+
+#[test]
+fn a_host_of_which_nothing_was_heard_is_a_member_without_names() {
+    let contacts = BTreeMap::from([("h2".parse().unwrap(), Contact::new(SystemTime::UNIX_EPOCH))]);
+    let view = View::new(&members(), &contacts, vec![]);
+    let lab = view.networks.values().next().unwrap();
+    assert!(lab.own.is_some());
+    let peer = lab.peers.values().next().unwrap();
+    assert_eq!((containers(peer), peer.state), (vec![], State::Silent));
+}
