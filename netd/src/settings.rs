@@ -128,7 +128,7 @@ impl Settings {
 
     fn resolve(written: Written, environment: Option<OsString>, machine: &str) -> Result<Self, String> {
         let environment = environment.filter(|value| !value.is_empty()).map(PathBuf::from);
-        let cluster = Cluster::resolve(written.cluster);
+        let cluster = Cluster::resolve(written.cluster)?;
         let host = Host::resolve(written.host, machine, &cluster)?;
         let networks = Networks::resolve(written.networks, &cluster.name, &host);
         Ok(Self {

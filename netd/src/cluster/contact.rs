@@ -35,18 +35,25 @@ impl Contact {
     }
 
     /// It answered, with names or with the news that they are as they were; or it could not be asked, or not understood.
-    pub(super) fn hear(&mut self, answer: Result<Option<Names>, String>, now: Instant, clock: SystemTime) {
-        match answer {
+    /// Whether that changed anything.
+    pub(super) fn hear(&mut self, answer: Result<Option<Names>, String>, now: Instant, clock: SystemTime) -> bool {
+        let (state, error) = (self.state, self.last_error.take());
+        let names = match answer {
             Ok(names) => {
                 self.heard = Some(now);
-                self.last_error = None;
                 self.be(State::Alive, clock);
-                if let Some(names) = names {
-                    self.names = names;
-                }
+                names
             }
-            Err(error) => self.last_error = Some(error),
+            Err(error) => {
+                self.last_error = Some(error);
+                None
+            }
+        };
+        let is_new = names.as_ref().is_some_and(|names| *names != self.names);
+        if let Some(names) = names {
+            self.names = names;
         }
+        is_new || self.state != state || self.last_error != error
     }
 
     /// Falls silent if the time has come; whether it did.
@@ -89,16 +96,18 @@ mod tests {
         let mut contact = Contact::new(clock);
         assert_eq!((contact.state, contact.falls_silent(TTL)), (State::Silent, None));
 
-        contact.hear(Ok(Some(names())), at(1).0, at(1).1);
+        assert!(contact.hear(Ok(Some(names())), at(1).0, at(1).1));
         assert_eq!((contact.state, contact.since), (State::Alive, at(1).1));
-        contact.hear(Err("refused".to_owned()), at(2).0, at(2).1);
+        assert!(!contact.hear(Ok(Some(names())), at(1).0, at(1).1) && !contact.hear(Ok(None), at(1).0, at(1).1));
+        assert!(contact.hear(Err("refused".to_owned()), at(2).0, at(2).1));
+        assert!(!contact.hear(Err("refused".to_owned()), at(2).0, at(2).1));
         assert_eq!((contact.state, contact.last_error.as_deref()), (State::Alive, Some("refused")));
         assert!(!contact.age(TTL, at(15).0, at(15).1));
         assert!(contact.age(TTL, at(16).0, at(16).1));
         assert_eq!((contact.state, contact.since, contact.names.len()), (State::Silent, at(16).1, 1));
         assert!(!contact.age(TTL, at(17).0, at(17).1), "once");
 
-        contact.hear(Ok(None), at(20).0, at(20).1);
+        assert!(contact.hear(Ok(None), at(20).0, at(20).1));
         assert_eq!((contact.state, contact.since, contact.last_error), (State::Alive, at(20).1, None));
         assert_eq!(contact.names, names(), "they are as they were");
     }

@@ -45,6 +45,10 @@ pub(super) struct Host {
     pub(super) subnets: BTreeMap<NetworkName, Vec<IpNetwork>>,
 }
 
+/// Parts of networks that a host has, by their first addresses, and whose they are. None overlaps another.
+#[derive(Debug, Default)]
+struct Taken(BTreeMap<IpAddr, (IpNetwork, String)>);
+
 /// An entry as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,7 +67,7 @@ impl Peers {
     /// It is no TOML, or has something other than peers.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let document = DeTable::parse(text).map_err(|error| error.to_string())?.into_inner();
-        let mut peers = Self::default();
+        let (mut peers, mut taken) = (Self::default(), Taken::default());
         for (key, value) in document {
             let at = line(text, &key.span());
             match value.into_inner() {
@@ -75,7 +79,7 @@ impl Peers {
                             format!("line {}: {}", error.span().map_or(at, |span| line(text, &span)), error.message())
                         });
                         match host {
-                            Ok(written) => peers.add(written, at),
+                            Ok(written) => peers.add(written, at, &mut taken),
                             Err(error) => peers.errors.push(error),
                         }
                     }
@@ -87,7 +91,7 @@ impl Peers {
     }
 
     /// One more host, but for what earlier ones have.
-    fn add(&mut self, written: Written, line: usize) {
+    fn add(&mut self, written: Written, line: usize, taken: &mut Taken) {
         let Written { name, address, subnets } = written;
         let peer = format!("line {line}: peer {name}");
         if let Some(rule) = unusable(address) {
@@ -101,9 +105,12 @@ impl Peers {
         }
         let mut host = Host { name, address, subnets: BTreeMap::new() };
         for (network, written) in subnets {
-            let taken = self.hosts.iter().chain([&host]);
-            match parts(&network, &written).and_then(|(network, parts)| free(&parts, taken).map(|()| (network, parts)))
-            {
+            let parts = parts(&network, &written);
+            let free = parts.and_then(|(network, parts)| {
+                taken.take(&host.name, &network, &parts)?;
+                Ok((network, parts))
+            });
+            match free {
                 Ok((network, parts)) => drop(host.subnets.insert(network, parts)),
                 Err(error) => self.errors.push(format!("{peer}: subnets of {network:?}: {error}")),
             }
@@ -132,17 +139,23 @@ fn parts(network: &str, written: &[String]) -> Result<(NetworkName, Vec<IpNetwor
     if parts.is_empty() { Err("[] names none".to_owned()) } else { Ok((network, parts)) }
 }
 
-/// Whether no host has a part of these.
-fn free<'a>(parts: &[IpNetwork], mut hosts: impl Iterator<Item = &'a Host>) -> Result<(), String> {
-    let taken = hosts.find_map(|host| {
-        host.subnets.iter().flat_map(|(network, theirs)| theirs.iter().map(move |it| (network, it))).find_map(
-            |(network, theirs)| {
-                let part = parts.iter().find(|part| overlap(part, theirs))?;
-                Some(format!("\"{part}\" overlaps \"{theirs}\" of peer {} in network {network}", host.name))
-            },
-        )
-    });
-    taken.map_or(Ok(()), Err)
+impl Taken {
+    /// Takes the parts for a host, unless another one has some of them.
+    fn take(&mut self, host: &HostName, network: &NetworkName, parts: &[IpNetwork]) -> Result<(), String> {
+        if let Some((part, (theirs, of))) = parts.iter().find_map(|part| Some((part, self.overlapping(part)?))) {
+            return Err(format!("\"{part}\" overlaps \"{theirs}\" of {of}"));
+        }
+        let of = format!("peer {host} in network {network}");
+        self.0.extend(parts.iter().map(|part| (part.network(), (*part, of.clone()))));
+        Ok(())
+    }
+
+    /// What has an address in common: the last that begins before it, or the first that begins in it.
+    fn overlapping(&self, part: &IpNetwork) -> Option<&(IpNetwork, String)> {
+        let before = self.0.range(..=part.network()).next_back();
+        let within = self.0.range(part.network()..=part.broadcast()).next();
+        [before, within].into_iter().flatten().map(|(_, taken)| taken).find(|(theirs, _)| overlap(part, theirs))
+    }
 }
 
 /// The number of the line where something begins.

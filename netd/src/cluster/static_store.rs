@@ -54,9 +54,11 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let silence = keeper.next_silence().map(tokio::time::Instant::from);
+        let mut is_changed = true;
         tokio::select! {
             _ = tick.tick() => keeper.look().await,
-            Some(report) = reports.recv() => keeper.hear(report, Instant::now(), SystemTime::now()),
+            // Most answers say that nothing changed, and there may be many.
+            Some(report) = reports.recv() => is_changed = keeper.hear(report, Instant::now(), SystemTime::now()),
             Ok(()) = settings.changed() => {
                 let new = settings.borrow_and_update().clone();
                 keeper.take(new).await;
@@ -65,7 +67,8 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
             Ok(()) = answers.changed() => answers.mark_unchanged(),
             () = sleep_until(silence.unwrap_or_else(|| tokio::time::Instant::now() + TICK)) => {}
         }
-        keeper.age(Instant::now(), SystemTime::now());
-        views.show(keeper.view());
+        if keeper.age(Instant::now(), SystemTime::now()) || is_changed {
+            views.show(keeper.view());
+        }
     }
 }

@@ -331,6 +331,19 @@ async fn a_host_that_answers_nonsense_harms_nobody() {
 }
 
 #[tokio::test]
+async fn a_host_that_hangs_is_silent() {
+    let lab = Lab::new(2);
+    let mut h1 = lab.start(1);
+    let h2 = lab.start(2);
+    h1.shows("h2 alive h2").await;
+    h2.cluster.stop().await;
+    // The kernel takes connections for who does not.
+    let _hanging = TcpListener::bind((lab.address(2), 7790)).await.unwrap();
+    h1.shows("h2 silent h2").await;
+    h1.has_error_of_peer("it does not answer in time").await;
+}
+
+#[tokio::test]
 async fn a_port_in_use_and_an_address_that_is_not_ours_are_errors_in_the_view_until_they_are_mended() {
     let lab = Lab::new(2);
     let taken = TcpListener::bind((lab.address(1), 7790)).await.unwrap();

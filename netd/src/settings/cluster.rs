@@ -3,7 +3,6 @@
 use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
 
 use netd_model::name::{HostName, LinkName};
-use serde::Deserialize;
 
 use super::written;
 
@@ -69,8 +68,7 @@ pub(crate) struct Static {
 }
 
 /// A key that all hosts share: 1 to 256 visible characters of ASCII. It is in no log line.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
 impl Host {
@@ -101,10 +99,10 @@ impl Host {
 }
 
 impl Cluster {
-    pub(super) fn resolve(written: written::Cluster) -> Self {
+    pub(super) fn resolve(written: written::Cluster) -> Result<Self, String> {
         let of_hosts = Static {
             peers: written.peers.unwrap_or_else(|| PEERS.into()),
-            key: written.key,
+            key: written.key.map(Key::try_from).transpose()?,
             sync_port: written.sync_port.unwrap_or(SYNC_PORT),
             ttl: Duration::from_secs(written.ttl.unwrap_or(TTL).into()),
         };
@@ -112,7 +110,7 @@ impl Cluster {
             written::Store::None => Store::None,
             written::Store::Static => Store::Static(of_hosts),
         };
-        Self { name: written.name.unwrap_or_else(|| "default".to_owned()), store }
+        Ok(Self { name: written.name.unwrap_or_else(|| "default".to_owned()), store })
     }
 }
 
@@ -128,10 +126,10 @@ impl TryFrom<String> for Key {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         if !(1..=LONGEST_KEY).contains(&text.len()) {
-            return Err(format!("key has {} bytes, not 1 to {LONGEST_KEY}", text.len()));
+            return Err(format!("cluster.key has {} bytes, not 1 to {LONGEST_KEY}", text.len()));
         }
         if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("key has a character that is not a visible one of ASCII".to_owned());
+            return Err("cluster.key has a character that is not a visible one of ASCII".to_owned());
         }
         Ok(Self(text))
     }

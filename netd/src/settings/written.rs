@@ -13,8 +13,6 @@ use netd_model::{
 };
 use serde::{Deserialize, de};
 
-use super::cluster::Key;
-
 /// The longest name of a cluster: it stands in keys of a store.
 const LONGEST_CLUSTER: usize = 63;
 
@@ -58,7 +56,8 @@ pub(super) struct Cluster {
     pub(super) store: Store,
     #[serde(default, deserialize_with = "directory")]
     pub(super) peers: Option<PathBuf>,
-    pub(super) key: Option<Key>,
+    /// Looked at later: a mistake that is found here is shown with its line, and a key is not to be shown.
+    pub(super) key: Option<String>,
     #[serde(default, deserialize_with = "port")]
     pub(super) sync_port: Option<u16>,
     #[serde(default, deserialize_with = "seconds")]

@@ -105,26 +105,30 @@ impl Keeper {
         self.look().await;
     }
 
-    /// Notes what came of asking a host.
-    pub(super) fn hear(&mut self, report: Report, now: Instant, clock: SystemTime) {
+    /// Notes what came of asking a host; whether that changed anything.
+    pub(super) fn hear(&mut self, report: Report, now: Instant, clock: SystemTime) -> bool {
         // Who was taken out of the file may have answered just before.
-        let Some(contact) = self.contacts.get_mut(&report.host) else { return };
+        let Some(contact) = self.contacts.get_mut(&report.host) else { return false };
         let before = contact.state;
-        contact.hear(report.answer, now, clock);
+        let is_changed = contact.hear(report.answer, now, clock);
         if contact.state != before {
             tracing::info!(peer = %report.host, "peer answers");
         }
+        is_changed
     }
 
-    /// Notes who has been silent for too long.
-    pub(super) fn age(&mut self, now: Instant, clock: SystemTime) {
-        let Some(ttl) = self.ttl() else { return };
+    /// Notes who has been silent for too long; whether anybody has.
+    pub(super) fn age(&mut self, now: Instant, clock: SystemTime) -> bool {
+        let Some(ttl) = self.ttl() else { return false };
+        let mut is_changed = false;
         for (host, contact) in &mut self.contacts {
             if contact.age(ttl, now, clock) {
+                is_changed = true;
                 let error = contact.last_error.as_deref();
                 tracing::warn!(peer = %host, error, "peer is silent, its names are withdrawn");
             }
         }
+        is_changed
     }
 
     /// When the next host falls silent, if it is not heard before.
