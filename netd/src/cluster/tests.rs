@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{view::State, *};
+use crate::settings::cluster::Place;
 
 /// Beyond this a test has failed.
 const LONG: Duration = Duration::from_secs(20);
@@ -357,6 +358,34 @@ async fn a_port_in_use_and_an_address_that_is_not_ours_are_errors_in_the_view_un
     fs::write(lab.peers(), text).unwrap();
     h1.has_error("listen on 192.0.2.1:7790 for other hosts: Cannot assign").await;
     h1.has_error_of_peer("from 192.0.2.1: Cannot assign").await;
+}
+
+#[tokio::test]
+async fn an_interface_without_the_address_of_the_file_is_an_error_in_the_view() {
+    let lab = Lab::new(2);
+    let (sender, events) = mpsc::channel(8);
+    let mut settings = lab.settings(1, "");
+    settings.host.place = Some(Place::Interface("lo".parse().unwrap()));
+    let mut h1 = Host { cluster: Cluster::start(&settings, sender), events };
+    h1.has_error(&format!("host.interface = \"lo\" has not the address {} of the peers file", lab.address(1))).await;
+    settings.host.place = None;
+    h1.cluster.reload(&settings);
+    h1.until(|host| host.cluster.view().errors.is_empty()).await;
+}
+
+#[test]
+fn what_is_wrong_is_found_without_a_daemon() {
+    let lab = Lab::new(2);
+    assert_eq!(faults(&lab.settings(1, "")), Vec::<String>::new());
+    lab.write_peers([2, 2].into_iter());
+    let found = faults(&lab.settings(1, ""));
+    let expected = [
+        "line 5: peer h2: name \"h2\" is taken by an earlier peer",
+        "the peers file has no peer h1, which is this host",
+    ];
+    assert_eq!(found, expected);
+    fs::remove_file(lab.peers()).unwrap();
+    assert!(faults(&lab.settings(1, "")).concat().starts_with("peers file /"));
 }
 
 #[tokio::test]
