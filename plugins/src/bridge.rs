@@ -29,21 +29,34 @@ use desired::{Assigned, Attach, Facts, Wanted};
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "bridge", oldest: Version::V0_1_0 },
     config: |request| request.target().map_or(Ok(()), |target| Config::of(request, target).map(drop)),
-    add,
-    check,
+    add: |request, target| attach(&Variant::BRIDGE, request, target),
+    check: |request, target| compare(&Variant::BRIDGE, request, target),
     del,
     gc,
     status,
 };
 
-fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
+/// In whose name containers are put on a bridge.
+pub(crate) struct Variant {
+    /// The plugin's type, which names its section.
+    pub(crate) plugin: &'static str,
+    /// Interfaces by which the network goes on, on other hosts: nothing is masqueraded there.
+    pub(crate) elsewhere: Vec<LinkName>,
+}
+
+impl Variant {
+    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new() };
+}
+
+/// ADD.
+pub(crate) fn attach(variant: &Variant, request: &Request, target: &Target) -> Result<CniResult, Error> {
     let config = Config::of(request, target)?;
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
     host.refuse_live(&target.id)?;
     let facts = facts(&mut host, &config)?;
     let assignment = ipam::add(request, target, &mut host)?;
-    let made = attach(request, target, &mut host, &config, &facts, &assignment);
+    let made = make(variant, request, target, &mut host, &config, &facts, &assignment);
     if made.is_err() {
         // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
         let _ = ipam::del(request, target, &mut host);
@@ -52,7 +65,8 @@ fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
 }
 
 /// Makes the attachment; after a failure nothing of it is left but the addresses that IPAM gave.
-fn attach(
+fn make(
+    variant: &Variant,
     request: &Request,
     target: &Target,
     host: &mut Host,
@@ -66,14 +80,21 @@ fn attach(
     let assigned = addresses::assigned(config, ipam);
     let routes = addresses::routes(config, ipam, &assigned);
     let in_container = addresses::in_container(&target.id.ifname, &routes, &assigned);
-    let attach = Attach { id: &target.id, config, facts, addresses: &assigned, routes: &in_container };
+    let attach = Attach {
+        id: &target.id,
+        config,
+        facts,
+        addresses: &assigned,
+        routes: &in_container,
+        elsewhere: &variant.elsewhere,
+    };
     let mut wanted = attach.wanted();
     wanted.section.leases.clone_from(&assignment.leases);
     let mut absent: State = attach.unwanted().into_iter().collect();
     absent.extend(conflicts(host, config, &wanted, &assigned)?);
     let mut before = before_forwarding(host, &assigned)?;
     before.extend(attach.bridge_without_ipv6());
-    host.make(&Intent { target, plugin: PLUGIN.about.name, section: wanted.section.clone(), before, absent })?;
+    host.make(&Intent { target, plugin: variant.plugin, section: wanted.section.clone(), before, absent })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
     }
@@ -156,11 +177,12 @@ fn result(
     }
 }
 
-fn check(request: &Request, target: &Target) -> Result<(), Error> {
+/// CHECK.
+pub(crate) fn compare(variant: &Variant, request: &Request, target: &Target) -> Result<(), Error> {
     Config::of(request, target)?;
     let mut host = Host::open(request, target)?;
     ipam::check(request, target, &mut host)?;
-    host.compare(target, PLUGIN.about.name, request.prev_result.as_ref())
+    host.compare(target, variant.plugin, request.prev_result.as_ref())
 }
 
 fn del(request: &Request, target: &Target) -> Result<(), Error> {

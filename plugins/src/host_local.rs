@@ -94,10 +94,16 @@ fn check(request: &Request, target: &Target, store: &Store) -> Result<(), Error>
 
 /// Frees the attachment's leases, whatever ranges the configuration has by now.
 fn del(request: &Request, target: &Target, store: &Store) -> Result<(), Error> {
+    free(request, target, store)?;
+    Config::of(request).map(drop)
+}
+
+/// Frees the attachment's leases in the network's folder, which is all that this needs to know.
+pub(crate) fn free(request: &Request, target: &Target, store: &Store) -> Result<(), Error> {
     if let Some(pool) = Pool::open(store, &config::folder_of(request)?)? {
         pool.lock(Instant::now() + PATIENCE)?.release(&owner(&target.id))?;
     }
-    Config::of(request).map(drop)
+    Ok(())
 }
 
 /// Frees all leases of the network but those of valid attachments.

@@ -10,9 +10,11 @@ mod host_local;
 pub mod install;
 mod ipam;
 mod loopback;
+mod overlay;
 mod poke;
 pub mod program;
 pub mod verb;
 
 /// Every plugin of the program.
-pub const PLUGINS: &[verb::Plugin] = &[bridge::PLUGIN, dns::PLUGIN, host_local::PLUGIN, loopback::PLUGIN];
+pub const PLUGINS: &[verb::Plugin] =
+    &[bridge::PLUGIN, dns::PLUGIN, host_local::PLUGIN, loopback::PLUGIN, overlay::PLUGIN];

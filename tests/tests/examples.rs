@@ -1,6 +1,7 @@
 //! The examples in the plugins' READMEs, as a runtime would run them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use netd_model::overlay::{HostLease, Overlay, PORT, VERSION, Vni};
 use serde_json::Value;
 use tests::{Lab, workspace};
 
@@ -18,13 +19,32 @@ fn examples() -> Vec<(String, Value)> {
     blocks.filter(|(_, block)| block["name"].is_string()).collect()
 }
 
+/// What netd gives the host in a network, before the overlay plugin can work.
+fn host_lease(network: &str) -> HostLease {
+    let overlay = Overlay {
+        name: network.parse().unwrap(),
+        subnets: vec!["10.40.0.0/16".parse().unwrap()],
+        vni: Vni::of_network("default", network),
+        port: PORT,
+        masquerade: true,
+        domain: None,
+        internal: false,
+    };
+    let subnets = vec!["10.40.1.0/24".parse().unwrap()];
+    HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap() }
+}
+
 #[test]
 fn every_example_attaches_a_container_and_lets_it_go() {
     let examples = examples();
     assert!(!examples.is_empty());
     for (plugin, config) in examples {
         let lab = Lab::new();
-        let container = lab.host("a").container("c1");
+        let host = lab.host("a");
+        if plugin == "overlay" {
+            host.give_lease(&host_lease(config["name"].as_str().unwrap()));
+        }
+        let container = host.container("c1");
         let ifname = if plugin == "loopback" { "lo" } else { "eth0" };
         let attachment = container.attachment(&config, ifname);
         let done = attachment.add().and_then(|_| attachment.check()).and_then(|()| attachment.del());

@@ -59,6 +59,8 @@ pub(super) struct Attach<'a> {
     pub facts: &'a Facts,
     pub addresses: &'a [Assigned],
     pub routes: &'a [Route],
+    /// Interfaces by which the network goes on, on other hosts.
+    pub elsewhere: &'a [LinkName],
 }
 
 impl Attach<'_> {
@@ -266,14 +268,15 @@ impl Attach<'_> {
         if !self.config.masquerade {
             return vec![];
         }
-        let home = Part::Link(vlan_gateway.unwrap_or(&self.config.bridge).clone());
-        let elements = self.addresses.iter().flat_map(|assigned| match assigned.address.ip() {
-            IpAddr::V4(ip) => {
-                [(Set::Masquerade4, vec![Part::Ipv4(ip)]), (Set::Home4, vec![Part::Ipv4(ip), home.clone()])]
-            }
-            IpAddr::V6(ip) => {
-                [(Set::Masquerade6, vec![Part::Ipv6(ip)]), (Set::Home6, vec![Part::Ipv6(ip), home.clone()])]
-            }
+        let bridge = vlan_gateway.unwrap_or(&self.config.bridge);
+        let homes = || [bridge].into_iter().chain(self.elsewhere).cloned().map(Part::Link);
+        let elements = self.addresses.iter().flat_map(|assigned| {
+            let (masquerade, home, part) = match assigned.address.ip() {
+                IpAddr::V4(ip) => (Set::Masquerade4, Set::Home4, Part::Ipv4(ip)),
+                IpAddr::V6(ip) => (Set::Masquerade6, Set::Home6, Part::Ipv6(ip)),
+            };
+            let homes = homes().map(|link| (home, vec![part.clone(), link])).collect::<Vec<_>>();
+            [(masquerade, vec![part])].into_iter().chain(homes)
         });
         elements.map(|(set, parts)| self.element(set, parts)).collect()
     }

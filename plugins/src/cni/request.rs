@@ -164,6 +164,11 @@ impl Request {
         &self.config
     }
 
+    /// The same request with another configuration.
+    pub(crate) fn with_config(&self, config: Value) -> Self {
+        Self { stdin: config.to_string().into_bytes(), config, ..self.clone() }
+    }
+
     fn parse(about: &About, env: Variables, stdin: Vec<u8>, config: Value) -> Result<Self, Error> {
         let common: Common = decode(&config)
             .map_err(|error| Error::new(Kind::Decode, format!("error unmarshall network config: {error}")))?;

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use netd_model::overlay::HostLease;
 use serde_json::{Value, json};
 
 use super::cni::{Call, List};
@@ -129,6 +130,13 @@ impl Host {
     /// The run directory of netd and the plugins, outside the namespaces.
     pub fn run_dir(&self) -> PathBuf {
         self.folder().join("run/netd")
+    }
+
+    /// Gives the host a lease in an overlay network, as netd does.
+    pub fn give_lease(&self, lease: &HostLease) {
+        let folder = self.run_dir().join("overlays");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(format!("{}.json", lease.overlay.name)), json!(lease).to_string()).unwrap();
     }
 
     /// Power off and on: another boot id, no kernel state, no containers; /var/lib stays, /run as `run` says.

@@ -12,5 +12,6 @@ mod host_local_ranges;
 mod host_local_reference;
 mod invariants;
 mod loopback;
+mod overlay;
 mod protocol;
 mod reference;

@@ -1,0 +1,88 @@
+//! `overlay`: what the host's lease makes of an attachment, and what is said where there is none.
+
+use netd_model::overlay::{HostLease, Overlay, PORT, VERSION, Vni};
+use serde_json::{Value, json};
+use tests::Lab;
+
+use super::config::{addresses, with};
+
+fn host_lease(part: &str) -> HostLease {
+    let overlay = Overlay {
+        name: "lab".parse().unwrap(),
+        subnets: vec!["10.40.0.0/16".parse().unwrap()],
+        vni: Vni::of_network("default", "lab"),
+        port: PORT,
+        masquerade: true,
+        domain: None,
+        internal: false,
+    };
+    HostLease { version: VERSION, overlay, subnets: vec![part.parse().unwrap()], mtu: 1450.try_into().unwrap() }
+}
+
+fn overlay() -> Value {
+    json!({"cniVersion": "1.1.0", "name": "lab", "type": "overlay"})
+}
+
+#[test]
+fn a_container_gets_what_the_lease_says_and_leaves_nothing() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let lease = host_lease("10.40.1.0/24");
+    host.give_lease(&lease);
+    let attachment = host.container("c1").attachment(&overlay(), "eth0");
+    let result = attachment.add().unwrap();
+    assert_eq!(addresses(&result), ["10.40.1.2/24"]);
+    assert_eq!(result["interfaces"][2]["mtu"], 1450);
+    assert_eq!(result["routes"], json!([{"dst": "0.0.0.0/0", "gw": "10.40.1.1"}]));
+    let bridge = lease.overlay.bridge().to_string();
+    assert_eq!(host.link(&bridge)["mtu"], 1450);
+    // What goes to other hosts of the network is the container's own, what leaves it is not.
+    let homes = host.run("nft list set inet netd home4").text();
+    for link in [&bridge, lease.overlay.device().as_str()] {
+        assert!(homes.contains(&format!("10.40.1.2 . \"{link}\"")), "{homes}");
+    }
+    attachment.check().unwrap();
+    attachment.del().unwrap();
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+#[test]
+fn without_a_lease_nothing_is_made_and_what_is_missing_is_said() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let before = host.kernel_text();
+    let attachment = host.container("c1").attachment(&overlay(), "eth0");
+    let refusal = attachment.add().unwrap_err();
+    assert_eq!((refusal.code, refusal.msg.as_str()), (11, "this host has no lease in overlay network lab yet"));
+    assert_eq!(host.status(&overlay()).unwrap_err().code, 50);
+    attachment.del().unwrap();
+    assert_eq!(host.changes_since(&before), [""; 0]);
+    host.give_lease(&host_lease("10.40.1.0/24"));
+    host.status(&overlay()).unwrap();
+}
+
+#[test]
+fn a_lease_that_is_gone_keeps_nothing_from_being_freed() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    host.give_lease(&host_lease("10.40.1.0/24"));
+    let attachment = host.container("c1").attachment(&overlay(), "eth0");
+    attachment.add().unwrap();
+    std::fs::remove_dir_all(host.run_dir().join("overlays")).unwrap();
+    attachment.del().unwrap();
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+#[test]
+fn another_subnet_is_for_new_containers() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    host.give_lease(&host_lease("10.40.1.0/24"));
+    let old = host.container("c1").add(&overlay());
+    host.give_lease(&host_lease("10.40.2.0/24"));
+    let new = host.container("c2").add(&with(overlay(), &json!({"mtu": 1400})));
+    assert_eq!([old.address().unwrap(), new.address().unwrap()], ["10.40.1.2", "10.40.2.2"]);
+    old.del().unwrap();
+    new.del().unwrap();
+    assert_eq!(host.leftovers(), [""; 0]);
+}
