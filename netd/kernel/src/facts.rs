@@ -56,10 +56,18 @@ impl Kernel {
     /// The largest packet in bytes that leaves the host for elsewhere: of IPv4 and of IPv6, the smaller. None where the
     /// host has no way out.
     pub fn uplink_mtu(&mut self) -> Result<Option<Mtu>, Error> {
-        let attempt = |_| "ip route get 192.0.2.1".to_owned();
+        self.mtu_to(&ELSEWHERE)
+    }
+
+    /// The largest packet in bytes that goes to all of these addresses, as far as the host's routes and interfaces say.
+    /// None where there is no route to any.
+    pub fn mtu_to(&mut self, addresses: &[IpAddr]) -> Result<Option<Mtu>, Error> {
+        let attempt = |index: usize| {
+            format!("ip route get {}", addresses.get(index).map(ToString::to_string).unwrap_or_default())
+        };
         let mut requests = Requests::new();
-        for address in ELSEWHERE {
-            route::get_to(&mut requests, address);
+        for address in addresses {
+            route::get_to(&mut requests, *address);
         }
         let socket = self.host.socket()?;
         let ways = socket.get(&mut requests, |_, body| route::Way::read(body));
