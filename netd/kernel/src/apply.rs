@@ -34,18 +34,22 @@ impl Kernel {
     /// # Errors
     /// The first failure. Earlier steps are taken, later ones that went to the kernel in the same write may be, too.
     pub fn apply(&mut self, plan: &Plan) -> Result<(), Error> {
-        let mut expiring = Vec::new();
+        let (mut expiring, mut just_now) = (Vec::new(), false);
         for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
+            just_now = false;
             match steps.first().map(Kind::of) {
                 Some(Kind::Program) => steps.iter().try_for_each(load)?,
-                Some(Kind::Elements) if self.expire_elements(steps) => expiring.extend_from_slice(steps),
+                Some(Kind::Elements) if self.expire_elements(steps) => {
+                    expiring.extend_from_slice(steps);
+                    just_now = true;
+                }
                 Some(Kind::Elements) => self.change_elements(steps)?,
                 Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
                 Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
                 None => {}
             }
         }
-        self.settle_elements(&expiring)
+        self.settle_elements(&expiring, just_now)
     }
 }
 

@@ -12,7 +12,10 @@ use std::{
 };
 
 use netd_model::{element::ElementKey, object::Object, plan::Step};
-use rustix::io::Errno;
+use rustix::{
+    io::Errno,
+    time::{ClockId, clock_getres},
+};
 
 use super::{impossible, line};
 use crate::{
@@ -26,11 +29,11 @@ use crate::{
 /// (`net.core.wmem_default`, 208 KiB), where one takes at most 256 bytes.
 const TRANSACTION: usize = 512;
 
-/// Until when an element that expires is gone: some ticks, of at most 10 ms (`CONFIG_HZ=100`).
-const EXPIRY: Duration = Duration::from_millis(50);
+/// The longest tick that a kernel is built with (`CONFIG_HZ=100`).
+const LONGEST_TICK: Duration = Duration::from_millis(10);
 
-/// The pause before another look at it.
-const PAUSE: Duration = Duration::from_micros(500);
+/// Until when an element that expires is gone: some ticks.
+const EXPIRY: Duration = Duration::from_millis(50);
 
 impl Kernel {
     /// Adds and removes elements.
@@ -49,9 +52,14 @@ impl Kernel {
     }
 
     /// Waits until these elements have expired, and deletes what does not. Another's may be in its place by now.
-    pub(super) fn settle_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
+    ///
+    /// What expires is gone at the next tick: where nothing was done since that took one, this waits for it.
+    pub(super) fn settle_elements(&mut self, steps: &[Step], just_now: bool) -> Result<(), Error> {
         let deadline = Instant::now() + EXPIRY;
         let mut left: Vec<&Step> = steps.iter().collect();
+        if just_now {
+            thread::sleep(tick());
+        }
         while !left.is_empty() {
             let mut requests = Requests::new();
             keys(left.iter().copied()).for_each(|key| element::get(&mut requests, key));
@@ -73,7 +81,7 @@ impl Kernel {
             }
             self.transact(stays)?;
             if !left.is_empty() {
-                thread::sleep(PAUSE);
+                thread::sleep(tick());
             }
         }
         Ok(())
@@ -104,6 +112,11 @@ impl Kernel {
         }
         Ok(())
     }
+}
+
+/// The kernel's tick: the resolution of its coarse clocks, as `clock_getres(2)` says it.
+fn tick() -> Duration {
+    clock_getres(ClockId::MonotonicCoarse).try_into().unwrap_or(LONGEST_TICK)
 }
 
 fn keys<'s>(steps: impl IntoIterator<Item = &'s Step>) -> impl Iterator<Item = &'s ElementKey> {
