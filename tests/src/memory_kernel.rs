@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use netd_model::element::Family;
 use netd_model::name::LinkName;
-use netd_model::object::{Address, Key, Link, LinkKind, Object, Port, Route, Side, State, Sysctl, SysctlPath};
+use netd_model::object::{
+    Address, Fdb, Key, Link, LinkKind, Neighbour, Object, Port, Route, Side, State, Sysctl, SysctlPath,
+};
 use netd_model::plan::{Plan, Step};
 
 /// Why the kernel does not do it.
@@ -139,6 +141,9 @@ impl MemoryKernel {
                 let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
                 link.port.as_ref().ok_or(Errno::Invalid)?;
             }
+            Object::Neighbour(Neighbour { link, .. }) | Object::Fdb(Fdb { link, .. }) => {
+                self.host.link(Side::Host, link).ok_or(Errno::NoDevice)?;
+            }
             Object::Address(address) => self.accepts(container, address)?,
             Object::Route(route) => self.leads(container, route)?,
         }
@@ -160,7 +165,7 @@ impl MemoryKernel {
         if link.up != Some(true) {
             return Err(Errno::Down);
         }
-        let Some(gateway) = route.gateway else { return Ok(()) };
+        let Some(gateway) = route.gateway.filter(|_| !route.onlink) else { return Ok(()) };
         let near = |object: &Object| match object {
             Object::Address(address) => address.link == route.link && address.address.contains(gateway),
             Object::Route(other) => {
@@ -175,7 +180,7 @@ impl MemoryKernel {
         if self.side(container, link.side).link(link.side, &link.name).is_some() {
             return Err(Errno::Exists);
         }
-        if !matches!(link.kind, LinkKind::Bridge { .. }) {
+        if !matches!(link.kind, LinkKind::Bridge { .. } | LinkKind::Vxlan { .. }) {
             return Err(Errno::Invalid);
         }
         self.insert_new(container, link)
@@ -291,7 +296,7 @@ impl MemoryKernel {
 
 fn side_of(key: &Key) -> Side {
     match key {
-        Key::Program(_) | Key::Element(_) | Key::Vlan(..) => Side::Host,
+        Key::Program(_) | Key::Element(_) | Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) => Side::Host,
         Key::Sysctl(side, _) | Key::Link(side, _) | Key::Address(side, ..) | Key::Route(side, ..) => *side,
     }
 }

@@ -62,9 +62,12 @@ impl Kind {
                 Object::Program(_) => Self::Program,
                 Object::Element(_) => Self::Elements,
                 Object::Sysctl(sysctl) => Self::Sysctls(sysctl.side),
-                Object::Link(_) | Object::Vlan(_) | Object::Address(_) | Object::Route(_) => {
-                    Self::Changes(object.side())
-                }
+                Object::Link(_)
+                | Object::Vlan(_)
+                | Object::Address(_)
+                | Object::Neighbour(_)
+                | Object::Fdb(_)
+                | Object::Route(_) => Self::Changes(object.side()),
             },
         }
     }

@@ -7,7 +7,7 @@ use netd_model::{
     addr::Mtu,
     element::{Element, Set},
     name::LinkName,
-    object::{Link, Route, Side, SysctlPath},
+    object::{Address, Link, Object, Route, Side, State, SysctlPath},
 };
 use rustix::net::{self, AddressFamily, SocketFlags, SocketType};
 
@@ -18,7 +18,7 @@ use crate::{
         chain::{self, HookedChain},
         element,
     },
-    rtnetlink::{link, route},
+    rtnetlink::{address, link, neighbour::Table, route},
     sysctl,
     wire::Requests,
 };
@@ -51,6 +51,25 @@ impl Kernel {
             routes.extend(space.routes_of(name, found.index, is_ipv6)?);
         }
         Ok(routes)
+    }
+
+    /// All that is on an interface of the host: addresses, neighbours, forwarding entries and routes that are not the
+    /// kernel's own. Nothing where there is no such interface.
+    pub fn on_link(&mut self, name: &LinkName) -> Result<State, Error> {
+        let space = &mut self.host;
+        let Some(found) = space.links([name])?.pop() else { return Ok(State::default()) };
+        let address = |found: address::Found| {
+            let (link, address) = (name.clone(), found.address);
+            Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false })
+        };
+        let mut state: State = space.addresses_of(name, found.index)?.into_iter().map(address).collect();
+        for is_ipv6 in [false, true] {
+            state.extend(space.routes_of(name, found.index, is_ipv6)?.into_iter().map(Object::Route));
+        }
+        for table in [Table::Ipv4, Table::Ipv6, Table::Fdb] {
+            state.extend(space.neighbours_of(name, found.index, table)?);
+        }
+        Ok(state)
     }
 
     /// The largest packet in bytes that leaves the host for elsewhere: of IPv4 and of IPv6, the smaller. None where the

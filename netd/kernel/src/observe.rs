@@ -4,7 +4,10 @@
 //! What the kernel makes by itself (routes of `proto kernel`, addresses that nobody asked for) is not in the answer, or
 //! the law would fail.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnetwork::IpNetwork;
 use netd_model::{
@@ -17,7 +20,11 @@ use crate::{
     error::Error,
     kernel::{Kernel, Space},
     nft::{element, program},
-    rtnetlink::{address, link, namespace, vlan},
+    rtnetlink::{
+        address, link, namespace,
+        neighbour::{self, Table},
+        vlan,
+    },
     sysctl,
     wire::Requests,
 };
@@ -44,11 +51,15 @@ struct Names<'k> {
 
 /// What is asked of an interface besides itself.
 #[derive(Default, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each question")]
 struct Details {
     addresses: bool,
     routes4: bool,
     routes6: bool,
     vlans: bool,
+    neighbours4: bool,
+    neighbours6: bool,
+    fdb: bool,
 }
 
 impl Kernel {
@@ -222,6 +233,10 @@ impl Space {
                 state.extend(routes.into_iter().map(Object::Route));
             }
         }
+        let tables = [(asked.neighbours4, Table::Ipv4), (asked.neighbours6, Table::Ipv6), (asked.fdb, Table::Fdb)];
+        for (_, table) in tables.into_iter().filter(|(asked, _)| *asked) {
+            state.extend(self.neighbours_of(name, found.index, table)?);
+        }
         if asked.vlans {
             let ranges = self.vlans_of(name, found.index)?;
             state.extend((1..=4094).filter_map(|vid| {
@@ -239,6 +254,20 @@ impl Space {
         address::get_of(&mut requests, index);
         let found = self.socket()?.dump(&mut requests, address::Found::read);
         found.map_err(|fault| Error::at(fault, |_| format!("ip address show dev {name}")))
+    }
+
+    /// The neighbours of one family, or the forwarding entries, of an interface.
+    pub(crate) fn neighbours_of(&mut self, name: &LinkName, index: u32, table: Table) -> Result<Vec<Object>, Error> {
+        let mut requests = Requests::new();
+        neighbour::get_of(&mut requests, table, index);
+        let found = self.socket()?.dump(&mut requests, neighbour::Found::read);
+        let found = found.map_err(|fault| Error::at(fault, |_| format!("ip neighbour show dev {name}")))?.into_iter();
+        Ok(match table {
+            Table::Fdb => found.filter_map(|found| found.fdb(name)).map(Object::Fdb).collect(),
+            Table::Ipv4 | Table::Ipv6 => {
+                found.filter_map(|found| found.neighbour(name)).map(Object::Neighbour).collect()
+            }
+        })
     }
 
     fn vlans_of(&mut self, name: &LinkName, index: u32) -> Result<Vec<vlan::Range>, Error> {
@@ -282,6 +311,9 @@ impl<'k> Asked<'k> {
                 }
                 Key::Vlan(port, _) => asked.details(Side::Host, port).vlans = true,
                 Key::Address(side, name, _) => asked.details(*side, name).addresses = true,
+                Key::Neighbour(name, IpAddr::V4(_)) => asked.details(Side::Host, name).neighbours4 = true,
+                Key::Neighbour(name, IpAddr::V6(_)) => asked.details(Side::Host, name).neighbours6 = true,
+                Key::Fdb(name, ..) => asked.details(Side::Host, name).fdb = true,
                 Key::Route(side, name, IpNetwork::V4(_), ..) => asked.details(*side, name).routes4 = true,
                 Key::Route(side, name, IpNetwork::V6(_), ..) => asked.details(*side, name).routes6 = true,
             }

@@ -34,6 +34,10 @@ const NLM_F_ACK: u16 = 0x4;
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
 /// Refuse if it is there.
 pub(crate) const NLM_F_EXCL: u16 = 0x200;
+/// Put it in place of what is there.
+pub(crate) const NLM_F_REPLACE: u16 = 0x100;
+/// Put it beside what is there.
+pub(crate) const NLM_F_APPEND: u16 = 0x800;
 /// All things of a kind (`NLM_F_ROOT | NLM_F_MATCH`).
 pub(crate) const NLM_F_DUMP: u16 = 0x300;
 

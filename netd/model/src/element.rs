@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{addr::Mac, name::LinkName};
+use crate::{addr::Mac, name::LinkName, overlay::Vni};
 
 /// The family of a table: `inet netd` sees what is routed, `bridge netd` what is bridged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +43,12 @@ pub enum Set {
     Source4,
     /// The same for IPv6.
     Source6,
+    /// UDP port and VXLAN network of ours.
+    Vni,
+    /// Host, UDP port and VXLAN network: who may send there.
+    Peer4,
+    /// The same for IPv6.
+    Peer6,
 }
 
 /// One part of an element's key, as the set's type has it.
@@ -57,6 +63,10 @@ pub enum Part {
     Ipv4(Ipv4Addr),
     /// `ipv6_addr`.
     Ipv6(Ipv6Addr),
+    /// `inet_service`.
+    Port(u16),
+    /// 24 bits of a packet.
+    Vni(Vni),
 }
 
 /// Which element of which set.
@@ -98,7 +108,7 @@ impl Family {
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -108,14 +118,22 @@ impl Set {
         Self::GuardedIp,
         Self::Source4,
         Self::Source6,
+        Self::Vni,
+        Self::Peer4,
+        Self::Peer6,
     ];
 
     /// The family of the table that the set is in.
     pub fn family(self) -> Family {
         match self {
-            Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6 => Family::Inet,
             Self::Guarded | Self::Mac | Self::GuardedIp | Self::Source4 | Self::Source6 => Family::Bridge,
+            _ => Family::Inet,
         }
+    }
+
+    /// Whether its elements change addresses of packets, and hold none back.
+    pub fn is_translation(self) -> bool {
+        matches!(self, Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6)
     }
 
     /// The name in the kernel.
@@ -130,6 +148,9 @@ impl Set {
             Self::GuardedIp => "guarded-ip",
             Self::Source4 => "source4",
             Self::Source6 => "source6",
+            Self::Vni => "vni",
+            Self::Peer4 => "peer4",
+            Self::Peer6 => "peer6",
         }
     }
 }
@@ -141,6 +162,8 @@ impl fmt::Display for Part {
             Self::Mac(mac) => mac.fmt(f),
             Self::Ipv4(address) => address.fmt(f),
             Self::Ipv6(address) => address.fmt(f),
+            Self::Port(port) => port.fmt(f),
+            Self::Vni(vni) => vni.fmt(f),
         }
     }
 }

@@ -4,19 +4,22 @@
 //! `None` means "whatever it is"; in what is, it means "the kernel did not say".
 
 mod link;
+mod neighbour;
 mod route;
 mod sysctl;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 pub use link::{GROUP, Link, LinkKind, Port};
+pub use neighbour::{Fdb, Neighbour};
 pub use route::Route;
 pub use sysctl::{InvalidSysctl, Sysctl, SysctlPath};
 
 use crate::{
+    addr::Mac,
     element::{Element, ElementKey, Family},
     name::LinkName,
 };
@@ -46,8 +49,12 @@ pub enum Key {
     Vlan(LinkName, u16),
     /// An address with its prefix on an interface.
     Address(Side, LinkName, IpNetwork),
+    /// A neighbour on an interface of the host.
+    Neighbour(LinkName, IpAddr),
+    /// A forwarding entry of a VXLAN device.
+    Fdb(LinkName, Option<Mac>, IpAddr),
     /// A route: interface, destination, gateway, table, priority.
-    Route(Side, LinkName, IpNetwork, Option<std::net::IpAddr>, u32, u32),
+    Route(Side, LinkName, IpNetwork, Option<IpAddr>, u32, u32),
 }
 
 /// One thing of the kernel with its attributes.
@@ -70,6 +77,10 @@ pub enum Object {
     Vlan(Vlan),
     /// An address on an interface.
     Address(Address),
+    /// A neighbour on an interface of the host.
+    Neighbour(Neighbour),
+    /// A forwarding entry of a VXLAN device.
+    Fdb(Fdb),
     /// A route.
     Route(Route),
 }
@@ -125,6 +136,8 @@ impl Object {
             Self::Link(link) => Key::Link(link.side, link.name.clone()),
             Self::Vlan(vlan) => Key::Vlan(vlan.port.clone(), vlan.vid),
             Self::Address(address) => Key::Address(address.side, address.link.clone(), address.address),
+            Self::Neighbour(neighbour) => Key::Neighbour(neighbour.link.clone(), neighbour.address),
+            Self::Fdb(fdb) => Key::Fdb(fdb.link.clone(), fdb.mac, fdb.destination),
             Self::Route(route) => route.key(),
         }
     }
@@ -132,7 +145,7 @@ impl Object {
     /// The namespace that the thing is in.
     pub fn side(&self) -> Side {
         match self {
-            Self::Program(_) | Self::Element(_) | Self::Vlan(_) => Side::Host,
+            Self::Program(_) | Self::Element(_) | Self::Vlan(_) | Self::Neighbour(_) | Self::Fdb(_) => Side::Host,
             Self::Sysctl(sysctl) => sysctl.side,
             Self::Link(link) => link.side,
             Self::Address(address) => address.side,
@@ -147,6 +160,8 @@ impl Object {
             Self::Sysctl(sysctl) => sysctl.path.link().map(|link| Key::Link(sysctl.side, link)),
             Self::Vlan(vlan) => Some(Key::Link(Side::Host, vlan.port.clone())),
             Self::Address(address) => Some(Key::Link(address.side, address.link.clone())),
+            Self::Neighbour(neighbour) => Some(Key::Link(Side::Host, neighbour.link.clone())),
+            Self::Fdb(fdb) => Some(Key::Link(Side::Host, fdb.link.clone())),
             Self::Route(route) => Some(Key::Link(route.side, route.link.clone())),
         }
     }

@@ -108,6 +108,12 @@ fn creations(present: &State, state: &mut State) -> Vec<Step> {
     links.sort_by_key(|link| order::of_creation(link));
     let mut steps = Vec::new();
     for link in links {
+        let found = state.link(link.side, &link.name).filter(|found| found.is_ours());
+        if let Some(found) = found.filter(|found| link::is_of_another_birth(link, found)).cloned() {
+            let step = Step::Delete(Object::Link(found));
+            effect::take(&step, state);
+            steps.push(step);
+        }
         if let Some(step) = creation(link, present, state) {
             effect::take(&step, state);
             steps.push(step);
@@ -148,7 +154,9 @@ fn creation(link: &Link, present: &State, state: &State) -> Option<Step> {
 fn replacement(wanted: &Object, found: &Object) -> Vec<Step> {
     match (wanted, found) {
         (Object::Program(wanted), Object::Program(found)) if found.version >= wanted.version => vec![],
-        (Object::Program(_) | Object::Sysctl(_), found) if wanted != found => vec![Step::Add(wanted.clone())],
+        (Object::Program(_) | Object::Sysctl(_) | Object::Neighbour(_), found) if wanted != found => {
+            vec![Step::Add(wanted.clone())]
+        }
         (Object::Element(_) | Object::Vlan(_), found) if wanted != found => {
             vec![Step::Delete(found.clone()), Step::Add(wanted.clone())]
         }

@@ -40,6 +40,7 @@ pub(super) fn in_container(ifname: &LinkName, routes: &[result::Route], assigned
         assigned.iter().find(same_family).and_then(|ip| ip.gateway)
     };
     let of = |route: &result::Route| Route {
+        onlink: false,
         side: Side::Container,
         link: ifname.clone(),
         destination: route.dst,

@@ -140,6 +140,7 @@ fn own(container: u8, shape: &Shape) -> State {
 fn default_route(link: &LinkName, gateway: IpAddr) -> Object {
     let any = if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
     Object::Route(Route {
+        onlink: false,
         side: Side::Container,
         link: link.clone(),
         destination: any.parse().unwrap(),

@@ -40,6 +40,7 @@ fn address(side: Side, link: &str, text: &str) -> Object {
 
 fn route(destination: &str, gateway: Option<&str>) -> Step {
     Step::Add(Object::Route(Route {
+        onlink: false,
         side: Side::Container,
         link: name("eth0"),
         destination: destination.parse().unwrap(),
@@ -111,7 +112,7 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
         }
         Key::Program(_) => host.run_script("nft list table inet netd 2>/dev/null").success(),
         Key::Sysctl(side, path) => node(side).sysctl(path.as_str()).is_some_and(|value| value != "0"),
-        Key::Vlan(..) => panic!("not tried here"),
+        Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) => panic!("not tried here"),
     }
 }
 

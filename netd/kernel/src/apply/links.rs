@@ -11,7 +11,7 @@ use super::{impossible, line};
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
-    rtnetlink::{address, link, route, vlan},
+    rtnetlink::{address, link, neighbour, route, vlan},
     wire::{Fault, Requests},
 };
 
@@ -105,9 +105,13 @@ impl Space {
         let requests = &mut pending.requests;
         match step {
             Step::Add(Object::Address(wanted)) => address::add(requests, wanted, index),
+            Step::Add(Object::Neighbour(wanted)) => neighbour::add(requests, wanted, index),
+            Step::Add(Object::Fdb(wanted)) => neighbour::add_fdb(requests, wanted, index),
             Step::Add(Object::Route(wanted)) => route::add(requests, wanted, index),
             Step::Add(Object::Vlan(wanted)) => vlan::add(requests, wanted, index),
             Step::Delete(Object::Address(unwanted)) => address::delete(requests, unwanted, index),
+            Step::Delete(Object::Neighbour(unwanted)) => neighbour::delete(requests, unwanted, index),
+            Step::Delete(Object::Fdb(unwanted)) => neighbour::delete_fdb(requests, unwanted, index),
             Step::Delete(Object::Route(unwanted)) => route::delete(requests, unwanted, index),
             Step::Delete(Object::Vlan(unwanted)) => vlan::delete(requests, unwanted, index),
             _ => {}
@@ -172,6 +176,7 @@ fn option_of(step: &Step) -> Option<&'static str> {
         Step::Add(Object::Link(link)) | Step::Set(link) => match link.kind {
             LinkKind::Bridge { vlan_filtering: Some(true) } => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
             LinkKind::Bridge { .. } => Some("CONFIG_BRIDGE"),
+            LinkKind::Vxlan { .. } => Some("CONFIG_VXLAN"),
             _ => None,
         },
         _ => None,

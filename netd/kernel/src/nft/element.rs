@@ -3,6 +3,7 @@
 use netd_model::{
     addr::Mac,
     element::{Element, ElementKey, Part, Set},
+    overlay::Vni,
 };
 use rustix::io::Errno;
 
@@ -121,6 +122,8 @@ fn bytes(key: &ElementKey) -> Vec<u8> {
             Part::Mac(mac) => bytes.extend(mac.octets()),
             Part::Ipv4(address) => bytes.extend(address.octets()),
             Part::Ipv6(address) => bytes.extend(address.octets()),
+            Part::Port(port) => bytes.extend(port.to_be_bytes()),
+            Part::Vni(vni) => bytes.extend(u32::from(*vni).to_be_bytes().into_iter().skip(1)),
         }
         bytes.resize(bytes.len().next_multiple_of(4), 0);
     }
@@ -133,12 +136,20 @@ fn parts(set: Set, key: &[u8]) -> Option<Vec<Part>> {
     let ipv6 = |bytes: &[u8]| array::<16>(bytes).map(|bytes| Part::Ipv6(bytes.into()));
     let mac = |bytes: &[u8]| array(bytes).and_then(|bytes| Mac::try_from(bytes).ok()).map(Part::Mac);
     let link = |bytes: &[u8]| text(bytes.get(..NAME)?)?.parse().ok().map(Part::Link);
+    let port = |bytes: &[u8]| array(bytes).map(|bytes| Part::Port(u16::from_be_bytes(bytes)));
+    let vni = |bytes: &[u8]| {
+        let [a, b, c] = array(bytes)?;
+        Vni::try_from(u32::from_be_bytes([0, a, b, c])).ok().map(Part::Vni)
+    };
     let after = |bytes: usize| key.get(bytes..).unwrap_or_default();
     match set {
         Set::Masquerade4 => [ipv4(key)].into_iter().collect(),
         Set::Masquerade6 => [ipv6(key)].into_iter().collect(),
         Set::Home4 => [ipv4(key), link(after(4))].into_iter().collect(),
         Set::Home6 => [ipv6(key), link(after(16))].into_iter().collect(),
+        Set::Vni => [port(key), vni(after(4))].into_iter().collect(),
+        Set::Peer4 => [ipv4(key), port(after(4)), vni(after(8))].into_iter().collect(),
+        Set::Peer6 => [ipv6(key), port(after(16)), vni(after(20))].into_iter().collect(),
         Set::Guarded | Set::GuardedIp => [link(key)].into_iter().collect(),
         Set::Mac => [link(key), mac(after(16))].into_iter().collect(),
         Set::Source4 => [link(key), mac(after(16)), ipv4(after(24))].into_iter().collect(),

@@ -6,11 +6,12 @@ use netd_model::{
     addr::{Mac, Mtu},
     name::LinkName,
     object::{Link, LinkKind, Port, Side},
+    overlay::Vni,
 };
 
 pub(crate) use request::{add, add_pair, delete, get, get_all, get_by_index, set};
 
-use super::AF_INET6;
+use super::{AF_INET6, address_of};
 use crate::wire::{Attributes, array, text, u8_of, u32_of};
 
 const RTM_NEWLINK: u16 = 16;
@@ -47,6 +48,12 @@ const IFLA_BR_VLAN_FILTERING: u16 = 7;
 const IFLA_BRPORT_MODE: u16 = 4;
 const IFLA_BRPORT_ISOLATED: u16 = 33;
 const VETH_INFO_PEER: u16 = 1;
+
+const IFLA_VXLAN_ID: u16 = 1;
+const IFLA_VXLAN_LOCAL: u16 = 4;
+const IFLA_VXLAN_LEARNING: u16 = 7;
+const IFLA_VXLAN_PORT: u16 = 15;
+const IFLA_VXLAN_LOCAL6: u16 = 17;
 
 const IFLA_INET6_ADDR_GEN_MODE: u16 = 8;
 /// No link-local address by itself (`IN6_ADDR_GEN_MODE_NONE`).
@@ -145,6 +152,14 @@ impl Found {
                 // A kernel that cannot filter says nothing, and does not.
                 let filtering = flag(&data, IFLA_BR_VLAN_FILTERING) == Some(true);
                 LinkKind::Bridge { vlan_filtering: Some(filtering) }
+            }
+            Some("vxlan") => {
+                let local = [IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6].into_iter().find_map(|kind| data.find(kind));
+                LinkKind::Vxlan {
+                    vni: data.find(IFLA_VXLAN_ID).and_then(u32_of).and_then(|number| Vni::try_from(number).ok()),
+                    local: local.and_then(address_of),
+                    port: data.find(IFLA_VXLAN_PORT).and_then(array).map(u16::from_be_bytes),
+                }
             }
             Some("veth") => LinkKind::Veth { peer: None },
             other => LinkKind::Other(other.unwrap_or_default().to_owned()),

@@ -37,6 +37,9 @@ const RTPROT_BOOT: u8 = 3;
 
 const RTN_UNICAST: u8 = 1;
 
+/// The next router is on the link, whatever its address.
+const RTNH_F_ONLINK: u32 = 4;
+
 const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_LINK: u8 = 253;
 /// In a removal: whatever its scope.
@@ -53,7 +56,7 @@ pub(crate) struct Way {
 
 /// Reads the body of an answer to a dump: a route of the interface `link`, not made by the kernel itself.
 pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
-    let [inet, length, _, _, table, protocol, scope, kind, ..] = array::<HEADER>(body)?;
+    let [inet, length, _, _, table, protocol, scope, kind, f0, f1, f2, f3] = array::<HEADER>(body)?;
     if protocol == RTPROT_KERNEL || kind != RTN_UNICAST {
         return None;
     }
@@ -69,6 +72,7 @@ pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
         link: link.clone(),
         destination: IpNetwork::new(destination, length).ok()?,
         gateway: attributes.find(RTA_GATEWAY).and_then(address_of).or_else(via),
+        onlink: u32::from_ne_bytes([f0, f1, f2, f3]) & RTNH_F_ONLINK != 0,
         table: Some(number(RTA_TABLE).unwrap_or(u32::from(table))),
         priority: Some(number(RTA_PRIORITY).unwrap_or(0)),
         scope: Some(scope),
@@ -91,7 +95,7 @@ impl Way {
 /// The routes of one family that leave by one interface.
 pub(crate) fn get_of(requests: &mut Requests, is_ipv6: bool, index: u32) {
     requests.push(RTM_GETROUTE, NLM_F_DUMP, |body| {
-        header(body, if is_ipv6 { AF_INET6 } else { AF_INET }, 0, 0, 0, 0);
+        header(body, if is_ipv6 { AF_INET6 } else { AF_INET }, 0, 0, 0, 0, 0);
         body.u32(RTA_OIF, index);
     });
 }
@@ -101,7 +105,7 @@ pub(crate) fn get_to(requests: &mut Requests, address: IpAddr) {
     let none = &[Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::INVAL, Errno::ACCESS, Errno::AFNOSUPPORT];
     requests.push_forgiving(RTM_GETROUTE, 0, none, |body| {
         let length = if address.is_ipv4() { 32 } else { 128 };
-        header(body, family(address), length, 0, 0, 0);
+        header(body, family(address), length, 0, 0, 0, 0);
         body.bytes(RTA_DST, &octets(address));
     });
 }
@@ -134,7 +138,8 @@ pub(crate) fn delete(requests: &mut Requests, unwanted: &Route, index: u32) {
 
 fn named(body: &mut Body<'_>, route: &Route, index: u32, protocol: u8, scope: u8, kind: u8) {
     let destination = route.destination;
-    header(body, family(destination.ip()), destination.prefix(), protocol, scope, kind);
+    let flags = if route.onlink { RTNH_F_ONLINK } else { 0 };
+    header(body, family(destination.ip()), destination.prefix(), protocol, scope, kind, flags);
     body.bytes(RTA_DST, &octets(destination.ip()))
         .u32(RTA_OIF, index)
         .u32(RTA_TABLE, route.table())
@@ -152,6 +157,7 @@ fn named(body: &mut Body<'_>, route: &Route, index: u32, protocol: u8, scope: u8
     }
 }
 
-fn header(body: &mut Body<'_>, family: u8, length: u8, protocol: u8, scope: u8, kind: u8) {
-    body.fixed(&[family, length, 0, 0, 0, protocol, scope, kind, 0, 0, 0, 0]);
+fn header(body: &mut Body<'_>, family: u8, length: u8, protocol: u8, scope: u8, kind: u8, flags: u32) {
+    let [f0, f1, f2, f3] = flags.to_ne_bytes();
+    body.fixed(&[family, length, 0, 0, 0, protocol, scope, kind, f0, f1, f2, f3]);
 }

@@ -22,6 +22,7 @@ fn address(text: &str) -> Object {
 
 fn route(destination: &str) -> Route {
     Route {
+        onlink: false,
         side: Side::Container,
         link: link(),
         destination: destination.parse().unwrap(),

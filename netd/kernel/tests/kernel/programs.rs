@@ -36,9 +36,9 @@ fn an_older_or_flushed_program_is_replaced() {
     let mut lab = Lab::new();
     let wanted = present([Family::Inet, Family::Bridge].map(program));
     sh("nft 'add table inet netd; add chain inet netd postrouting { comment \"netd 0\"; }; \
-        add rule inet netd postrouting counter'");
+        add rule inet netd postrouting ip ttl 7 accept'");
     assert_eq!(lab.make(&wanted).lines().count(), 2);
-    assert!(!sh("nft list ruleset").contains("counter"));
+    assert!(!sh("nft list ruleset").contains("ttl"));
     sh("nft flush table bridge netd");
     assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 1\n");
     sh("nft flush ruleset");
@@ -68,7 +68,7 @@ fn chains_of_others_that_drop_are_found() {
     let seen: Vec<_> =
         of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
     assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
-    assert_eq!(chains.len(), 4);
+    assert_eq!(chains.len(), 5);
 }
 
 /// Run alone, in a mount namespace that has no `nft`.

@@ -65,6 +65,7 @@ pub(crate) fn container(number: u8) -> Vec<Object> {
     };
     let route = |destination: &str, gateway: &str| {
         Object::Route(Route {
+            onlink: false,
             side: Side::Container,
             link: container.name.clone(),
             destination: destination.parse().unwrap(),

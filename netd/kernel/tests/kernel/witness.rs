@@ -212,7 +212,7 @@ fn route(side: Side, link: &LinkName, message: &RouteMessage) -> Route {
     let network = |address| IpNetwork::new(address, header.destination_prefix_length).unwrap();
     let (destination, scope, table) = (network(any), Some(u8::from(header.scope)), Some(header.table.into()));
     let (gateway, priority, mtu, advmss) = (None, Some(0), None, None);
-    let mut route = Route { side, link, destination, gateway, table, priority, scope, mtu, advmss };
+    let mut route = Route { onlink: false, side, link, destination, gateway, table, priority, scope, mtu, advmss };
     for attribute in &message.attributes {
         match attribute {
             RouteAttribute::Destination(address) => route.destination = network(ip(address)),

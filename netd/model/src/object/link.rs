@@ -1,11 +1,14 @@
 //! Interfaces: bridges, pairs, and what is found.
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Side;
 use crate::{
     addr::{Mac, Mtu},
     name::LinkName,
+    overlay::Vni,
 };
 
 /// The group of every interface that we made (`ip link show group 1852142692`): "netd" in ASCII.
@@ -65,6 +68,18 @@ pub enum LinkKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<(Side, LinkName)>,
     },
+    /// A VXLAN device (RFC 7348), which learns nothing. What it has from its birth, it keeps.
+    Vxlan {
+        /// The network identifier.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        vni: Option<Vni>,
+        /// The address that packets come from and go to (VTEP).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        local: Option<IpAddr>,
+        /// The UDP port that packets go to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<u16>,
+    },
     /// `lo`.
     Loopback,
     /// Anything else, by the kernel's word for it; nothing where it has none (a physical interface).
@@ -115,6 +130,7 @@ impl LinkKind {
         match self {
             Self::Bridge { .. } => "bridge",
             Self::Veth { .. } => "veth",
+            Self::Vxlan { .. } => "vxlan",
             Self::Loopback => "loopback",
             Self::Other(word) => word,
         }

@@ -27,6 +27,9 @@ pub struct Route {
     /// The next router; none where the destination is on the link.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway: Option<IpAddr>,
+    /// Whether the next router is on the link although no address of the interface says so: `onlink`. Not compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub onlink: bool,
     /// The routing table; 254 (main) where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table: Option<u32>,

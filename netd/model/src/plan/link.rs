@@ -27,6 +27,18 @@ pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
     (change != unchanged).then_some(change)
 }
 
+/// Whether `found` was born with something that `wanted` says otherwise: it goes, and another comes.
+pub(super) fn is_of_another_birth(wanted: &Link, found: &Link) -> bool {
+    let (LinkKind::Vxlan { vni, local, port }, LinkKind::Vxlan { vni: v, local: l, port: p }) =
+        (&wanted.kind, &found.kind)
+    else {
+        return false;
+    };
+    differs(vni.as_ref(), v.as_ref()).is_some()
+        || differs(local.as_ref(), l.as_ref()).is_some()
+        || differs(port.as_ref(), p.as_ref()).is_some()
+}
+
 fn differs<T: PartialEq + Clone>(wanted: Option<&T>, found: Option<&T>) -> Option<T> {
     wanted.filter(|wanted| found != Some(wanted)).cloned()
 }
@@ -36,6 +48,7 @@ fn nothing(kind: &LinkKind) -> LinkKind {
     match kind {
         LinkKind::Bridge { .. } => LinkKind::Bridge { vlan_filtering: None },
         LinkKind::Veth { .. } => LinkKind::Veth { peer: None },
+        LinkKind::Vxlan { .. } => LinkKind::Vxlan { vni: None, local: None, port: None },
         other => other.clone(),
     }
 }

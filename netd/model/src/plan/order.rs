@@ -1,9 +1,6 @@
 //! The order of steps: what others need comes first, what lets packets pass comes last.
 
-use crate::{
-    element::Family,
-    object::{Link, LinkKind, Object, Side},
-};
+use crate::object::{Link, LinkKind, Object, Side};
 
 use super::Step;
 
@@ -23,7 +20,7 @@ pub(super) fn addition(steps: &mut [Step]) {
 pub(super) fn removal(steps: &mut [Step]) {
     steps.sort_by_key(|step| match step {
         // While the kernel takes the interface down, they expire: see `netd_kernel`'s `apply`.
-        Step::Delete(Object::Element(element)) if element.key.set.family() == Family::Inet => (0, Side::Host),
+        Step::Delete(Object::Element(element)) if element.key.set.is_translation() => (0, Side::Host),
         Step::Delete(Object::Link(link)) => (1, link.side),
         Step::Delete(object) => (10 - of_object(object), object.side()),
         _ => (10, Side::Host),
@@ -47,6 +44,8 @@ fn of_object(object: &Object) -> u8 {
         Object::Link(_) => 3,
         Object::Sysctl(_) | Object::Vlan(_) => 4,
         Object::Address(_) => 5,
+        // The kernel takes them only where the interface is up, or loses them when it comes up.
+        Object::Neighbour(_) | Object::Fdb(_) => 7,
         Object::Route(_) => 8,
     }
 }

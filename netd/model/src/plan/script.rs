@@ -3,7 +3,12 @@
 use std::fmt;
 
 use super::{Plan, Step};
-use crate::object::{Address, Link, LinkKind, Object, Port, Route, Side, Vlan};
+use std::net::IpAddr;
+
+use crate::{
+    object::{Address, Fdb, Link, LinkKind, Neighbour, Object, Port, Route, Side, Vlan},
+    overlay::Vni,
+};
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -52,6 +57,7 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
                 LinkKind::Bridge { vlan_filtering: Some(filtering) } => {
                     write!(f, " vlan_filtering {}", u8::from(filtering))
                 }
+                LinkKind::Vxlan { vni, local, port } => f.write_str(&vxlan_text(vni, local, port)),
                 _ => Ok(()),
             }
         }
@@ -60,6 +66,11 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
             let nodad = if address.is_ipv6() && !detect_duplicates && verb == "add" { " nodad" } else { "" };
             write!(f, "ip address {verb} {address} dev {link}{nodad}")
         }
+        Object::Neighbour(Neighbour { link, address, mac }) if verb == "add" => {
+            write!(f, "ip neighbour replace {address} lladdr {mac} dev {link} nud permanent")
+        }
+        Object::Neighbour(Neighbour { link, address, .. }) => write!(f, "ip neighbour delete {address} dev {link}"),
+        Object::Fdb(fdb) => f.write_str(&fdb_text(fdb, verb)),
         Object::Route(route) => write!(f, "ip route {verb} {}", route_text(route)),
     }
 }
@@ -96,6 +107,25 @@ fn attributes(link: &Link) -> String {
     text
 }
 
+fn vxlan_text(vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>) -> String {
+    let words = [
+        vni.map(|vni| format!(" id {vni}")),
+        local.map(|local| format!(" local {local}")),
+        port.map(|port| format!(" dstport {port}")),
+    ];
+    words.into_iter().flatten().chain([" nolearning".to_owned()]).collect()
+}
+
+fn fdb_text(fdb: &Fdb, verb: &str) -> String {
+    let mac = fdb.mac.map_or_else(|| "00:00:00:00:00:00".to_owned(), |mac| mac.to_string());
+    let verb = match (verb, fdb.mac) {
+        ("add", Some(_)) => "replace",
+        ("add", None) => "append",
+        _ => "delete",
+    };
+    format!("bridge fdb {verb} {mac} dev {} dst {} self permanent", fdb.link, fdb.destination)
+}
+
 fn vlan_text(vlan: &Vlan) -> String {
     let pvid = if vlan.pvid { " pvid" } else { "" };
     let untagged = if vlan.untagged { " untagged" } else { "" };
@@ -114,6 +144,14 @@ fn route_text(route: &Route) -> String {
     };
     say("via", route.gateway.map(|gateway| gateway.to_string()));
     say("dev", Some(route.link.to_string()));
+    if route.onlink {
+        text.push_str(" onlink");
+    }
+    let mut say = |word: &str, value: Option<String>| {
+        if let Some(value) = value {
+            text.extend([" ", word, " ", &value]);
+        }
+    };
     say("table", route.table.map(|table| table.to_string()));
     say("metric", route.priority.map(|priority| priority.to_string()));
     say("scope", route.scope.map(|scope| scope.to_string()));

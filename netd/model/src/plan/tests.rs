@@ -47,6 +47,7 @@ fn address(side: Side, link: &str, address: &str) -> Object {
 
 fn default_route() -> Route {
     Route {
+        onlink: false,
         side: Side::Container,
         link: name("eth0"),
         destination: "0.0.0.0/0".parse().unwrap(),

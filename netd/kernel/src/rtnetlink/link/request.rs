@@ -1,10 +1,11 @@
 //! Interfaces, as requests.
 
-use std::os::fd::RawFd;
+use std::{net::IpAddr, os::fd::RawFd};
 
 use netd_model::{
     name::LinkName,
     object::{Link, LinkKind, Port},
+    overlay::Vni,
 };
 use rustix::io::Errno;
 
@@ -12,7 +13,8 @@ use super::{
     AF_INET6, EUI64, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED,
     IFLA_BRPORT_MODE, IFLA_EXT_MASK, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA,
     IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD,
-    NONE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK, VETH_INFO_PEER,
+    IFLA_VXLAN_ID, IFLA_VXLAN_LEARNING, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_PORT, NONE, RTM_DELLINK,
+    RTM_GETLINK, RTM_NEWLINK, VETH_INFO_PEER,
 };
 use crate::wire::{Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests};
 
@@ -55,8 +57,10 @@ pub(crate) fn add(requests: &mut Requests, link: &Link, master: Option<u32>) {
         body.nest(IFLA_LINKINFO, |body| {
             body.text(IFLA_INFO_KIND, link.kind.word());
             // A new bridge does not filter. To say so would be refused by a kernel that cannot.
-            if let LinkKind::Bridge { vlan_filtering: Some(true) } = link.kind {
-                vlan_filtering(body, true);
+            match link.kind {
+                LinkKind::Bridge { vlan_filtering: Some(true) } => vlan_filtering(body, true),
+                LinkKind::Vxlan { vni, local, port } => vxlan(body, vni, local, port),
+                _ => {}
             }
         });
     });
@@ -138,6 +142,24 @@ fn attributes(body: &mut Body<'_>, link: &Link) {
     if let Some(group) = link.group {
         body.u32(IFLA_GROUP, group);
     }
+}
+
+/// A VXLAN device that learns nothing, or another's word would be taken for a peer's.
+fn vxlan(body: &mut Body<'_>, vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>) {
+    body.nest(IFLA_INFO_DATA, |body| {
+        if let Some(vni) = vni {
+            body.u32(IFLA_VXLAN_ID, vni.into());
+        }
+        match local {
+            Some(IpAddr::V4(local)) => drop(body.bytes(IFLA_VXLAN_LOCAL, &local.octets())),
+            Some(IpAddr::V6(local)) => drop(body.bytes(IFLA_VXLAN_LOCAL6, &local.octets())),
+            None => {}
+        }
+        if let Some(port) = port {
+            body.bytes(IFLA_VXLAN_PORT, &port.to_be_bytes());
+        }
+        body.u8(IFLA_VXLAN_LEARNING, 0);
+    });
 }
 
 fn vlan_filtering(body: &mut Body<'_>, filtering: bool) {
