@@ -81,6 +81,8 @@ pub(crate) enum Subject {
     Attachments,
     /// Names and the addresses they stand for.
     Names,
+    /// Other hosts in networks that span hosts, as the daemon knew them last.
+    Peers,
     /// What repair would do now, as a script.
     Plan,
 }

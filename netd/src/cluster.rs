@@ -24,7 +24,7 @@ use arc_swap::ArcSwap;
 use netd_model::overlay::NamesOfHost;
 use tokio::sync::{mpsc, watch};
 
-pub(crate) use self::view::View;
+pub(crate) use self::view::{NetworkView, Peer, State, View};
 use self::{static_store::StaticStore, task::Task};
 use crate::{
     event::Event,
@@ -83,13 +83,11 @@ impl Cluster {
     }
 
     /// What is known now.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the loop takes it in the next change"))]
     pub(crate) fn view(&self) -> Arc<View> {
         self.shown.load_full()
     }
 
     /// Tells the other hosts the names of this one's containers, one document for each network: all of them each time.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the loop takes it in the next change"))]
     pub(crate) fn publish(&self, names: Vec<NamesOfHost>) {
         let names: Arc<[NamesOfHost]> = names.into();
         self.names.send_if_modified(|published| {

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::{
     check,
     cli::{Cli, Command, Subject},
+    cluster::View,
     logs::Logs,
     look::Look,
     run,
@@ -67,12 +68,14 @@ fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
 fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {
     let store = Store::open(&settings.run_dir);
     let boot = store.boot()?.id;
+    let peers = store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default())));
     let snapshot = Reader::new(store).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);
     match subject {
         Subject::Networks => text(json, &show::networks(attachments, &paused(&snapshot))),
         Subject::Attachments => text(json, &show::attachments(attachments)),
         Subject::Names => text(json, &show::names(attachments, &boot)),
+        Subject::Peers => text(json, &show::peers(&peers?)),
         Subject::Plan => {
             let mut kernel = Kernel::open(None);
             let plan = Look::now(&snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;

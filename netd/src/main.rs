@@ -14,6 +14,7 @@ mod firewall;
 mod heard;
 mod logs;
 mod look;
+mod overlay;
 mod pace;
 mod poke;
 mod ready;

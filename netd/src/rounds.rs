@@ -3,9 +3,11 @@
 //! A round looks at all that attachments want of the host and takes no lock for that. Only what is not as it should be
 //! is looked at again under its lock, with its document read again, and then changed.
 
+mod overlays;
 mod take_back;
 
 use std::{
+    collections::BTreeSet,
     io,
     sync::{
         Arc,
@@ -31,6 +33,7 @@ use crate::{
     firewall,
     logs::{Once, chain},
     look::Look,
+    overlay::Here,
     pace::Depth,
     reclaim::Dead,
     repair,
@@ -45,6 +48,17 @@ pub(crate) struct Job {
     pub(crate) gc: bool,
     /// How far to look.
     pub(crate) depth: Depth,
+    /// Networks that span hosts.
+    pub(crate) overlays: Arc<Overlays>,
+}
+
+/// The overlay networks of the settings.
+#[derive(Debug, Default)]
+pub(crate) struct Overlays {
+    /// Those that this host takes part in.
+    pub(crate) networks: Vec<Here>,
+    /// All that the settings name.
+    pub(crate) named: BTreeSet<NetworkName>,
 }
 
 /// The thread.
@@ -138,11 +152,13 @@ impl Worker {
                 Err(error) => note("look at interfaces", Err(error.into())),
             }
         }
+        self.see_to_overlays(&job.overlays.networks, &mut note);
         let look = std::mem::take(&mut self.look);
         // First what is shared: elements need their program, ports their bridge.
         self.see_to_shared(&look, &mut note);
         if job.depth == Depth::All {
             self.see_to_own(&look, &mut note);
+            note("overlay networks that are gone", self.take_overlays_away(job));
             note("look at firewalls", self.warn_of_firewalls(&look));
         }
         self.see_to_unfinished(&look, &mut note);

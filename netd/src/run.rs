@@ -14,16 +14,18 @@ use netd_store::{Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
 use crate::{
-    cluster::Cluster,
+    cluster::{Cluster, View},
     event::Burst,
     heard,
     logs::{Logs, Once, chain},
+    overlay::{self, Here},
     pace::Pace,
     poke::Pokes,
     repair,
-    rounds::{Job, Rounds},
+    rounds::{Job, Overlays, Rounds},
     settings::Settings,
     settle::Settle,
+    show,
     sources::Sources,
     zones::{self, Served},
 };
@@ -54,9 +56,12 @@ struct Daemon {
     /// Listeners that could not be opened are tried again.
     bind_failures: Once,
     broken_documents: Once,
+    cluster_errors: Once,
     pace: Pace,
     rounds: Rounds,
     cluster: Cluster,
+    view: Arc<View>,
+    overlays: Arc<Overlays>,
     /// The generation of the first snapshot: later than that of any netd before this one, as long as the clock is.
     first_generation: u64,
 }
@@ -90,11 +95,15 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         listeners: Vec::new(),
         bind_failures: Once::default(),
         broken_documents: Once::default(),
+        cluster_errors: Once::default(),
         pace: Pace::new(Instant::now()),
         rounds,
         cluster,
+        view: Arc::default(),
+        overlays: Arc::default(),
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
+    daemon.choose_overlays(Vec::new());
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
     let pokes = tokio::spawn(pokes.serve(events));
     notify(&[NotifyState::Ready]);
@@ -137,6 +146,7 @@ impl Daemon {
         if self.settle.read(now, !burst.pokes.is_empty()) {
             self.read_store();
         }
+        self.look_at_cluster();
         self.listen(burst.tick).await;
         for poke in burst.pokes {
             // Who asked may have gone.
@@ -178,11 +188,43 @@ impl Daemon {
         let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
         // Most writes of a verb change no name.
         if !zones::are_same(&with_names, &self.with_names) {
-            self.served = zones::served(&with_names);
-            let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
-            self.server.set_zones(Arc::new(zones));
             self.with_names = with_names;
+            self.cluster.publish(zones::of_host(&self.with_names, &self.settings));
+            self.serve();
         }
+    }
+
+    /// Serves the names of this host's containers, and of those that share a network with them.
+    fn serve(&mut self) {
+        self.served = zones::served(&self.with_names, &self.view);
+        let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
+        self.server.set_zones(Arc::new(zones));
+    }
+
+    /// Takes up what other hosts have now.
+    fn look_at_cluster(&mut self) {
+        let view = self.cluster.view();
+        if Arc::ptr_eq(&view, &self.view) {
+            return;
+        }
+        self.view = view;
+        self.cluster_errors.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
+        if let Err(error) = Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view)) {
+            tracing::debug!(error = chain(&error), "known peers not written");
+        }
+        self.serve();
+        let networks = overlay::here(&self.settings.networks, &self.view);
+        if networks != self.overlays.networks {
+            self.choose_overlays(networks);
+        }
+    }
+
+    fn choose_overlays(&mut self, networks: Vec<Here>) {
+        let settings = &self.settings.networks;
+        let usable = settings.usable.iter().map(|network| network.overlay.name.clone());
+        let named = usable.chain(settings.refused.iter().map(|refused| refused.network.clone())).collect();
+        self.overlays = Arc::new(Overlays { networks, named });
+        self.pace.ask();
     }
 
     /// One line per attachment that came or went. The next plugin of its chain makes it unfinished again, and no news.
@@ -222,7 +264,12 @@ impl Daemon {
             self.pace.end(now);
         }
         if let Some(depth) = self.pace.begin(now) {
-            self.rounds.begin(Job { snapshot: Arc::clone(&self.snapshot), gc: self.settings.gc, depth });
+            self.rounds.begin(Job {
+                snapshot: Arc::clone(&self.snapshot),
+                gc: self.settings.gc,
+                depth,
+                overlays: Arc::clone(&self.overlays),
+            });
         }
     }
 
@@ -238,6 +285,7 @@ impl Daemon {
                 tracing::info!("settings read");
                 tell_refused(&self.settings);
                 self.cluster.reload(&self.settings);
+                self.choose_overlays(overlay::here(&self.settings.networks, &self.view));
             }
             Err(error) => tracing::error!(error = chain(&error), "settings not read, the old ones stay"),
         }

@@ -5,14 +5,19 @@ mod table;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use ipnetwork::IpNetwork;
 use netd_model::{
     attachment::{Attachment, Listen, Progress},
     name::{ContainerId, HostName, LinkName, NetworkName},
     object::{Object, Side},
+    overlay::{KnownPeer, KnownPeers, VERSION},
 };
 use serde::Serialize;
+
+use crate::cluster::{Peer, State, View};
 
 pub(crate) use table::{Row, table};
 
@@ -35,6 +40,20 @@ pub(crate) struct AttachmentRow {
     progress: Progress,
     addresses: BTreeSet<IpAddr>,
     host_link: Option<LinkName>,
+}
+
+/// Another host in a network.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct PeerRow {
+    network: NetworkName,
+    host: HostName,
+    state: &'static str,
+    /// Seconds since 1970.
+    since: u64,
+    vtep: IpAddr,
+    subnets: Vec<IpNetwork>,
+    containers: usize,
+    error: Option<String>,
 }
 
 /// A name, whole, and the addresses it stands for.
@@ -83,6 +102,35 @@ pub(crate) fn attachments<'a>(attachments: impl IntoIterator<Item = &'a Attachme
         host_link: attachment.host_link(),
     };
     attachments.into_iter().map(row).collect()
+}
+
+/// Other hosts in networks, as the daemon knew them last.
+pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
+    let row = |peer: &KnownPeer| PeerRow {
+        network: peer.member.network.clone(),
+        host: peer.member.host.clone(),
+        state: if peer.alive { "alive" } else { "silent" },
+        since: peer.since,
+        vtep: peer.member.vtep,
+        subnets: peer.member.subnets.clone(),
+        containers: peer.containers,
+        error: peer.last_error.clone(),
+    };
+    known.peers.iter().map(row).collect()
+}
+
+/// What the view of the cluster is for people.
+pub(crate) fn known_peers(view: &View) -> KnownPeers {
+    let seconds = |since: SystemTime| since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let known = |peer: &Peer| KnownPeer {
+        member: peer.member.clone(),
+        alive: peer.state == State::Alive,
+        since: seconds(peer.since),
+        containers: peer.names.containers.len(),
+        last_error: peer.last_error.clone(),
+    };
+    let peers = view.networks.values().flat_map(|network| network.peers.values().map(known)).collect();
+    KnownPeers { version: VERSION, peers, errors: view.errors.clone() }
 }
 
 /// The names that are served, in their order.
@@ -152,6 +200,26 @@ impl Row for AttachmentRow {
             progress.to_owned(),
             joined(&self.addresses),
             joined(&self.host_link),
+        ]
+    }
+}
+
+impl Row for PeerRow {
+    const HEAD: &'static [&'static str] =
+        &["NETWORK", "HOST", "STATE", "FOR", "VTEP", "SUBNETS", "CONTAINERS", "LAST ERROR"];
+
+    fn cells(&self) -> Vec<String> {
+        let since = UNIX_EPOCH + Duration::from_secs(self.since);
+        let seconds = SystemTime::now().duration_since(since).map_or(0, |age| age.as_secs());
+        vec![
+            self.network.to_string(),
+            self.host.to_string(),
+            self.state.to_owned(),
+            format!("{seconds} s"),
+            self.vtep.to_string(),
+            joined(&self.subnets),
+            self.containers.to_string(),
+            self.error.clone().unwrap_or_default(),
         ]
     }
 }

@@ -9,6 +9,12 @@ use std::{
 use netd_model::{
     attachment::{Attachment, Listen, Names, Progress},
     name::{HostName, LinkName, NetworkName},
+    overlay::{NamesOfHost, RemoteContainer, VERSION},
+};
+
+use crate::{
+    cluster::{NetworkView, Peer, State, View},
+    settings::Settings,
 };
 
 #[cfg(test)]
@@ -40,15 +46,35 @@ pub(crate) fn are_same(one: &[Arc<Attachment>], other: &[Arc<Attachment>]) -> bo
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// The networks of these attachments.
-pub(crate) fn served(attachments: &[Arc<Attachment>]) -> Vec<Served> {
+/// What other hosts are told of these attachments: a document for each network that spans hosts.
+pub(crate) fn of_host(attachments: &[Arc<Attachment>], settings: &Settings) -> Vec<NamesOfHost> {
+    let container = |attachment: &Attachment| {
+        let names = attachment.names()?;
+        Some(RemoteContainer {
+            container: attachment.id.container.clone(),
+            names: names.names.clone(),
+            addresses: names.addresses.clone(),
+            ttl: names.ttl,
+        })
+    };
+    let of_network = |network: &NetworkName| NamesOfHost {
+        version: VERSION,
+        host: settings.host.name.clone(),
+        network: network.clone(),
+        containers: attachments.iter().filter(|it| it.id.network == *network).filter_map(|it| container(it)).collect(),
+    };
+    settings.networks.usable.iter().map(|network| of_network(&network.overlay.name)).collect()
+}
+
+/// The networks of these attachments, with what other hosts have of them.
+pub(crate) fn served(attachments: &[Arc<Attachment>], view: &View) -> Vec<Served> {
     let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
     for attachment in attachments {
         if let Some(names) = attachment.names() {
             networks.entry(&attachment.id.network).or_default().push((attachment, names));
         }
     }
-    networks.iter().flat_map(|(network, members)| of_network(network, members)).collect()
+    networks.iter().flat_map(|(network, members)| of_network(network, members, view.networks.get(*network))).collect()
 }
 
 /// Whether the names of an attachment are answered. One of another boot is of a container that is no more.
@@ -77,11 +103,14 @@ pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u
     listeners.collect()
 }
 
-fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)]) -> Vec<Served> {
+fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: Option<&NetworkView>) -> Vec<Served> {
+    let peers = || others.into_iter().flat_map(|network| network.peers.values());
     let names = || members.iter().map(|(_, names)| *names);
     let domains: BTreeSet<&HostName> = names().map(|names| &names.domain).collect();
     let listen: BTreeSet<Listen> = names().flat_map(|names| names.listen.iter().cloned()).collect();
-    let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).collect();
+    let of_peers = peers().flat_map(|peer| peer.member.subnets.iter().copied());
+    let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).chain(of_peers).collect();
+    let remote: Vec<dns::Attachment> = elsewhere(peers()).collect();
     let gateways: BTreeSet<_> = listen.iter().map(|listen| listen.address).collect();
     let of_domain = |domain: dns::Name| dns::Network {
         id: format!("{network}/{domain}").into(),
@@ -90,7 +119,7 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)]) -> Vec<S
         gateways: gateways.iter().copied().collect(),
         upstreams: upstreams(members),
         forward_single_label: names().any(|names| names.forward_single_label),
-        attachments: members.iter().map(|(attachment, names)| member(attachment, names)).collect(),
+        attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),
     };
     let domains = domains.into_iter().filter_map(name);
     domains.map(|domain| Served { network: of_domain(domain), listen: listen.clone() }).collect()
@@ -103,6 +132,18 @@ fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
         names: names.names.iter().filter_map(name).collect(),
         ttl: names.ttl,
     }
+}
+
+/// The containers of hosts that answer. Their keys are none of this host's containers: an id is unique on its host.
+fn elsewhere<'p>(peers: impl Iterator<Item = &'p Peer>) -> impl Iterator<Item = dns::Attachment> {
+    let alive = peers.filter(|peer| peer.state == State::Alive);
+    let containers = alive.flat_map(|peer| peer.names.containers.iter().map(|it| (&peer.member.host, it)));
+    containers.map(|(host, it)| dns::Attachment {
+        container: format!("{host}/{}", it.container).into(),
+        addresses: it.addresses.clone(),
+        names: it.names.iter().filter_map(name).collect(),
+        ttl: it.ttl,
+    })
 }
 
 /// A network is internal as soon as one of its containers was told so: what was promised is kept.

@@ -90,6 +90,35 @@ pub struct RemoteContainer {
     pub ttl: u32,
 }
 
+/// What a host knows of the others, for people: `<run_dir>/peers.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownPeers {
+    /// The form of the document.
+    pub version: u32,
+    /// Each host in each network.
+    pub peers: Vec<KnownPeer>,
+    /// What is wrong and a person must mend.
+    pub errors: Vec<String>,
+}
+
+/// Another host in a network, as this one knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KnownPeer {
+    /// How it is reached.
+    pub member: Member,
+    /// Whether it answers; otherwise its names are withdrawn.
+    pub alive: bool,
+    /// Since when, in seconds since 1970.
+    pub since: u64,
+    /// How many containers it told of.
+    pub containers: usize,
+    /// Why it cannot be asked, or why what it tells is not taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
 /// What a host has of an overlay network, written by netd for the plugin: `<run_dir>/overlays/<network>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,6 +141,11 @@ impl Overlay {
 
     /// The VXLAN device of this host.
     pub fn device(&self) -> LinkName {
-        derived_link(Derived::OverlayDevice, &[self.name.as_str()])
+        device(&self.name)
     }
+}
+
+/// The VXLAN device of a network.
+pub fn device(network: &NetworkName) -> LinkName {
+    derived_link(Derived::OverlayDevice, &[network.as_str()])
 }

@@ -5,7 +5,7 @@ use crate::sample;
 
 fn serve(attachments: &[Attachment]) -> Vec<Served> {
     let attachments: Vec<Arc<Attachment>> = attachments.iter().cloned().map(Arc::new).collect();
-    served(&with_names(&attachments, sample::BOOT))
+    served(&with_names(&attachments, sample::BOOT), &View::default())
 }
 
 /// What is served, as text.

@@ -6,6 +6,7 @@
 //! <run_dir>/attachments/<network>/<hash>.json  one document per attachment
 //! <run_dir>/networks/<network>.json            what attachments of a network share
 //! <run_dir>/overlays/<network>.json            what this host has of an overlay network
+//! <run_dir>/peers.json                         what netd knows of other hosts
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
 //! ```

@@ -1,10 +1,11 @@
-//! What a host has of an overlay network: `<run_dir>/overlays/<network>.json`, written by netd, read by the plugin.
+//! What a host has of overlay networks, `<run_dir>/overlays/<network>.json`, and what it knows of other hosts,
+//! `<run_dir>/peers.json`: written by netd, read by the plugin and by people.
 
 use std::path::PathBuf;
 
 use netd_model::{
     name::NetworkName,
-    overlay::{HostLease, VERSION},
+    overlay::{HostLease, KnownPeers, VERSION},
 };
 
 use crate::{
@@ -20,7 +21,34 @@ impl Document for HostLease {
     }
 }
 
+impl Document for KnownPeers {
+    const KNOWN: u32 = VERSION;
+
+    fn version(&self) -> u32 {
+        self.version
+    }
+}
+
 impl Store {
+    /// What netd knows of other hosts, `None` where it wrote nothing.
+    ///
+    /// # Errors
+    /// [`crate::Error::Malformed`] and [`crate::Error::Newer`] when it cannot be read.
+    pub fn known_peers(&self) -> Result<Option<KnownPeers>> {
+        file::read(&self.run_dir().join("peers.json"))
+    }
+
+    /// Writes what netd knows of other hosts.
+    pub fn write_known_peers(&self, peers: &KnownPeers) -> Result<()> {
+        file::replace(&self.run_dir().join("peers.json"), peers)
+    }
+
+    /// The networks in which the host has a lease.
+    pub fn host_leases(&self) -> Result<Vec<NetworkName>> {
+        let paths = crate::attachments::entries(&self.run_dir().join("overlays"))?;
+        Ok(paths.iter().filter_map(|path| crate::snapshot::network_of(path)).collect())
+    }
+
     /// The host's lease in an overlay network, `None` where netd wrote none.
     ///
     /// # Errors

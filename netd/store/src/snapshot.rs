@@ -153,7 +153,7 @@ fn identity(path: &Path) -> Option<Identity> {
 }
 
 /// The network whose settings are at `path`.
-fn network_of(path: &Path) -> Option<NetworkName> {
+pub(crate) fn network_of(path: &Path) -> Option<NetworkName> {
     let name = path.file_name()?.to_str()?.strip_suffix(file::DOCUMENT)?.strip_suffix('.')?;
     name.parse().ok()
 }
