@@ -1,0 +1,134 @@
+//! Hosts on one switch, each with netd and the same peers file.
+
+use serde_json::{Value, json};
+use tests::{Container, Daemon, Host, Lab, eventually};
+
+use super::SECOND;
+
+/// How the hosts are addressed, and what the network has.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    /// Whether the underlay is of IPv6.
+    pub(crate) underlay_ipv6: bool,
+    pub(crate) ipv4: bool,
+    pub(crate) ipv6: bool,
+    /// The MTU of the underlay.
+    pub(crate) mtu: u32,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { underlay_ipv6: false, ipv4: true, ipv6: false, mtu: 1500 }
+    }
+}
+
+pub(crate) struct Cluster {
+    pub(crate) switch: Host,
+    pub(crate) hosts: Vec<Host>,
+    pub(crate) netd: Vec<Option<Daemon>>,
+    shape: Shape,
+}
+
+/// The time-to-live of names of a host that is silent.
+pub(crate) const TTL: u64 = 2;
+
+impl Cluster {
+    /// `count` hosts, h1 and so on, whose netd is ready.
+    pub(crate) fn new(lab: &Lab, count: usize, shape: Shape) -> Self {
+        let switch = lab.host("s");
+        switch.sh("ip link add br0 type bridge; ip link set br0 up");
+        let hosts: Vec<Host> = (1..=count).map(|number| lab.host(&format!("h{number}"))).collect();
+        for (host, number) in hosts.iter().zip(1..) {
+            join(&switch, host, number, shape);
+        }
+        let mut cluster = Self { switch, netd: Vec::new(), hosts, shape };
+        cluster.write_peers(&(1..=count).collect::<Vec<_>>());
+        for number in 1..=count {
+            let netd = cluster.hosts[number - 1].netd_with(&cluster.settings(number));
+            cluster.netd.push(Some(netd));
+        }
+        let has_lease = |host: &Host| host.run_dir().join("overlays/lab.json").exists();
+        eventually(SECOND * 5, || cluster.hosts.iter().all(has_lease));
+        cluster
+    }
+
+    /// Writes the peers file with these hosts, the same on every host.
+    pub(crate) fn write_peers(&self, numbers: &[usize]) {
+        let text: String = numbers.iter().map(|number| self.peer(*number)).collect();
+        for host in &self.hosts {
+            let file = host.folder().join("run/peers.toml");
+            let new = file.with_extension("new");
+            std::fs::write(&new, &text).unwrap();
+            std::fs::rename(new, file).unwrap();
+        }
+    }
+
+    fn peer(&self, number: usize) -> String {
+        let (address, subnets) = (address(number, self.shape), subnets(number, self.shape));
+        format!("[[peer]]\nname = 'h{number}'\naddress = '{address}'\nsubnets = {{ lab = {subnets:?} }}\n\n")
+    }
+
+    /// netd's settings on a host.
+    pub(crate) fn settings(&self, number: usize) -> String {
+        let families = [(self.shape.ipv4, "10.40.0.0/16", 24), (self.shape.ipv6, "fd40::/48", 64)];
+        let families: Vec<_> = families.into_iter().filter(|(is_there, ..)| *is_there).collect();
+        let subnets: Vec<_> = families.iter().map(|(_, subnet, _)| *subnet).collect();
+        let prefixes: Vec<_> = families.iter().map(|(.., prefix)| *prefix).collect();
+        let address = address(number, self.shape);
+        format!(
+            "[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\nstore = 'static'\npeers = '/run/peers.toml'\n\
+             ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n"
+        )
+    }
+
+    /// Starts netd of a host again.
+    pub(crate) fn start(&mut self, number: usize) {
+        self.netd[number - 1] = Some(self.hosts[number - 1].netd_with(&self.settings(number)));
+    }
+
+    /// A container in the network, on a host.
+    pub(crate) fn container(&self, number: usize, name: &str) -> Container {
+        let container = self.hosts[number - 1].container(name);
+        container.add(&lab_network());
+        container
+    }
+
+    /// netd of every host ends well.
+    pub(crate) fn stop(self) {
+        self.netd.into_iter().flatten().for_each(Daemon::stop);
+    }
+}
+
+/// The list that the issue of every host has.
+pub(crate) fn lab_network() -> Value {
+    let dns = json!({"type": "dns", "capabilities": {"aliases": true}});
+    json!({"cniVersion": "1.1.0", "name": "lab", "plugins": [{"type": "overlay"}, dns]})
+}
+
+/// The VXLAN device of a host.
+pub(crate) fn device(host: &Host) -> String {
+    let links = host.ip("link show type vxlan");
+    let names: Vec<&str> = links.as_array().unwrap().iter().filter_map(|link| link["ifname"].as_str()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    names[0].to_owned()
+}
+
+/// A cable from a host to the switch.
+pub(crate) fn join(switch: &Host, host: &Host, number: usize, shape: Shape) {
+    let prefix = if shape.underlay_ipv6 { 64 } else { 24 };
+    let ours = format!("{}/{prefix}", address(number, shape));
+    host.link_to(switch, &ours, &format!("192.0.2.{number}/32"));
+    let port = format!("to-{}", host.name());
+    let nodad = format!("ip address del {ours} dev to-s; ip address add {ours} dev to-s nodad");
+    host.sh(&format!("ip link set to-s mtu {}; {nodad}", shape.mtu));
+    switch.sh(&format!("ip link set {port} mtu {} master br0", shape.mtu));
+}
+
+fn address(number: usize, shape: Shape) -> String {
+    if shape.underlay_ipv6 { format!("fd50::{number}") } else { format!("192.168.50.{number}") }
+}
+
+fn subnets(number: usize, shape: Shape) -> Vec<String> {
+    let families = [(shape.ipv4, format!("10.40.{number}.0/24")), (shape.ipv6, format!("fd40:0:0:{number}::/64"))];
+    families.into_iter().filter(|(is_there, _)| *is_there).map(|(_, subnet)| subnet).collect()
+}

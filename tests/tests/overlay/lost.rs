@@ -1,0 +1,65 @@
+//! Hosts that fall silent, come back, or leave.
+
+use std::{process::Stdio, time::Duration};
+
+use tests::{Lab, eventually};
+
+use super::{
+    SECOND,
+    cluster::{Cluster, Shape, TTL, device},
+};
+
+#[test]
+fn a_silent_host_loses_its_names_and_keeps_its_routes() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    cluster.netd[1].take().unwrap().kill();
+    eventually(Duration::from_secs(TTL + 2), || c1.dig("c2").status == "NXDOMAIN");
+    assert!(c1.pings(&c2.address("eth0")), "its containers live");
+    assert!(cluster.hosts[0].netd_show("peers").contains("silent"));
+    cluster.start(2);
+    eventually(SECOND * 7, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    cluster.stop();
+}
+
+#[test]
+fn no_packet_is_lost_while_netd_starts_again() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let target = c2.address("eth0");
+    let mut ping = c1.command("ping");
+    ping.args(["-n", "-i", "0.005", "-c", "400", "-W", "2", &target]).stdout(Stdio::piped());
+    let ping = ping.spawn().unwrap();
+    cluster.netd[0].take().unwrap().stop();
+    cluster.start(1);
+    let said = String::from_utf8(ping.wait_with_output().unwrap().stdout).unwrap();
+    assert!(said.contains("400 packets transmitted, 400 received"), "{said}");
+    cluster.stop();
+}
+
+#[test]
+fn what_led_to_a_host_that_leaves_the_file_goes() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 3, Shape::default());
+    let h1 = &cluster.hosts[0];
+    let device = device(h1);
+    let leads_to = |number: usize| {
+        let texts = [
+            format!("bridge fdb show dev {device}"),
+            format!("ip route show dev {device}"),
+            format!("ip neigh show dev {device}"),
+            "nft list set inet netd peer4".to_owned(),
+        ];
+        let words = [format!("192.168.50.{number}"), format!("10.40.{number}.0")];
+        texts.iter().filter(|text| words.iter().any(|word| h1.run(text).stdout.contains(word))).count()
+    };
+    eventually(SECOND * 3, || leads_to(2) == 4 && leads_to(3) == 4);
+    cluster.write_peers(&[1, 2]);
+    eventually(SECOND * 4, || leads_to(3) == 0);
+    assert_eq!(leads_to(2), 4);
+    cluster.stop();
+}

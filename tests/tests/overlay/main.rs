@@ -1,0 +1,11 @@
+//! Hosts that share an overlay network by a file that lists them: what containers see, and people who break things.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod cluster;
+mod heal;
+mod lost;
+mod reach;
+
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
