@@ -1,13 +1,16 @@
 # Each target is one command. What it needs from Debian stands in tests/packages, and is installed when root asks.
 
 PREFIX ?= /usr
-.PHONY: help demo test test-crash bench lint fuzz install
+.PHONY: help demo demo-overlay test test-crash bench lint fuzz install
 
 help:       ## print this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
 
 demo:       ## containers on a bridge network find each other by name, in namespaces of the demo's own
 	@tests/make/need demo && tests/demo/run
+
+demo-overlay: ## three hosts share a network; a service is found on two of them, and one host dies
+	@tests/make/need demo && tests/demo/run overlay
 
 test:       ## every test; those of the network run in namespaces of their own and need root
 	@tests/make/need test && tests/make/test
