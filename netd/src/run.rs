@@ -61,6 +61,8 @@ struct Daemon {
     rounds: Rounds,
     cluster: Cluster,
     view: Arc<View>,
+    /// Whether people can read it.
+    is_view_told: bool,
     overlays: Arc<Overlays>,
     /// The generation of the first snapshot: later than that of any netd before this one, as long as the clock is.
     first_generation: u64,
@@ -100,6 +102,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         rounds,
         cluster,
         view: Arc::default(),
+        is_view_told: true,
         overlays: Arc::default(),
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
@@ -154,6 +157,7 @@ impl Daemon {
         }
         self.pace_repair(burst.kernel, burst.round_ended);
         if burst.tick {
+            self.tell_view();
             notify(&[NotifyState::Watchdog]);
         }
     }
@@ -209,13 +213,21 @@ impl Daemon {
         }
         self.view = view;
         self.cluster_errors.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
-        if let Err(error) = Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view)) {
-            tracing::debug!(error = chain(&error), "known peers not written");
-        }
+        self.is_view_told = false;
         self.serve();
         let networks = overlay::here(&self.settings.networks, &self.view);
         if networks != self.overlays.networks {
             self.choose_overlays(networks);
+        }
+    }
+
+    /// Writes what is known of other hosts for people, once a second at most: of thousands, one changes all the time.
+    fn tell_view(&mut self) {
+        if std::mem::replace(&mut self.is_view_told, true) {
+            return;
+        }
+        if let Err(error) = Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view)) {
+            tracing::debug!(error = chain(&error), "known peers not written");
         }
     }
 
