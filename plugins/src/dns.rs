@@ -11,7 +11,9 @@ use std::{collections::BTreeSet, net::IpAddr};
 use netd_model::{
     attachment::{Listen, Names, Section},
     object::Side,
+    overlay::Overlay,
 };
+use netd_store::Store;
 
 use crate::{
     cni::{About, CniResult, Error, Kind, Request, Target, Valid, Version, result::Ip},
@@ -24,7 +26,7 @@ use config::Config;
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "dns", oldest: Version::V0_1_0 },
-    config: |request| Config::of(request).map(drop),
+    config: |request| Config::of(request, None).map(drop),
     add,
     check,
     del,
@@ -33,7 +35,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 };
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
-    let config = Config::of(request)?;
+    let config = Config::of(request, overlay(request).as_ref())?;
     let previous = previous(request)?;
     let mut host = Host::open(request, target)?;
     let names = names(&config, target, previous, &mut host)?;
@@ -47,7 +49,7 @@ fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
 
 /// Compares what is recorded with what would be. Whether netd serves it is netd's to say.
 fn check(request: &Request, target: &Target) -> Result<(), Error> {
-    let config = Config::of(request)?;
+    let config = Config::of(request, overlay(request).as_ref())?;
     let previous = previous(request)?;
     let mut host = Host::open(request, target)?;
     let wanted = names(&config, target, previous, &mut host)?;
@@ -75,7 +77,12 @@ fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
 
 /// netd may be down: what is recorded is served when it comes.
 fn status(request: &Request) -> Result<(), Error> {
-    Config::of(request).map(|_| ())
+    Config::of(request, overlay(request).as_ref()).map(|_| ())
+}
+
+/// The network, where it is one of several hosts. A lease that cannot be read is the overlay plugin's to tell.
+fn overlay(request: &Request) -> Option<Overlay> {
+    Store::open(&request.run_dir).host_lease(&request.network).ok().flatten().map(|lease| lease.overlay)
 }
 
 fn previous(request: &Request) -> Result<&CniResult, Error> {

@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use netd_model::name::{HostName, NetworkName};
+use netd_model::{
+    name::{HostName, NetworkName},
+    overlay::Overlay,
+};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -97,12 +100,17 @@ impl Default for Keys {
 }
 
 impl Config {
-    /// The configuration of a request.
+    /// The configuration of a request; what it does not say of an overlay network, the network says.
     ///
     /// # Errors
     /// Names the key and the value that cannot be.
-    pub(super) fn of(request: &Request) -> Result<Self, Error> {
-        Self::new(request.config()?, &request.network)
+    pub(super) fn of(request: &Request, overlay: Option<&Overlay>) -> Result<Self, Error> {
+        let mut keys: Keys = request.config()?;
+        if let Some(overlay) = overlay {
+            keys.domain = keys.domain.or_else(|| overlay.domain.as_ref().map(HostName::to_string));
+            keys.internal |= overlay.internal;
+        }
+        Self::new(keys, &request.network)
     }
 
     pub(super) fn new(keys: Keys, network: &NetworkName) -> Result<Self, Error> {

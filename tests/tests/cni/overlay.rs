@@ -47,6 +47,20 @@ fn a_container_gets_what_the_lease_says_and_leaves_nothing() {
 }
 
 #[test]
+fn names_stand_in_the_domain_of_the_network() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let mut lease = host_lease("10.40.1.0/24");
+    lease.overlay.domain = Some("lab.example".parse().unwrap());
+    host.give_lease(&lease);
+    let network = |dns: Value| json!({"cniVersion": "1.1.0", "name": "lab", "plugins": [{"type": "overlay"}, dns]});
+    let told = host.container("c1").add(&network(json!({"type": "dns"}))).result();
+    assert_eq!(told["dns"]["search"], json!(["lab.example"]));
+    let told = host.container("c2").add(&network(json!({"type": "dns", "domain": "own.example"}))).result();
+    assert_eq!(told["dns"]["search"], json!(["own.example"]));
+}
+
+#[test]
 fn without_a_lease_nothing_is_made_and_what_is_missing_is_said() {
     let lab = Lab::new();
     let host = lab.host("a");
