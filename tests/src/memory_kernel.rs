@@ -135,20 +135,29 @@ impl MemoryKernel {
                 self.sysctl(container, side, &sysctl.path).ok_or(Errno::NoEntry)?;
             }
             Object::Link(link) => return self.add_link(container, link),
+            // These come in place of what is there.
+            Object::Neighbour(Neighbour { link, .. }) | Object::Fdb(Fdb { link, .. }) => {
+                let link = self.host.link(Side::Host, link).ok_or(Errno::NoDevice)?;
+                self.replace_host_of(object, &link.name.clone());
+            }
             _ if self.side(container, side).find(&key).is_some() => return Err(Errno::Exists),
             Object::Element(element) => self.program(element.key.set.family())?,
             Object::Vlan(vlan) => {
                 let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
                 link.port.as_ref().ok_or(Errno::Invalid)?;
             }
-            Object::Neighbour(Neighbour { link, .. }) | Object::Fdb(Fdb { link, .. }) => {
-                self.host.link(Side::Host, link).ok_or(Errno::NoDevice)?;
-            }
             Object::Address(address) => self.accepts(container, address)?,
             Object::Route(route) => self.leads(container, route)?,
         }
         self.side_mut(container, side).insert(object.clone());
         Ok(())
+    }
+
+    /// A hardware address is at one host.
+    fn replace_host_of(&mut self, object: &Object, link: &LinkName) {
+        let Object::Fdb(Fdb { mac: Some(mac), .. }) = object else { return };
+        self.host
+            .retain(|other| !matches!(other, Object::Fdb(other) if other.link == *link && other.mac == Some(*mac)));
     }
 
     fn program(&self, family: Family) -> Result<(), Errno> {
@@ -336,6 +345,7 @@ fn is_lost_when_down(object: &Object, link: &LinkName) -> bool {
     match object {
         Object::Address(address) => address.link == *link && address.address.is_ipv6(),
         Object::Route(route) => route.link == *link,
+        Object::Neighbour(neighbour) => neighbour.link == *link,
         _ => false,
     }
 }

@@ -3,4 +3,5 @@
 
 mod attachments;
 mod law;
+mod overlay;
 mod true_to_life;

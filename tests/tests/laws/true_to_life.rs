@@ -112,7 +112,14 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
         }
         Key::Program(_) => host.run_script("nft list table inet netd 2>/dev/null").success(),
         Key::Sysctl(side, path) => node(side).sysctl(path.as_str()).is_some_and(|value| value != "0"),
-        Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) => panic!("not tried here"),
+        Key::Neighbour(link, address) => {
+            host.run(&format!("ip neigh show {address} dev {link} nud permanent")).stdout.contains("lladdr")
+        }
+        Key::Fdb(link, mac, destination) => {
+            let mac = mac.map_or_else(|| "00:00:00:00:00:00".to_owned(), |mac| mac.to_string());
+            host.run(&format!("bridge fdb show dev {link}")).stdout.contains(&format!("{mac} dst {destination} "))
+        }
+        Key::Vlan(..) => panic!("not tried here"),
     }
 }
 
@@ -122,7 +129,7 @@ fn is_there_in_memory(kernel: &MemoryKernel, key: &Key) -> bool {
 
 /// Takes `steps` in both kernels; the step at each index of `refused` is refused, all others are not.
 #[track_caller]
-fn check(steps: &[Step], refused: &[usize], left: &[Object], gone: &[Object]) {
+pub(super) fn check(steps: &[Step], refused: &[usize], left: &[Object], gone: &[Object]) {
     let lab = Lab::bare();
     let host = lab.host("a");
     let container = host.container("c0");
