@@ -4,7 +4,7 @@ use std::path::Path;
 
 use netd_kernel::Kernel;
 use netd_model::plan::Plan;
-use netd_store::{Reader, Snapshot, Store};
+use netd_store::{Reader, Snapshot, Store, boot_id};
 
 use crate::{cluster, firewall, logs::chain, look::Look, poke, resolv, run::RESOLV, settings::Settings};
 
@@ -19,7 +19,7 @@ pub(crate) struct Finding {
 /// Looks at everything.
 pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     let store = Store::open(&settings.run_dir);
-    let snapshot = Reader::new(store.clone()).read();
+    let snapshot = Reader::new(store).read();
     let mut kernel = Kernel::open(None);
     let found = |what, wrong: Result<(), String>| Finding { what, wrong: wrong.err() };
     let mut findings = vec![
@@ -29,8 +29,8 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("resolvers", resolvers(settings)),
         found("cluster", cluster(settings)),
     ];
-    let look = store.boot().map_err(|error| chain(&error));
-    match look.and_then(|boot| Look::now(&snapshot, &boot.id, &mut kernel).map_err(|error| chain(&error))) {
+    let look = boot_id().map_err(|error| chain(&error));
+    match look.and_then(|boot| Look::now(&snapshot, &boot, &mut kernel).map_err(|error| chain(&error))) {
         Ok(look) => {
             findings.push(found("networks", networks(&look, &mut kernel)));
             findings.push(found("firewall", firewall(&look, &mut kernel)));

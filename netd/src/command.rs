@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::CommandFactory;
 use netd_kernel::Kernel;
 use netd_model::name::NetworkName;
-use netd_store::{NetworkSettings, Reader, Snapshot, Store};
+use netd_store::{NetworkSettings, Reader, Snapshot, Store, boot_id};
 use serde::Serialize;
 
 use crate::{
@@ -67,7 +67,7 @@ fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
 
 fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {
     let store = Store::open(&settings.run_dir);
-    let boot = store.boot()?.id;
+    let boot = boot_id()?;
     let peers = store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default())));
     let snapshot = Reader::new(store).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);
@@ -96,11 +96,15 @@ fn paused(snapshot: &Snapshot) -> BTreeSet<NetworkName> {
 fn pause(settings: &Settings, network: &NetworkName, paused: bool) -> anyhow::Result<()> {
     let store = Store::open(&settings.run_dir);
     let is_known = Reader::new(store.clone()).read().attachments.keys().any(|id| id.network == *network);
-    let _lock = store.lock_network(network, Instant::now() + PATIENCE)?;
-    let old = store.network(network)?;
-    if paused && !old.paused && !is_known {
+    let is_paused = store.network(network)?.paused;
+    if paused && !is_paused && !is_known {
         anyhow::bail!("network {network} has no attachments, see `netd show networks`");
     }
+    if !paused && !is_paused {
+        anyhow::bail!("network {network} is not paused, see `netd show networks`");
+    }
+    let _lock = store.lock_network(network, Instant::now() + PATIENCE)?;
+    let old = store.network(network)?;
     store.write_network(network, &NetworkSettings { paused, ..old })?;
     Ok(())
 }

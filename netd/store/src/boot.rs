@@ -51,7 +51,7 @@ impl Document for Seen {
 impl Store {
     /// The present boot; written down when it is seen for the first time.
     pub fn boot(&self) -> Result<Boot> {
-        let id = id()?;
+        let id = boot_id()?;
         let now = since_1970(SystemTime::now()).saturating_sub(uptime()).as_secs();
         let path = self.run_dir.join("boot.json");
         // A file that cannot be read is no reason to fail: it is written again.
@@ -66,7 +66,8 @@ impl Store {
     }
 }
 
-fn id() -> Result<String> {
+/// The id of the present boot, for who only looks: nothing is written down.
+pub fn boot_id() -> Result<String> {
     let path = Path::new(BOOT_ID);
     let text = std::fs::read_to_string(path).map_err(|error| Error::io("read", path, error))?;
     Ok(text.trim().to_owned())

@@ -32,7 +32,7 @@ mod bench;
 
 use std::path::{Path, PathBuf};
 
-pub use boot::Boot;
+pub use boot::{Boot, boot_id};
 pub use error::{Error, Result};
 pub use lock::Lock;
 pub use machine::machine_id;

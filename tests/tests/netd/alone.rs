@@ -163,15 +163,23 @@ fn the_command_line_helps() {
     let host = lab.host("a");
     assert!(netd(&host, &["--version"]).stdout.starts_with("netd "));
     assert!(netd(&host, &["completions", "bash"]).stdout.contains("complete -F"));
-    for wrong in
-        [&["pause", "../x"][..], &["show", "peers"], &["run", "--config", "/nowhere/netd.toml"], &["pause", "x"]]
-    {
+    for wrong in [
+        &["pause", "../x"][..],
+        &["show", "nothing"],
+        &["run", "--config", "/nowhere/netd.toml"],
+        &["pause", "x"],
+        &["resume", "x"],
+    ] {
         let refused = netd(&host, wrong);
         assert!(
             !refused.success() && refused.stdout.is_empty() && !refused.stderr.is_empty(),
             "{wrong:?}: {refused:?}"
         );
     }
-    let empty: Value = serde_json::from_str(&host.netd_show("networks --json")).unwrap();
-    assert_eq!(empty, serde_json::json!([]));
+    for subject in ["networks", "attachments", "names", "peers"] {
+        let empty: Value = serde_json::from_str(&host.netd_show(&format!("{subject} --json"))).unwrap();
+        assert_eq!(empty, serde_json::json!([]), "{subject}");
+    }
+    netd(&host, &["check"]);
+    assert!(!host.run_dir().exists(), "who only looks leaves nothing");
 }
