@@ -1,7 +1,7 @@
 # Each target is one command. What it needs from Debian stands in tests/packages, and is installed when root asks.
 
 PREFIX ?= /usr
-.PHONY: help demo demo-overlay test test-crash bench lint fuzz install
+.PHONY: help demo demo-overlay test test-crash bench bench-overlay lint fuzz install
 
 help:       ## print this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -20,6 +20,9 @@ test-crash: ## ADD and DEL killed at every system call in turn (make test does i
 
 bench:      ## ADD and DEL side by side with the reference plugins
 	@tests/make/need bench && tests/bench/run
+
+bench-overlay: ## throughput and round trips over netd's overlay beside a VXLAN made by hand
+	@tests/make/need bench-overlay && tests/bench/run overlay
 
 lint:       ## formatting, clippy, documentation, scripts
 	@tests/make/need lint && tests/make/lint
