@@ -158,7 +158,7 @@ impl Worker {
         self.see_to_shared(&look, &mut note);
         if job.depth == Depth::All {
             self.see_to_own(&look, &mut note);
-            note("overlay networks that are gone", self.take_overlays_away(job));
+            self.take_overlays_away(job, &mut note);
             note("look at firewalls", self.warn_of_firewalls(&look));
         }
         self.see_to_unfinished(&look, &mut note);

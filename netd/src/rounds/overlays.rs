@@ -1,13 +1,11 @@
 //! Overlay networks: what leads to other hosts is made, kept and taken away, and the plugin gets the host's lease.
 
-use std::collections::BTreeSet;
-
 use netd_model::{
     addr::Mtu,
     element::Set,
-    name::LinkName,
-    object::{LinkKind, Object, Side, State},
-    overlay::{HostLease, VERSION},
+    name::NetworkName,
+    object::{GROUP, Link, LinkKind, Object, Side, State},
+    overlay::{HostLease, VERSION, device},
     plan::{Desired, Plan, plan},
 };
 
@@ -28,31 +26,37 @@ impl Worker {
         }
     }
 
-    /// Takes away what is left of networks that are in the settings no more. Of one that stands there and is not known
-    /// (yet), nothing is touched.
-    pub(super) fn take_overlays_away(&mut self, job: &Job) -> Outcome {
-        let names = &job.overlays.named;
-        let devices: BTreeSet<LinkName> = names.iter().map(netd_model::overlay::device).collect();
-        let owners: BTreeSet<String> = names.iter().map(overlay::owner).collect();
-        let is_left = |link: &netd_model::object::Link| {
-            matches!(link.kind, LinkKind::Vxlan { .. }) && !devices.contains(&link.name)
-        };
-        let links = self.kernel.our_links()?.into_iter().filter(is_left).map(Object::Link);
-        let mut absent: State = links.collect();
-        for set in SETS {
-            let elements = self.kernel.elements_of(set)?.into_iter();
-            absent.extend(elements.filter(|element| !owners.contains(&element.owner)).map(Object::Element));
+    /// Takes away networks that were of the settings and are no more: those that this host has a lease in. Of one that
+    /// stands there and is not known (yet), nothing is touched.
+    pub(super) fn take_overlays_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
+        let leases = self.store.host_leases().unwrap_or_default();
+        for network in leases.iter().filter(|network| !job.overlays.named.contains(*network)) {
+            note(&format!("overlay network {network}"), self.take_overlay_away(network));
         }
-        for network in self.store.host_leases()?.iter().filter(|network| !names.contains(*network)) {
-            self.store.remove_host_lease(network)?;
-        }
-        if absent.is_empty() {
-            return Ok(());
-        }
+    }
+
+    fn take_overlay_away(&mut self, network: &NetworkName) -> Outcome {
+        let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
+        let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
+        let mut absent = State::from_iter([Object::Link(device)]);
+        absent.extend(self.elements_of_overlay(network)?);
         let observed = self.kernel.observe(absent.keys())?;
         let plan = plan(&Desired { present: State::default(), absent }, &observed);
-        tracing::info!(steps = plan.steps.len(), "overlay networks that are gone taken away");
-        Ok(self.kernel.apply(&plan)?)
+        tracing::info!(%network, steps = plan.steps.len(), "overlay network taken away");
+        self.kernel.apply(&plan)?;
+        self.store.remove_host_lease(network)?;
+        Ok(())
+    }
+
+    /// The elements that say they are the network's.
+    fn elements_of_overlay(&mut self, network: &NetworkName) -> Result<Vec<Object>, netd_kernel::Error> {
+        let owner = overlay::owner(network);
+        let mut elements = Vec::new();
+        for set in SETS {
+            let found = self.kernel.elements_of(set)?.into_iter().filter(|element| element.owner == owner);
+            elements.extend(found.map(Object::Element));
+        }
+        Ok(elements)
     }
 
     fn see_to_overlay(&mut self, here: &Here) -> Outcome {
@@ -87,11 +91,7 @@ impl Worker {
         }
         let mut observed = self.kernel.observe(wanted.keys())?;
         let mut absent = self.kernel.on_link(&device)?;
-        let owner = overlay::owner(&here.overlay.name);
-        for set in SETS {
-            let elements = self.kernel.elements_of(set)?.into_iter().filter(|element| element.owner == owner);
-            absent.extend(elements.map(Object::Element));
-        }
+        absent.extend(self.elements_of_overlay(&here.overlay.name)?);
         absent.retain(|object| wanted.find(&object.key()).is_none());
         observed.extend(absent.iter().cloned());
         Ok(plan(&Desired { present: wanted.clone(), absent }, &observed))

@@ -63,3 +63,21 @@ fn what_led_to_a_host_that_leaves_the_file_goes() {
     assert_eq!(leads_to(2), 4);
     cluster.stop();
 }
+
+#[test]
+fn a_network_that_leaves_the_settings_goes_and_nothing_else() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape::default());
+    let h1 = &cluster.hosts[0];
+    let name = device(h1);
+    h1.sh("ip link add other type vxlan id 5 dstport 4789; ip link set other group 1852142692");
+    let settings = cluster.settings(1);
+    let without = settings.split("[[network]]").next().unwrap();
+    std::fs::write(h1.folder().join("netd.toml"), without).unwrap();
+    h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
+    eventually(SECOND * 5, || h1.link(&name).is_null());
+    eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());
+    assert!(!h1.sh("nft list ruleset").contains("elements"));
+    assert!(!h1.link("other").is_null(), "another netd's");
+    cluster.stop();
+}
