@@ -18,11 +18,17 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwap;
 use netd_model::overlay::NamesOfHost;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::sleep,
+};
 
 pub(crate) use self::view::{NetworkView, Peer, State, View};
 use self::{static_store::StaticStore, task::Task};
@@ -35,6 +41,12 @@ use crate::{
 pub(crate) fn faults(settings: &Settings) -> Vec<String> {
     static_store::faults(settings)
 }
+
+/// How long netd waits at its start for what other hosts have.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How often it looks meanwhile.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// What a store gets to know from the loop. None of it is lost, but only the last of each counts.
 struct Orders {
@@ -70,7 +82,8 @@ impl Cluster {
     ///
     /// What cannot be reached now is tried again, and stands in the view meanwhile.
     pub(crate) fn start(settings: &Settings, events: mpsc::Sender<Event>) -> Self {
-        let shown = Arc::<ArcSwap<View>>::default();
+        let is_whole = settings.cluster.store == cluster::Store::None;
+        let shown = Arc::new(ArcSwap::from_pointee(View { is_whole, ..View::default() }));
         let (settings, of_settings) = watch::channel(Arc::new(settings.clone()));
         let (names, of_names) = watch::channel(None);
         let orders = Orders { settings: of_settings, names: of_names };
@@ -85,6 +98,14 @@ impl Cluster {
     /// What is known now.
     pub(crate) fn view(&self) -> Arc<View> {
         self.shown.load_full()
+    }
+
+    /// Waits until everybody was asked once, but not for ever.
+    pub(crate) async fn become_whole(&self) {
+        let begin = Instant::now();
+        while !self.view().is_whole && begin.elapsed() < PATIENCE {
+            sleep(LOOK).await;
+        }
     }
 
     /// Tells the other hosts the names of this one's containers, one document for each network: all of them each time.

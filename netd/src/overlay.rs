@@ -3,7 +3,7 @@
 //! Per host: one FDB entry and one allowed source, per subnet of it one neighbour and one route. The next hop of a subnet
 //! is its own first address, which no container has; the host has its own there, as the source of what it sends itself.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use netd_model::{
     IpNetwork,
@@ -15,7 +15,7 @@ use netd_model::{
 };
 
 use crate::{
-    cluster::View,
+    cluster::{NetworkView, View},
     settings::network::{Network, Networks},
 };
 
@@ -35,14 +35,33 @@ pub(crate) struct Here {
     pub(crate) peers: Vec<Member>,
 }
 
-/// The networks of the settings that this host takes part in.
-pub(crate) fn here(networks: &Networks, view: &View) -> Vec<Here> {
-    let of = |network: &Network| {
-        let known = view.networks.get(&network.overlay.name)?;
-        let peers = known.peers.values().map(|peer| peer.member.clone()).collect();
-        Some(Here { overlay: network.overlay.clone(), mtu: network.mtu, own: known.own.clone()?, peers })
-    };
-    networks.usable.iter().filter_map(of).collect()
+/// Overlay networks as this host knows them.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Overlays {
+    /// Those that this host takes part in.
+    pub(crate) networks: Vec<Here>,
+    /// All that are to be somewhere.
+    pub(crate) named: BTreeSet<NetworkName>,
+    /// Whether what is not named here is not to be.
+    pub(crate) is_whole: bool,
+}
+
+impl Overlays {
+    /// Those of the settings and of the cluster.
+    pub(crate) fn new(settings: &Networks, view: &View) -> Self {
+        let here = |known: &NetworkView| {
+            let peers = known.peers.values().map(|peer| peer.member.clone()).collect();
+            let Network { overlay, mtu, .. } = &*known.network;
+            Some(Here { overlay: overlay.clone(), mtu: *mtu, own: known.own.clone()?, peers })
+        };
+        let usable = settings.usable.iter().map(|network| &network.overlay.name);
+        let named = usable.chain(settings.refused.iter().map(|refused| &refused.network)).chain(view.networks.keys());
+        Self {
+            networks: view.networks.values().filter_map(here).collect(),
+            named: named.cloned().collect(),
+            is_whole: view.is_whole,
+        }
+    }
 }
 
 /// What VXLAN puts around a packet, in bytes (RFC 7348 5): Ethernet, IP, UDP and VXLAN headers.

@@ -7,7 +7,6 @@ mod overlays;
 mod take_back;
 
 use std::{
-    collections::BTreeSet,
     io,
     sync::{
         Arc,
@@ -33,7 +32,7 @@ use crate::{
     firewall,
     logs::{Once, chain},
     look::Look,
-    overlay::Here,
+    overlay::Overlays,
     pace::Depth,
     reclaim::Dead,
     repair,
@@ -50,15 +49,6 @@ pub(crate) struct Job {
     pub(crate) depth: Depth,
     /// Networks that span hosts.
     pub(crate) overlays: Arc<Overlays>,
-}
-
-/// The overlay networks of the settings.
-#[derive(Debug, Default)]
-pub(crate) struct Overlays {
-    /// Those that this host takes part in.
-    pub(crate) networks: Vec<Here>,
-    /// All that the settings name.
-    pub(crate) named: BTreeSet<NetworkName>,
 }
 
 /// The thread.

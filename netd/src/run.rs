@@ -18,11 +18,11 @@ use crate::{
     event::Burst,
     heard,
     logs::{Logs, Once, chain},
-    overlay::{self, Here},
+    overlay::Overlays,
     pace::Pace,
     poke::Pokes,
     repair,
-    rounds::{Job, Overlays, Rounds},
+    rounds::{Job, Rounds},
     settings::Settings,
     settle::Settle,
     show,
@@ -37,6 +37,9 @@ pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 /// How long a round of repair may take to end when netd stops. What is half done then is done by the next netd.
 const FAREWELL: Duration = Duration::from_secs(5);
 
+/// How long the first round may keep netd from being ready.
+const FIRST_ROUND: Duration = Duration::from_secs(2);
+
 /// All that a turn works on.
 struct Daemon {
     /// The settings' file, where one was named.
@@ -48,7 +51,8 @@ struct Daemon {
     settle: Settle,
     snapshot: Arc<Snapshot>,
     attached: BTreeSet<AttachmentId>,
-    with_names: Vec<Arc<Attachment>>,
+    /// None until the store was read.
+    with_names: Option<Vec<Arc<Attachment>>>,
     served: Vec<Served>,
     server: dns::Server,
     upstreams: Option<Vec<SocketAddr>>,
@@ -90,7 +94,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         settle: Settle::new(Instant::now()),
         snapshot: Arc::default(),
         attached: BTreeSet::new(),
-        with_names: Vec::new(),
+        with_names: None,
         served: Vec::new(),
         server: dns::Server::new(PORT),
         upstreams: None,
@@ -106,17 +110,24 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         overlays: Arc::default(),
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
-    daemon.choose_overlays(Vec::new());
+    daemon.read_store();
+    // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
+    daemon.cluster.become_whole().await;
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
     let pokes = tokio::spawn(pokes.serve(events));
-    notify(&[NotifyState::Ready]);
-    tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.served.len(), "started");
+    // The first round writes the leases without which no container can be added to an overlay network.
+    let mut ready_by = Some(Instant::now() + FIRST_ROUND);
     loop {
         let burst = sources.next(daemon.next()).await;
         if burst.stop {
             break;
         }
+        let has_round_ended = burst.round_ended;
         daemon.turn(burst, &mut sources).await;
+        if ready_by.take_if(|by| has_round_ended || Instant::now() >= *by).is_some() {
+            notify(&[NotifyState::Ready]);
+            tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.served.len(), "started");
+        }
     }
     notify(&[NotifyState::Stopping]);
     pokes.abort();
@@ -180,7 +191,7 @@ impl Daemon {
     /// Serves what is recorded now.
     fn read_store(&mut self) {
         let snapshot = self.reader.read();
-        if snapshot.generation == self.snapshot.generation {
+        if snapshot.generation == self.snapshot.generation && self.with_names.is_some() {
             return;
         }
         self.broken_documents.say(snapshot.broken.iter().map(|error| chain(error.as_ref())), |error| {
@@ -191,16 +202,23 @@ impl Daemon {
         self.tell_changes();
         let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
         // Most writes of a verb change no name.
-        if !zones::are_same(&with_names, &self.with_names) {
-            self.with_names = with_names;
-            self.cluster.publish(zones::of_host(&self.with_names, &self.settings));
+        if !self.with_names.as_ref().is_some_and(|old| zones::are_same(&with_names, old)) {
+            self.with_names = Some(with_names);
+            self.publish();
             self.serve();
+        }
+    }
+
+    /// Tells the other hosts what this one has.
+    fn publish(&self) {
+        if let Some(with_names) = &self.with_names {
+            self.cluster.publish(zones::of_host(with_names, &self.settings.host.name, &self.view));
         }
     }
 
     /// Serves the names of this host's containers, and of those that share a network with them.
     fn serve(&mut self) {
-        self.served = zones::served(&self.with_names, &self.view);
+        self.served = zones::served(self.with_names.as_deref().unwrap_or_default(), &self.view);
         let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
         self.server.set_zones(Arc::new(zones));
     }
@@ -211,13 +229,21 @@ impl Daemon {
         if Arc::ptr_eq(&view, &self.view) {
             return;
         }
-        self.view = view;
+        let old = std::mem::replace(&mut self.view, view);
         self.cluster_errors.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
         self.is_view_told = false;
-        self.serve();
-        let networks = overlay::here(&self.settings.networks, &self.view);
-        if networks != self.overlays.networks {
-            self.choose_overlays(networks);
+        if !self.view.serves_as(&old) {
+            self.serve();
+        }
+        self.choose_overlays();
+    }
+
+    fn choose_overlays(&mut self) {
+        let overlays = Overlays::new(&self.settings.networks, &self.view);
+        if *self.overlays != overlays {
+            self.overlays = Arc::new(overlays);
+            self.pace.ask();
+            self.publish();
         }
     }
 
@@ -229,14 +255,6 @@ impl Daemon {
         if let Err(error) = Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view)) {
             tracing::debug!(error = chain(&error), "known peers not written");
         }
-    }
-
-    fn choose_overlays(&mut self, networks: Vec<Here>) {
-        let settings = &self.settings.networks;
-        let usable = settings.usable.iter().map(|network| network.overlay.name.clone());
-        let named = usable.chain(settings.refused.iter().map(|refused| refused.network.clone())).collect();
-        self.overlays = Arc::new(Overlays { networks, named });
-        self.pace.ask();
     }
 
     /// One line per attachment that came or went. The next plugin of its chain makes it unfinished again, and no news.
@@ -297,7 +315,7 @@ impl Daemon {
                 tracing::info!("settings read");
                 tell_refused(&self.settings);
                 self.cluster.reload(&self.settings);
-                self.choose_overlays(overlay::here(&self.settings.networks, &self.view));
+                self.choose_overlays();
             }
             Err(error) => tracing::error!(error = chain(&error), "settings not read, the old ones stay"),
         }

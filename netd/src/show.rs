@@ -5,6 +5,7 @@ mod table;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -122,7 +123,7 @@ pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
 /// What the view of the cluster is for people.
 pub(crate) fn known_peers(view: &View) -> KnownPeers {
     let seconds = |since: SystemTime| since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let known = |peer: &Peer| KnownPeer {
+    let known = |peer: &Arc<Peer>| KnownPeer {
         member: peer.member.clone(),
         alive: peer.state == State::Alive,
         since: seconds(peer.since),

@@ -2,20 +2,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
 use netd_model::{
     attachment::{Attachment, Listen, Names, Progress},
     name::{HostName, LinkName, NetworkName},
-    overlay::{NamesOfHost, RemoteContainer, VERSION},
+    overlay::{Member, NamesOfHost, RemoteContainer, VERSION},
 };
 
-use crate::{
-    cluster::{NetworkView, Peer, State, View},
-    settings::Settings,
-};
+use crate::cluster::{NetworkView, Peer, State, View};
 
 #[cfg(test)]
 mod tests;
@@ -46,24 +43,24 @@ pub(crate) fn are_same(one: &[Arc<Attachment>], other: &[Arc<Attachment>]) -> bo
     one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
-/// What other hosts are told of these attachments: a document for each network that spans hosts.
-pub(crate) fn of_host(attachments: &[Arc<Attachment>], settings: &Settings) -> Vec<NamesOfHost> {
-    let container = |attachment: &Attachment| {
+/// What other hosts are told of these attachments: a document for each network that spans hosts and that this one is in.
+/// Containers that have none of its addresses there are of another network by the same name, and nobody's business.
+pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &View) -> Vec<NamesOfHost> {
+    let container = |attachment: &Attachment, own: &Member| {
         let names = attachment.names()?;
-        Some(RemoteContainer {
-            container: attachment.id.container.clone(),
-            names: names.names.clone(),
-            addresses: names.addresses.clone(),
-            ttl: names.ttl,
-        })
+        let is_own = |address: &IpAddr| own.subnets.iter().any(|subnet| subnet.contains(*address));
+        let addresses: Vec<IpAddr> = names.addresses.iter().copied().filter(is_own).collect();
+        let container = attachment.id.container.clone();
+        let remote = RemoteContainer { container, names: names.names.clone(), addresses, ttl: names.ttl };
+        (!remote.addresses.is_empty()).then_some(remote)
     };
-    let of_network = |network: &NetworkName| NamesOfHost {
-        version: VERSION,
-        host: settings.host.name.clone(),
-        network: network.clone(),
-        containers: attachments.iter().filter(|it| it.id.network == *network).filter_map(|it| container(it)).collect(),
+    let of_network = |(network, known): (&NetworkName, &NetworkView)| {
+        let own = known.own.as_ref()?;
+        let attachments = attachments.iter().filter(|attachment| attachment.id.network == *network);
+        let containers = attachments.filter_map(|attachment| container(attachment, own)).collect();
+        Some(NamesOfHost { version: VERSION, host: host.clone(), network: network.clone(), containers })
     };
-    settings.networks.usable.iter().map(|network| of_network(&network.overlay.name)).collect()
+    view.networks.iter().filter_map(of_network).collect()
 }
 
 /// The networks of these attachments, with what other hosts have of them.
@@ -135,7 +132,7 @@ fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
 }
 
 /// The containers of hosts that answer. Their keys are none of this host's containers: an id is unique on its host.
-fn elsewhere<'p>(peers: impl Iterator<Item = &'p Peer>) -> impl Iterator<Item = dns::Attachment> {
+fn elsewhere<'p>(peers: impl Iterator<Item = &'p Arc<Peer>>) -> impl Iterator<Item = dns::Attachment> {
     let alive = peers.filter(|peer| peer.state == State::Alive);
     let containers = alive.flat_map(|peer| peer.names.containers.iter().map(|it| (&peer.member.host, it)));
     containers.map(|(host, it)| dns::Attachment {

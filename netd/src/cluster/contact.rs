@@ -24,6 +24,8 @@ pub(super) struct Contact {
     pub(super) since: SystemTime,
     /// Why the last attempt failed, if it did.
     pub(super) last_error: Option<String>,
+    /// Whether it was asked once at least, and answered or not.
+    pub(super) is_asked: bool,
     /// When it last answered.
     heard: Option<Instant>,
 }
@@ -31,13 +33,14 @@ pub(super) struct Contact {
 impl Contact {
     /// A host of which nothing was heard yet.
     pub(super) fn new(clock: SystemTime) -> Self {
-        Self { names: Names::new(), state: State::Silent, since: clock, last_error: None, heard: None }
+        Self { names: Names::new(), state: State::Silent, since: clock, last_error: None, is_asked: false, heard: None }
     }
 
     /// It answered, with names or with the news that they are as they were; or it could not be asked, or not understood.
     /// Whether that changed anything.
     pub(super) fn hear(&mut self, answer: Result<Option<Names>, String>, now: Instant, clock: SystemTime) -> bool {
         let (state, error) = (self.state, self.last_error.take());
+        let is_first = !std::mem::replace(&mut self.is_asked, true);
         let names = match answer {
             Ok(names) => {
                 self.heard = Some(now);
@@ -53,7 +56,7 @@ impl Contact {
         if let Some(names) = names {
             self.names = names;
         }
-        is_new || self.state != state || self.last_error != error
+        is_first || is_new || self.state != state || self.last_error != error
     }
 
     /// Falls silent if the time has come; whether it did.

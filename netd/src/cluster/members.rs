@@ -43,24 +43,26 @@ pub(super) struct OfNetwork {
 
 impl Members {
     /// The members of the settings' networks.
-    pub(super) fn new(settings: &Settings, peers: &Peers) -> Self {
+    ///
+    /// One whose parts do not fit any more keeps those that it has in `old`: a slip must not cut a path that works.
+    pub(super) fn new(settings: &Settings, peers: &Peers, old: &Self) -> Self {
         let networks = settings.networks.usable.iter().map(|it| (it.overlay.name.clone(), OfNetwork::default()));
         let mut members = Self { networks: networks.collect(), errors: peers.errors.clone(), ..Self::default() };
-        let own = peers.hosts.iter().find(|host| host.name == settings.host.name);
+        let own = peers.hosts.get(&settings.host.name);
         match own.map_or_else(|| Err(absent(settings)), |host| agree(host, settings).map(|()| host)) {
-            Ok(host) => members.add_own(host, settings),
+            Ok(host) => members.add_own(host, settings, old),
             Err(error) => members.errors.push(error),
         }
-        for host in peers.hosts.iter().filter(|host| host.name != settings.host.name) {
+        for host in peers.hosts.values().filter(|host| host.name != settings.host.name) {
             match reachable(host, members.own, &settings.networks.usable) {
-                Ok(()) => members.add_other(host, settings),
+                Ok(()) => members.add_other(host, settings, old),
                 Err(error) => members.errors.push(error),
             }
         }
         members
     }
 
-    fn add_own(&mut self, host: &Host, settings: &Settings) {
+    fn add_own(&mut self, host: &Host, settings: &Settings, old: &Self) {
         if let Err(error) = reachable(host, None, &settings.networks.usable) {
             return self.errors.push(error);
         }
@@ -76,16 +78,16 @@ impl Members {
             // Of another host it is not: it may be in networks that this one is not in.
             self.errors.push(format!("network {name}: the peers file has this host in it, the settings have not"));
         }
-        for member in self.members(host, settings) {
+        for member in self.members(host, settings, old) {
             if let Some(network) = self.networks.get_mut(&member.network) {
                 network.own = Some(member);
             }
         }
     }
 
-    fn add_other(&mut self, host: &Host, settings: &Settings) {
+    fn add_other(&mut self, host: &Host, settings: &Settings, old: &Self) {
         self.others.insert(host.name.clone(), host.address);
-        for member in self.members(host, settings) {
+        for member in self.members(host, settings, old) {
             if let Some(network) = self.networks.get_mut(&member.network) {
                 network.others.insert(host.name.clone(), member);
             }
@@ -93,7 +95,7 @@ impl Members {
     }
 
     /// The host as a member of each network that it can be in.
-    fn members(&mut self, host: &Host, settings: &Settings) -> Vec<Member> {
+    fn members(&mut self, host: &Host, settings: &Settings, old: &Self) -> Vec<Member> {
         let mut members = Vec::new();
         for network in &settings.networks.usable {
             let name = &network.overlay.name;
@@ -102,6 +104,8 @@ impl Members {
                 let whole: Vec<String> = network.overlay.subnets.iter().map(ToString::to_string).collect();
                 let of = format!("peer {}: subnet \"{subnet}\" of network {name}", host.name);
                 self.errors.push(format!("{of} is no part of {}", whole.join(", ")));
+                let was = old.member(host, name).filter(|was| was.subnets.iter().all(|it| is_part(it, &network.overlay)));
+                members.extend(was.cloned());
                 continue;
             }
             members.push(Member {
@@ -114,6 +118,13 @@ impl Members {
             });
         }
         members
+    }
+
+    /// What the host has of a network, if it is where it was.
+    fn member(&self, host: &Host, network: &NetworkName) -> Option<&Member> {
+        let network = self.networks.get(network)?;
+        let own = network.own.as_ref().filter(|own| own.host == host.name);
+        own.or_else(|| network.others.get(&host.name)).filter(|member| member.vtep == host.address)
     }
 }
 

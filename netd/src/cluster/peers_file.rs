@@ -8,11 +8,12 @@
 //! ```
 //!
 //! An entry that cannot be is left out with the reason, and so is what a later entry has in common with an earlier one.
+//! A host that is known already goes before all others, and while anything in the file is wrong it stays as it was: a
+//! slip of the pen must not cut a path that works.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map},
     net::IpAddr,
-    ops::Range,
 };
 
 use ipnetwork::IpNetwork;
@@ -28,8 +29,8 @@ use crate::settings::{
 /// The hosts that stand in a file, and what in it is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Peers {
-    /// In the order of the file; names, addresses and subnets are each there once.
-    pub(super) hosts: Vec<Host>,
+    /// By name; addresses and subnets are each there once, too.
+    pub(super) hosts: BTreeMap<HostName, Host>,
     /// One line each.
     pub(super) errors: Vec<String>,
 }
@@ -45,9 +46,13 @@ pub(super) struct Host {
     pub(super) subnets: BTreeMap<NetworkName, Vec<IpNetwork>>,
 }
 
-/// Parts of networks that a host has, by their first addresses, and whose they are. None overlaps another.
+/// What hosts have that no other may have.
 #[derive(Debug, Default)]
-struct Taken(BTreeMap<IpAddr, (IpNetwork, String)>);
+struct Taken {
+    addresses: BTreeMap<IpAddr, HostName>,
+    /// Parts of networks by their first addresses, and whose they are. None overlaps another.
+    parts: BTreeMap<IpAddr, (IpNetwork, String)>,
+}
 
 /// An entry as it is written.
 #[derive(Debug, Deserialize)]
@@ -60,50 +65,92 @@ struct Written {
     subnets: BTreeMap<String, Vec<String>>,
 }
 
+/// An entry, and where its text begins.
+type Entry = (usize, Result<Written, String>);
+
 impl Peers {
-    /// The hosts of `text`.
+    /// The hosts of `text`, beside what was known before.
     ///
     /// # Errors
     /// It is no TOML, or has something other than peers.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let document = DeTable::parse(text).map_err(|error| error.to_string())?.into_inner();
+    pub(super) fn parse(text: &str, known: &Self) -> Result<Self, String> {
+        let entries = entries(text)?;
+        let (old, new): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(|(_, entry)| known.has(entry));
         let (mut peers, mut taken) = (Self::default(), Taken::default());
-        for (key, value) in document {
-            let at = line(text, &key.span());
-            match value.into_inner() {
-                DeValue::Array(entries) if key.get_ref() == "peer" => {
-                    for entry in entries {
-                        let at = line(text, &entry.span());
-                        let written = Written::deserialize(ValueDeserializer::from(entry));
-                        let host = written.map_err(|error| {
-                            format!("line {}: {}", error.span().map_or(at, |span| line(text, &span)), error.message())
-                        });
-                        match host {
-                            Ok(written) => peers.add(written, at, &mut taken),
-                            Err(error) => peers.errors.push(error),
-                        }
-                    }
-                }
-                _ => return Err(format!("line {at}: {:?} is there, where only [[peer]] is known", key.get_ref())),
+        for (at, entry) in old.into_iter().chain(new) {
+            match entry {
+                Ok(written) => peers.add(written, || line(text, at), &mut taken),
+                Err(error) => peers.errors.push(error),
             }
+        }
+        if !peers.errors.is_empty() {
+            peers.keep(known, &mut taken);
         }
         Ok(peers)
     }
 
-    /// One more host, but for what earlier ones have.
-    fn add(&mut self, written: Written, line: usize, taken: &mut Taken) {
+    /// These hosts, and those of `known` that are not among them.
+    pub(super) fn and_those_of(mut self, known: &Self) -> Self {
+        let mut taken = Taken::default();
+        for host in self.hosts.values() {
+            taken.addresses.insert(host.address, host.name.clone());
+            for (network, parts) in &host.subnets {
+                // They are there once already.
+                let _ = taken.take(&host.name, network, parts);
+            }
+        }
+        self.keep(known, &mut taken);
+        self
+    }
+
+    /// Whether a host of `known` is gone, or out of a network.
+    pub(super) fn lacks_any_of(&self, known: &Self) -> bool {
+        known.hosts.values().any(|old| {
+            let host = self.hosts.get(&old.name);
+            host.is_none_or(|host| old.subnets.keys().any(|network| !host.subnets.contains_key(network)))
+        })
+    }
+
+    /// Whether the entry says of a host what is known of it.
+    fn has(&self, entry: &Result<Written, String>) -> bool {
+        let Ok(Written { name, address, .. }) = entry else { return false };
+        self.hosts.get(name).is_some_and(|host| host.address == *address)
+    }
+
+    /// Puts back what is known and not there, as far as nobody else has it now.
+    fn keep(&mut self, known: &Self, taken: &mut Taken) {
+        for old in known.hosts.values() {
+            let is_free = !taken.addresses.contains_key(&old.address);
+            let host = match self.hosts.entry(old.name.clone()) {
+                btree_map::Entry::Occupied(there) if there.get().address == old.address => there.into_mut(),
+                btree_map::Entry::Vacant(place) if is_free => {
+                    taken.addresses.insert(old.address, old.name.clone());
+                    place.insert(Host { subnets: BTreeMap::new(), ..old.clone() })
+                }
+                btree_map::Entry::Occupied(_) | btree_map::Entry::Vacant(_) => continue,
+            };
+            for (network, parts) in &old.subnets {
+                if !host.subnets.contains_key(network) && taken.take(&old.name, network, parts).is_ok() {
+                    host.subnets.insert(network.clone(), parts.clone());
+                }
+            }
+        }
+    }
+
+    /// One more host, but for what others have.
+    fn add(&mut self, written: Written, line: impl Fn() -> usize, taken: &mut Taken) {
         let Written { name, address, subnets } = written;
-        let peer = format!("line {line}: peer {name}");
+        let peer = || format!("line {}: peer {name}", line());
         if let Some(rule) = unusable(address) {
-            return self.errors.push(format!("{peer}: address \"{address}\" {rule}"));
+            return self.errors.push(format!("{}: address \"{address}\" {rule}", peer()));
         }
-        if self.hosts.iter().any(|host| host.name == name) {
-            return self.errors.push(format!("{peer}: name \"{name}\" is taken by an earlier peer"));
+        if self.hosts.contains_key(&name) {
+            return self.errors.push(format!("{}: name \"{name}\" is taken by another peer", peer()));
         }
-        if let Some(host) = self.hosts.iter().find(|host| host.address == address) {
-            return self.errors.push(format!("{peer}: address \"{address}\" is that of peer {}", host.name));
+        if let Some(other) = taken.addresses.get(&address) {
+            return self.errors.push(format!("{}: address \"{address}\" is that of peer {other}", peer()));
         }
-        let mut host = Host { name, address, subnets: BTreeMap::new() };
+        let mut host = Host { name: name.clone(), address, subnets: BTreeMap::new() };
         for (network, written) in subnets {
             let parts = parts(&network, &written);
             let free = parts.and_then(|(network, parts)| {
@@ -112,11 +159,35 @@ impl Peers {
             });
             match free {
                 Ok((network, parts)) => drop(host.subnets.insert(network, parts)),
-                Err(error) => self.errors.push(format!("{peer}: subnets of {network:?}: {error}")),
+                Err(error) => self.errors.push(format!("{}: subnets of {network:?}: {error}", peer())),
             }
         }
-        self.hosts.push(host);
+        taken.addresses.insert(address, name);
+        self.hosts.insert(host.name.clone(), host);
     }
+}
+
+/// The entries of a file; an error of one names its line.
+fn entries(text: &str) -> Result<Vec<Entry>, String> {
+    let document = DeTable::parse(text).map_err(|error| error.to_string())?.into_inner();
+    let mut entries = Vec::new();
+    for (key, value) in document {
+        let at = key.span().start;
+        match value.into_inner() {
+            DeValue::Array(written) if key.get_ref() == "peer" => entries.extend(written.into_iter().map(|entry| {
+                let at = entry.span().start;
+                let written = Written::deserialize(ValueDeserializer::from(entry)).map_err(|error| {
+                    format!("line {}: {}", line(text, error.span().map_or(at, |span| span.start)), error.message())
+                });
+                (at, written)
+            })),
+            _ => {
+                let line = line(text, at);
+                return Err(format!("line {line}: {:?} is there, where only [[peer]] is known", key.get_ref()));
+            }
+        }
+    }
+    Ok(entries)
 }
 
 /// A host's parts of one network.
@@ -146,21 +217,21 @@ impl Taken {
             return Err(format!("\"{part}\" overlaps \"{theirs}\" of {of}"));
         }
         let of = format!("peer {host} in network {network}");
-        self.0.extend(parts.iter().map(|part| (part.network(), (*part, of.clone()))));
+        self.parts.extend(parts.iter().map(|part| (part.network(), (*part, of.clone()))));
         Ok(())
     }
 
     /// What has an address in common: the last that begins before it, or the first that begins in it.
     fn overlapping(&self, part: &IpNetwork) -> Option<&(IpNetwork, String)> {
-        let before = self.0.range(..=part.network()).next_back();
-        let within = self.0.range(part.network()..=part.broadcast()).next();
+        let before = self.parts.range(..=part.network()).next_back();
+        let within = self.parts.range(part.network()..=part.broadcast()).next();
         [before, within].into_iter().flatten().map(|(_, taken)| taken).find(|(theirs, _)| overlap(part, theirs))
     }
 }
 
 /// The number of the line where something begins.
-fn line(text: &str, span: &Range<usize>) -> usize {
-    text.bytes().take(span.start).filter(|byte| *byte == b'\n').count() + 1
+fn line(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
 }
 
 fn name<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<HostName, D::Error> {

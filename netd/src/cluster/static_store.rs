@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{
     sync::{mpsc, watch},
-    time::{MissedTickBehavior, interval, sleep_until},
+    time::{MissedTickBehavior, interval, sleep, sleep_until},
 };
 
 use self::{file::PeersFile, keeper::Keeper};
@@ -26,6 +26,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// How many answers of hosts may wait; who has one more waits.
 const WAITING: usize = 64;
+
+/// The rest after each view: of thousands of hosts, some change all the time.
+const REST: Duration = Duration::from_millis(10);
 
 /// The store whose hosts stand in a file.
 pub(super) struct StaticStore;
@@ -44,7 +47,7 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
     let Some(of_file) = keeper::of_file(settings) else { return Vec::new() };
     let mut file = PeersFile::new(&of_file.peers);
     file.look();
-    file.error.map_or_else(|| Members::new(settings, &file.peers).errors, |error| vec![error])
+    file.error.map_or_else(|| Members::new(settings, &file.peers, &Members::default()).errors, |error| vec![error])
 }
 
 async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::Receiver<Answer>, views: Views) {
@@ -52,13 +55,20 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
     let mut keeper = Keeper::new(settings.borrow_and_update().clone(), answers.clone(), sender);
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Vec::with_capacity(WAITING);
     loop {
         let silence = keeper.next_silence().map(tokio::time::Instant::from);
         let mut is_changed = true;
         tokio::select! {
-            _ = tick.tick() => keeper.look().await,
+            _ = tick.tick() => {
+                keeper.look().await;
+                keeper.say();
+            }
             // Most answers say that nothing changed, and there may be many.
-            Some(report) = reports.recv() => is_changed = keeper.hear(report, Instant::now(), SystemTime::now()),
+            _ = reports.recv_many(&mut heard, WAITING) => {
+                let (now, clock) = (Instant::now(), SystemTime::now());
+                is_changed = heard.drain(..).fold(false, |changed, report| keeper.hear(report, now, clock) || changed);
+            }
             Ok(()) = settings.changed() => {
                 let new = settings.borrow_and_update().clone();
                 keeper.take(new).await;
@@ -69,6 +79,7 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
         }
         if keeper.age(Instant::now(), SystemTime::now()) || is_changed {
             views.show(keeper.view());
+            sleep(REST).await;
         }
     }
 }

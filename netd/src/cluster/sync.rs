@@ -4,7 +4,7 @@
 //! GET /v1/names?after=1732551600000&wait=5000     authorization: Bearer <key>
 //! 200 {"version": 1732551600001, "host": "h2", "networks": [{"version": 1, "host": "h2", "network": "lab", ...}]}
 //! 304 nothing but that version for `wait` milliseconds, which are 10 s at most
-//! 401 another key    404 another form of the protocol
+//! 401 another key    404 another form of the protocol    503 it has just started and does not know its names yet
 //! ```
 //!
 //! Who is not listed is hung up on. The version only tells one state from another: it begins at the time of the start, so
@@ -26,7 +26,7 @@ const PATH: &str = "/v1/names";
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// The largest answer, in bytes.
-const LARGEST: usize = 8 << 20;
+const LARGEST: usize = 1 << 20;
 
 /// How long what was sent may stay unacknowledged before the connection is given up, in milliseconds.
 const UNACKNOWLEDGED: u32 = 15_000;

@@ -7,7 +7,8 @@ use netd_model::{
     overlay::{Member, NamesOfHost, VERSION},
 };
 
-use super::{contact::Contact, members::Members};
+use super::contact::Contact;
+use crate::settings::network::Network;
 
 #[cfg(test)]
 mod tests;
@@ -15,19 +16,23 @@ mod tests;
 /// All networks that span hosts, as far as they are known here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct View {
-    /// Each network of the settings.
+    /// Each network.
     pub(crate) networks: BTreeMap<NetworkName, NetworkView>,
     /// What is wrong and a person must mend, one line each.
     pub(crate) errors: Vec<String>,
+    /// Whether everybody was asked once at least. Before, what is missing here may be there.
+    pub(crate) is_whole: bool,
 }
 
 /// One network.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NetworkView {
+    /// What all hosts agree on.
+    pub(crate) network: Arc<Network>,
     /// What this host has of it.
     pub(crate) own: Option<Member>,
-    /// What each other host has of it.
-    pub(crate) peers: BTreeMap<HostName, Peer>,
+    /// What each other host has of it. One that changes is replaced, so that the others are shared by many views.
+    pub(crate) peers: BTreeMap<HostName, Arc<Peer>>,
 }
 
 /// Another host in a network.
@@ -55,20 +60,26 @@ pub(crate) enum State {
 }
 
 impl View {
-    /// The view of these members, with what was heard of them; `errors` are those that have no better place.
-    pub(super) fn new(members: &Members, contacts: &BTreeMap<HostName, Contact>, errors: Vec<String>) -> Self {
-        let networks = members.networks.iter().map(|(name, network)| {
-            let heard = |host: &HostName| contacts.get(host);
-            let peers = network.others.iter();
-            let peers = peers.filter_map(|(host, member)| Some((host.clone(), Peer::new(member, heard(host)?))));
-            (name.clone(), NetworkView { own: network.own.clone(), peers: peers.collect() })
-        });
-        Self { networks: networks.collect(), errors }
+    /// Whether the same names are served by `other`.
+    pub(crate) fn serves_as(&self, other: &Self) -> bool {
+        let mut networks = self.networks.iter().zip(&other.networks);
+        self.networks.len() == other.networks.len()
+            && networks.all(|((name, one), (other_name, other))| name == other_name && one.serves_as(other))
+    }
+}
+
+impl NetworkView {
+    fn serves_as(&self, other: &Self) -> bool {
+        let is_same = |one: &Arc<Peer>, other: &Arc<Peer>| Arc::ptr_eq(one, other) || one.serves_as(other);
+        let mut peers = self.peers.iter().zip(&other.peers);
+        self.peers.len() == other.peers.len()
+            && peers.all(|((host, one), (other_host, other))| host == other_host && is_same(one, other))
     }
 }
 
 impl Peer {
-    fn new(member: &Member, contact: &Contact) -> Self {
+    /// A host of which this was heard.
+    pub(super) fn new(member: &Member, contact: &Contact) -> Self {
         let (names, outside) = match contact.names.get(&member.network) {
             Some(names) => within(names, member),
             None => (Arc::new(empty(member)), 0),
@@ -83,6 +94,11 @@ impl Peer {
             since: contact.since,
             last_error: contact.last_error.clone().or(foreign),
         }
+    }
+
+    /// Whether the same names are served of `other`.
+    fn serves_as(&self, other: &Self) -> bool {
+        (self.state, &self.member.subnets) == (other.state, &other.member.subnets) && self.names == other.names
     }
 }
 

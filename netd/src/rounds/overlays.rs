@@ -29,6 +29,9 @@ impl Worker {
     /// Takes away networks that were of the settings and are no more: those that this host has a lease in. Of one that
     /// stands there and is not known (yet), nothing is touched.
     pub(super) fn take_overlays_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
+        if !job.overlays.is_whole {
+            return;
+        }
         let leases = self.store.host_leases().unwrap_or_default();
         for network in leases.iter().filter(|network| !job.overlays.named.contains(*network)) {
             note(&format!("overlay network {network}"), self.take_overlay_away(network));

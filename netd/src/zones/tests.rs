@@ -112,3 +112,27 @@ fn only_a_document_that_was_written_again_makes_a_difference() {
     assert!(!are_same(&[Arc::clone(&before)], &[after]));
     assert!(!are_same(&[before], &[]));
 }
+
+#[test]
+fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
+    let settings = "network = [{ name = 'web', driver = 'overlay', subnet = ['10.1.0.0/16'] }]";
+    let settings = crate::settings::Settings::parse(settings).unwrap();
+    let network = Arc::new(settings.networks.usable.first().unwrap().clone());
+    let own = serde_json::json!({"version": 1, "host": "h1", "network": "web", "vtep": "192.0.2.1",
+        "mac": "02:00:00:00:00:01", "subnets": ["10.1.0.0/24"]});
+    let mut known = NetworkView { network, own: None, peers: BTreeMap::new() };
+    let attachments =
+        [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")].map(|(network, id, address)| {
+            Arc::new(sample::attachment(network, id, address))
+        });
+    let told = |known: &NetworkView| {
+        let view = View { networks: [("web".parse().unwrap(), known.clone())].into(), ..View::default() };
+        of_host(&attachments, &"h1".parse().unwrap(), &view)
+    };
+    assert_eq!(told(&known), []);
+    known.own = Some(serde_json::from_value(own).unwrap());
+    let told = told(&known);
+    let [web] = told.as_slice() else { panic!("{told:?}") };
+    let containers: Vec<_> = web.containers.iter().map(|container| container.container.as_str()).collect();
+    assert_eq!((web.network.as_str(), web.host.as_str(), containers), ("web", "h1", vec!["c1"]));
+}

@@ -18,7 +18,11 @@ peer = [
 ";
 
 fn members(settings: &str, peers: &str) -> Members {
-    Members::new(&Settings::parse(settings).unwrap(), &Peers::parse(peers).unwrap())
+    beside(settings, peers, &Members::default())
+}
+
+fn beside(settings: &str, peers: &str, old: &Members) -> Members {
+    Members::new(&Settings::parse(settings).unwrap(), &Peers::parse(peers, &Peers::default()).unwrap(), old)
 }
 
 /// `lab: h1* h2` for each network; the star is at this host.
@@ -86,4 +90,15 @@ fn a_host_whose_address_is_another_in_the_settings_takes_no_part() {
     assert_eq!((members.own, text(&members).as_str()), (None, "db: h3, lab: h2"));
     let words = "peer h1: address \"192.0.2.1\" of this host is not host.address, \"192.0.2.9\"";
     assert_eq!(members.errors, [words]);
+}
+
+#[test]
+fn parts_that_do_not_fit_leave_those_that_did() {
+    let old = members(SETTINGS, PEERS);
+    for (from, to) in [("10.40.2.0", "10.41.2.0"), ("10.40.1.0", "10.41.1.0")] {
+        let members = beside(SETTINGS, &PEERS.replace(from, to), &old);
+        assert_eq!((&members.networks, members.errors.len()), (&old.networks, 1), "{to}");
+    }
+    let moved = PEERS.replace("10.40.2.0", "10.41.2.0").replace("192.0.2.2", "192.0.2.22");
+    assert_eq!(text(&beside(SETTINGS, &moved, &old)), "db: h1* h3, lab: h1*");
 }

@@ -29,7 +29,7 @@ use crate::{
             server::{self, Access, Desk},
         },
         task::Task,
-        view::{State, View},
+        view::{NetworkView, Peer, State, View},
     },
     logs::{Once, chain},
     settings::{
@@ -52,6 +52,8 @@ pub(super) struct Keeper {
     listening: Option<(SocketAddr, Task)>,
     listen_error: Option<String>,
     interface_error: Option<String>,
+    /// What there is to see; the peers of it follow what is heard.
+    view: View,
     said: Once,
     said_of_peers: Once,
 }
@@ -74,6 +76,7 @@ impl Keeper {
             listening: None,
             listen_error: None,
             interface_error: None,
+            view: View::default(),
             said: Once::default(),
             said_of_peers: Once::default(),
         }
@@ -114,6 +117,9 @@ impl Keeper {
         if contact.state != before {
             tracing::info!(peer = %report.host, "peer answers");
         }
+        if is_changed {
+            show(&self.members, &report.host, contact, &mut self.view);
+        }
         is_changed
     }
 
@@ -124,6 +130,7 @@ impl Keeper {
         for (host, contact) in &mut self.contacts {
             if contact.age(ttl, now, clock) {
                 is_changed = true;
+                show(&self.members, host, contact, &mut self.view);
                 let error = contact.last_error.as_deref();
                 tracing::warn!(peer = %host, error, "peer is silent, its names are withdrawn");
             }
@@ -137,28 +144,42 @@ impl Keeper {
         self.contacts.values().filter_map(|contact| contact.falls_silent(ttl)).min()
     }
 
-    /// What there is to see now; what is wrong is logged when it begins.
+    /// What there is to see now.
     pub(super) fn view(&mut self) -> View {
         let of_answer = self.desk.answers.borrow().error.clone();
         let errors = [&self.file.error, &self.listen_error, &self.interface_error, &of_answer];
-        let errors: Vec<String> = errors.into_iter().flatten().chain(&self.members.errors).cloned().collect();
-        self.said.say(errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
+        self.view.errors = errors.into_iter().flatten().chain(&self.members.errors).cloned().collect();
+        self.view.is_whole = self.contacts.values().all(|contact| contact.is_asked);
+        self.view.clone()
+    }
+
+    /// Logs what is wrong, when it begins.
+    pub(super) fn say(&mut self) {
+        self.said.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
         let of_peers = self.contacts.iter().filter_map(|(host, contact)| {
             let error = contact.last_error.as_ref()?;
             // A restart of the other netd is no news.
             (contact.state == State::Silent).then(|| format!("peer {host}: {error}"))
         });
         self.said_of_peers.say(of_peers, |error| tracing::warn!(error, "peer cannot be asked"));
-        View::new(&self.members, &self.contacts, errors)
     }
 
     /// Does what file and settings say; what they leave as it was goes on undisturbed.
     fn apply(&mut self, clock: SystemTime) {
-        self.members = Members::new(&self.settings, &self.file.peers);
+        self.members = Members::new(&self.settings, &self.file.peers, &self.members);
         let others = &self.members.others;
         self.contacts.retain(|host, _| others.contains_key(host));
         for host in others.keys() {
             self.contacts.entry(host.clone()).or_insert_with(|| Contact::new(clock));
+        }
+        let networks = self.settings.networks.usable.iter().map(|network| {
+            let own = self.members.networks.get(&network.overlay.name).and_then(|members| members.own.clone());
+            let shown = NetworkView { network: Arc::new(network.clone()), own, peers: BTreeMap::new() };
+            (network.overlay.name.clone(), shown)
+        });
+        self.view.networks = networks.collect();
+        for (host, contact) in &self.contacts {
+            show(&self.members, host, contact, &mut self.view);
         }
         let key = of_file(&self.settings).and_then(|of_file| of_file.key.clone());
         self.desk.access.store(Arc::new(Access { addresses: others.values().copied().collect(), key }));
@@ -218,6 +239,15 @@ pub(super) fn of_file(settings: &Settings) -> Option<&Static> {
     match &settings.cluster.store {
         Store::Static(of_file) => Some(of_file),
         Store::None => None,
+    }
+}
+
+/// Shows a host anew, in each network that it is in.
+fn show(members: &Members, host: &HostName, contact: &Contact, view: &mut View) {
+    for (name, network) in &mut view.networks {
+        if let Some(member) = members.networks.get(name).and_then(|of_network| of_network.others.get(host)) {
+            network.peers.insert(host.clone(), Arc::new(Peer::new(member, contact)));
+        }
     }
 }
 

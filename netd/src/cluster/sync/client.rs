@@ -46,6 +46,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// The pause after an answer: a host that answers without waiting is not asked without end.
 const QUIET: Duration = Duration::from_millis(20);
 
+/// The pause after news: who has them without end keeps nobody busy.
+const AFTER_NEWS: Duration = Duration::from_millis(100);
+
 /// Whom to ask, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -89,7 +92,11 @@ pub(crate) async fn poll(target: Target, reports: mpsc::Sender<Report>) {
                 names
             })
         });
-        let rest = if answer.is_ok() { QUIET } else { pause };
+        let rest = match &answer {
+            Ok(Some(_)) => AFTER_NEWS,
+            Ok(None) => QUIET,
+            Err(_) => pause,
+        };
         pause = if answer.is_ok() { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
         if reports.send(Report { host: target.host.clone(), answer }).await.is_err() {
             return;
@@ -157,6 +164,7 @@ async fn read(response: Response<Incoming>, host: &HostName) -> Result<Option<(u
         StatusCode::NOT_MODIFIED => Ok(None),
         StatusCode::UNAUTHORIZED => Err("it has another cluster.key".to_owned()),
         StatusCode::FORBIDDEN => Err("it has not this host in its peers file".to_owned()),
+        StatusCode::SERVICE_UNAVAILABLE => Err("it has just started: it does not know its names yet".to_owned()),
         StatusCode::NOT_FOUND => Err("it does not know this netd's form of questions: its netd is another".to_owned()),
         status => Err(format!("it answers {status}")),
     }

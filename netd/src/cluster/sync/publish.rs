@@ -29,6 +29,11 @@ impl Answer {
         self.document.as_ref().filter(|(version, _)| Some(*version) != after).map(|(_, bytes)| bytes)
     }
 
+    /// Whether the asker has what there is: not so where nothing is known yet.
+    pub(super) fn is_as(&self, after: Option<u64>) -> bool {
+        self.document.as_ref().is_some_and(|(version, _)| Some(*version) == after)
+    }
+
     fn set(&mut self, version: u64, host: HostName, networks: &[NamesOfHost]) {
         let document = Document { version, host, networks: networks.to_vec() };
         self.error = match serde_json::to_vec(&document) {

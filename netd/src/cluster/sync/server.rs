@@ -146,10 +146,14 @@ async fn respond(request: &Request<Incoming>, peer: IpAddr, desk: Desk) -> Respo
         return plain(StatusCode::BAD_REQUEST);
     };
     let mut answers = desk.answers;
-    let is_new = |answer: &Answer| answer.news(query.after).is_some();
-    match timeout(query.wait, answers.wait_for(|answer| is_new(answer))).await {
-        Ok(Ok(answer)) => Response::new(Full::new(answer.news(query.after).cloned().unwrap_or_default())),
-        Ok(Err(_)) | Err(_) => plain(StatusCode::NOT_MODIFIED),
+    // That the time is over is no failure.
+    let _ = timeout(query.wait, answers.wait_for(|answer| answer.news(query.after).is_some())).await;
+    let answer = answers.borrow();
+    match answer.news(query.after) {
+        Some(news) => Response::new(Full::new(news.clone())),
+        None if answer.is_as(query.after) => plain(StatusCode::NOT_MODIFIED),
+        // Before its own names are known a host has no news: not even that there are none.
+        None => plain(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 

@@ -1,20 +1,17 @@
 use std::time::Instant;
 
 use super::*;
-use crate::{
-    cluster::{contact::Names, peers_file::Peers},
-    settings::Settings,
-};
+use crate::cluster::contact::Names;
 
-fn members() -> Members {
-    let settings = "host = { name = 'h1' }\ncluster = { store = 'static' }\n\
-                    network = [{ name = 'lab', driver = 'overlay', subnet = ['10.40.0.0/16'] }]";
-    let peers = "peer = [{ name = 'h1', address = '192.0.2.1', subnets = { lab = ['10.40.1.0/24'] } },
-                         { name = 'h2', address = '192.0.2.2', subnets = { lab = ['10.40.2.0/24'] } }]";
-    Members::new(&Settings::parse(settings).unwrap(), &Peers::parse(peers).unwrap())
+fn member() -> Member {
+    serde_json::from_value(serde_json::json!({
+        "version": 1, "host": "h2", "network": "lab", "vtep": "192.0.2.2",
+        "mac": "02:00:00:00:00:02", "subnets": ["10.40.2.0/24"],
+    }))
+    .unwrap()
 }
 
-/// The view of a host that told these containers: name and address.
+/// A host that told these containers: name and address.
 fn view(containers: &[(&str, &str)]) -> Peer {
     let containers: Vec<_> = containers
         .iter()
@@ -26,9 +23,7 @@ fn view(containers: &[(&str, &str)]) -> Peer {
     let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_value(names).unwrap()))]);
     let mut contact = Contact::new(SystemTime::UNIX_EPOCH);
     contact.hear(Ok(Some(names)), Instant::now(), SystemTime::UNIX_EPOCH);
-    let contacts = BTreeMap::from([("h2".parse().unwrap(), contact)]);
-    let view = View::new(&members(), &contacts, vec![]);
-    view.networks.values().next().unwrap().peers.values().next().unwrap().clone()
+    Peer::new(&member(), &contact)
 }
 
 /// The containers of a peer.
@@ -48,10 +43,6 @@ fn a_host_gives_names_to_its_own_addresses_only() {
 
 #[test]
 fn a_host_of_which_nothing_was_heard_is_a_member_without_names() {
-    let contacts = BTreeMap::from([("h2".parse().unwrap(), Contact::new(SystemTime::UNIX_EPOCH))]);
-    let view = View::new(&members(), &contacts, vec![]);
-    let lab = view.networks.values().next().unwrap();
-    assert!(lab.own.is_some());
-    let peer = lab.peers.values().next().unwrap();
-    assert_eq!((containers(peer), peer.state), (vec![], State::Silent));
+    let peer = Peer::new(&member(), &Contact::new(SystemTime::UNIX_EPOCH));
+    assert_eq!((containers(&peer), peer.state), (vec![], State::Silent));
 }
