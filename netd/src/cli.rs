@@ -4,7 +4,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use netd_model::name::NetworkName;
+use ipnetwork::IpNetwork;
+use netd_model::{
+    addr::Mtu,
+    name::{HostName, NetworkName},
+    overlay::Vni,
+};
 
 /// Names for containers, and repair of what their networks need on this host.
 #[derive(Debug, Parser)]
@@ -57,11 +62,98 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Networks of all hosts, which are kept in etcd; works while the daemon is not running.
+    Network {
+        /// What to do.
+        #[command(subcommand)]
+        command: NetworkCommand,
+    },
     /// Print what a shell needs to complete this command.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// What to do with networks of all hosts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkCommand {
+    /// Make a network on every host of the cluster.
+    Create {
+        /// What it is to be.
+        #[command(flatten)]
+        network: NewNetwork,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// List the networks, with how many hosts and named containers are in each.
+    List {
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Show what a network is and which hosts are in it, as JSON.
+    Show {
+        /// The network.
+        network: NetworkName,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Remove a network from every host of the cluster.
+    Delete {
+        /// The network.
+        network: NetworkName,
+        /// Remove it although hosts have containers in it.
+        #[arg(long)]
+        force: bool,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// A network that is to be made: the keys of a `[[network]]`.
+#[derive(Debug, Args)]
+pub(crate) struct NewNetwork {
+    /// The name, as in the CNI configuration.
+    pub(crate) name: NetworkName,
+    /// A subnet: one of IPv4, one of IPv6, or both.
+    #[arg(long, required = true, value_delimiter = ',')]
+    pub(crate) subnet: Vec<IpNetwork>,
+    /// The size of a host's part of each subnet [default: 24 and 64].
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) host_prefix: Option<Vec<u8>>,
+    /// The VXLAN network identifier [default: one that is free].
+    #[arg(long, value_parser = vni)]
+    pub(crate) vni: Option<Vni>,
+    /// The UDP port of VXLAN [default: 4789].
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+    /// The largest packet, in bytes [default: what the way to other hosts leaves].
+    #[arg(long, value_parser = mtu)]
+    pub(crate) mtu: Option<Mtu>,
+    /// Let packets to other networks carry the container's address.
+    #[arg(long)]
+    pub(crate) no_masquerade: bool,
+    /// The domain of the containers' names [default: NAME.internal].
+    #[arg(long, value_parser = HostName::written)]
+    pub(crate) domain: Option<HostName>,
+    /// Ask no other server for names.
+    #[arg(long)]
+    pub(crate) internal: bool,
+}
+
+fn vni(text: &str) -> Result<Vni, String> {
+    Vni::try_from(text.parse::<u32>().map_err(|error| error.to_string())?).map_err(|error| error.to_string())
+}
+
+fn mtu(text: &str) -> Result<Mtu, String> {
+    Mtu::try_from(text.parse::<u32>().map_err(|error| error.to_string())?).map_err(|error| error.to_string())
 }
 
 /// Where the settings are.

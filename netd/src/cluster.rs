@@ -8,6 +8,7 @@
 //! file ask each other in [`sync`].
 
 mod contact;
+mod etcd_store;
 mod members;
 mod peers_file;
 mod static_store;
@@ -15,6 +16,8 @@ mod sync;
 mod task;
 mod view;
 
+#[cfg(test)]
+mod fixture;
 #[cfg(test)]
 mod tests;
 
@@ -30,8 +33,11 @@ use tokio::{
     time::sleep,
 };
 
-pub(crate) use self::view::{NetworkView, Peer, State, View};
-use self::{static_store::StaticStore, task::Task};
+use self::{etcd_store::EtcdStore, static_store::StaticStore, task::Task};
+pub(crate) use self::{
+    etcd_store::networks,
+    view::{NetworkView, Peer, State, View},
+};
 use crate::{
     event::Event,
     settings::{Settings, cluster},
@@ -91,6 +97,7 @@ impl Cluster {
         let store = match settings.borrow().cluster.store {
             cluster::Store::None => None,
             cluster::Store::Static(_) => Some(Task::spawn(StaticStore.run(orders, views))),
+            cluster::Store::Etcd(_) => Some(Task::spawn(EtcdStore.run(orders, views))),
         };
         Self { shown, settings, names, store }
     }

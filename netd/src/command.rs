@@ -18,12 +18,12 @@ use serde::Serialize;
 
 use crate::{
     check,
-    cli::{Cli, Command, Subject},
-    cluster::View,
+    cli::{Cli, Command, NetworkCommand, NewNetwork, Subject},
+    cluster::{View, networks},
     logs::Logs,
     look::Look,
     run,
-    settings::Settings,
+    settings::{Settings, network::Network, written},
     show::{self, Row},
 };
 
@@ -45,6 +45,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Pause { network, config } => pause(&settings(config.file.as_deref())?, &network, true)?,
         Command::Resume { network, config } => pause(&settings(config.file.as_deref())?, &network, false)?,
+        Command::Network { command } => of_networks(command)?,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "netd", &mut script);
@@ -80,6 +81,54 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
             let mut kernel = Kernel::open(None);
             let plan = Look::now(&snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;
             if json { Ok(serde_json::to_string_pretty(&plan)? + "\n") } else { Ok(plan.to_string()) }
+        }
+    }
+}
+
+/// Networks of all hosts.
+fn of_networks(command: NetworkCommand) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match command {
+        NetworkCommand::Create { network, config } => {
+            let settings = settings(config.file.as_deref())?;
+            let is_vni_chosen = network.vni.is_some();
+            let network = Network::resolve(network.into(), &settings.cluster.name).map_err(anyhow::Error::msg)?;
+            let made = runtime.block_on(networks::create(&settings, network, is_vni_chosen));
+            let made = made.map_err(anyhow::Error::msg)?;
+            print(&format!("network {} with vni {} on every host\n", made.overlay.name, made.overlay.vni))
+        }
+        NetworkCommand::List { json, config } => {
+            let settings = settings(config.file.as_deref())?;
+            let view = runtime.block_on(networks::list(&settings)).map_err(anyhow::Error::msg)?;
+            print(&text(json, &show::networks_of_all(&view))?)
+        }
+        NetworkCommand::Show { network, config } => {
+            let settings = settings(config.file.as_deref())?;
+            let view = runtime.block_on(networks::list(&settings)).map_err(anyhow::Error::msg)?;
+            let found = view.networks.get(&network).map(show::network_of_all);
+            let found = found.with_context(|| format!("there is no network {network}, see `netd network list`"))?;
+            print(&(serde_json::to_string_pretty(&found)? + "\n"))
+        }
+        NetworkCommand::Delete { network, force, config } => {
+            let settings = settings(config.file.as_deref())?;
+            runtime.block_on(networks::delete(&settings, &network, force)).map_err(anyhow::Error::msg)
+        }
+    }
+}
+
+impl From<NewNetwork> for written::Network {
+    fn from(new: NewNetwork) -> Self {
+        Self {
+            name: new.name,
+            _driver: written::Driver::Overlay,
+            subnet: new.subnet,
+            host_prefix: new.host_prefix,
+            vni: new.vni,
+            port: new.port,
+            masquerade: Some(!new.no_masquerade),
+            domain: new.domain,
+            internal: Some(new.internal),
+            mtu: new.mtu,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod network;
-mod written;
+pub(crate) mod written;
 
 use std::{
     ffi::OsString,
@@ -43,11 +43,18 @@ const MAX_BYTES: u64 = 1 << 16;
 ///
 /// [cluster]
 /// name = "default"
-/// store = "static"               # or "none"
+/// store = "static"               # or "none", or "etcd"
+/// ttl = 15                       # seconds of silence after which a host's names are withdrawn
+/// # static
 /// peers = "/etc/netd/peers.toml" # the hosts
 /// key = "..."                    # what a host must show to be answered
 /// sync_port = 7790               # where a host answers
-/// ttl = 15                       # seconds of silence after which a host's names are withdrawn
+/// # etcd
+/// endpoints = ["http://192.0.2.9:2379"]
+/// user = "netd"
+/// password = "..."
+/// ca_file = "/etc/netd/ca.pem"   # for https://; cert_file and key_file for a certificate of this host
+/// lease_retention = 86400        # seconds that a host's parts of networks stay its own while it is not there
 ///
 /// [[network]]
 /// name = "lab"

@@ -5,7 +5,6 @@ mod table;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -18,7 +17,10 @@ use netd_model::{
 };
 use serde::Serialize;
 
-use crate::cluster::{Peer, State, View};
+use crate::{
+    cluster::{NetworkView, Peer, State, View},
+    settings::network::Network,
+};
 
 pub(crate) use table::{Row, table};
 
@@ -65,6 +67,45 @@ pub(crate) struct NameRow {
     container: ContainerId,
     network: NetworkName,
     ttl: u32,
+}
+
+/// A network of all hosts.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NetworkOfAllRow {
+    network: NetworkName,
+    subnets: Vec<IpNetwork>,
+    vni: u32,
+    hosts: usize,
+    silent: usize,
+    containers: usize,
+}
+
+/// A network of all hosts with those that are in it.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct NetworkOfAll {
+    network: Network,
+    hosts: Vec<KnownPeer>,
+}
+
+/// The networks of all hosts.
+pub(crate) fn networks_of_all(view: &View) -> Vec<NetworkOfAllRow> {
+    let row = |(name, known): (&NetworkName, &NetworkView)| NetworkOfAllRow {
+        network: name.clone(),
+        subnets: known.network.overlay.subnets.clone(),
+        vni: known.network.overlay.vni.into(),
+        hosts: known.peers.len(),
+        silent: known.peers.values().filter(|peer| peer.state == State::Silent).count(),
+        containers: known.peers.values().map(|peer| peer.names.containers.len()).sum(),
+    };
+    view.networks.iter().map(row).collect()
+}
+
+/// One of them, whole.
+pub(crate) fn network_of_all(known: &NetworkView) -> NetworkOfAll {
+    NetworkOfAll {
+        network: Network::clone(&known.network),
+        hosts: known.peers.values().map(|peer| known_peer(peer)).collect(),
+    }
 }
 
 /// The networks that have attachments or are paused.
@@ -122,16 +163,19 @@ pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
 
 /// What the view of the cluster is for people.
 pub(crate) fn known_peers(view: &View) -> KnownPeers {
-    let seconds = |since: SystemTime| since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let known = |peer: &Arc<Peer>| KnownPeer {
+    let peers =
+        view.networks.values().flat_map(|network| network.peers.values().map(|peer| known_peer(peer))).collect();
+    KnownPeers { version: VERSION, peers, errors: view.errors.clone() }
+}
+
+fn known_peer(peer: &Peer) -> KnownPeer {
+    KnownPeer {
         member: peer.member.clone(),
         alive: peer.state == State::Alive,
-        since: seconds(peer.since),
+        since: peer.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         containers: peer.names.containers.len(),
         last_error: peer.last_error.clone(),
-    };
-    let peers = view.networks.values().flat_map(|network| network.peers.values().map(known)).collect();
-    KnownPeers { version: VERSION, peers, errors: view.errors.clone() }
+    }
 }
 
 /// The names that are served, in their order.
@@ -182,6 +226,15 @@ impl Row for NetworkRow {
             self.attachments.to_string(),
             repair.to_owned(),
         ]
+    }
+}
+
+impl Row for NetworkOfAllRow {
+    const HEAD: &'static [&'static str] = &["NETWORK", "SUBNETS", "VNI", "HOSTS", "SILENT", "CONTAINERS"];
+
+    fn cells(&self) -> Vec<String> {
+        let numbers = [self.hosts, self.silent, self.containers].map(|number| number.to_string());
+        [self.network.to_string(), joined(&self.subnets), self.vni.to_string()].into_iter().chain(numbers).collect()
     }
 }
 

@@ -104,7 +104,8 @@ impl Members {
                 let whole: Vec<String> = network.overlay.subnets.iter().map(ToString::to_string).collect();
                 let of = format!("peer {}: subnet \"{subnet}\" of network {name}", host.name);
                 self.errors.push(format!("{of} is no part of {}", whole.join(", ")));
-                let was = old.member(host, name).filter(|was| was.subnets.iter().all(|it| is_part(it, &network.overlay)));
+                let was =
+                    old.member(host, name).filter(|was| was.subnets.iter().all(|it| is_part(it, &network.overlay)));
                 members.extend(was.cloned());
                 continue;
             }

@@ -67,7 +67,7 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
             // Most answers say that nothing changed, and there may be many.
             _ = reports.recv_many(&mut heard, WAITING) => {
                 let (now, clock) = (Instant::now(), SystemTime::now());
-                is_changed = heard.drain(..).fold(false, |changed, report| keeper.hear(report, now, clock) || changed);
+                is_changed = heard.drain(..).filter_map(|report| keeper.hear(report, now, clock).then_some(())).count() > 0;
             }
             Ok(()) = settings.changed() => {
                 let new = settings.borrow_and_update().clone();

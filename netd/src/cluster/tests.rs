@@ -2,7 +2,6 @@ use std::{
     fs,
     net::Ipv4Addr,
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
 
@@ -12,26 +11,18 @@ use tokio::{
     time::timeout,
 };
 
-use super::{view::State, *};
+use super::{
+    fixture::{Host, LONG, Loopback},
+    *,
+};
 use crate::settings::cluster::Place;
 
-/// Beyond this a test has failed.
-const LONG: Duration = Duration::from_secs(20);
-
-/// Hosts on loopback: 127.x.y.1 and so on, where x and y are those of this lab, so that tests run side by side.
+/// Hosts on loopback.
 struct Lab {
     folder: tempfile::TempDir,
-    number: u32,
+    loopback: Loopback,
     hosts: u8,
 }
-
-/// A cluster and the queue that it puts events in.
-struct Host {
-    cluster: Cluster,
-    events: mpsc::Receiver<Event>,
-}
-
-static LABS: AtomicU32 = AtomicU32::new(0);
 
 fn name(host: u8) -> String {
     format!("h{host}")
@@ -39,16 +30,13 @@ fn name(host: u8) -> String {
 
 impl Lab {
     fn new(hosts: u8) -> Self {
-        let number = std::process::id().wrapping_mul(31).wrapping_add(LABS.fetch_add(1, Ordering::Relaxed));
-        let lab = Self { folder: tempfile::tempdir().unwrap(), number, hosts };
+        let lab = Self { folder: tempfile::tempdir().unwrap(), loopback: Loopback::new(), hosts };
         lab.write_peers(1..=hosts);
         lab
     }
 
     fn address(&self, host: u8) -> Ipv4Addr {
-        let [_, _, x, y] = self.number.to_be_bytes();
-        // Away from 127.0.0.0/16, which others use.
-        Ipv4Addr::new(127, x | 0x40, y, host)
+        self.loopback.address(host)
     }
 
     fn peers(&self) -> PathBuf {
@@ -78,7 +66,7 @@ impl Lab {
     fn start_with(&self, host: u8, more: &str) -> Host {
         assert!(host <= self.hosts);
         let (sender, events) = mpsc::channel(crate::event::WAITING);
-        let started = Host { cluster: Cluster::start(&self.settings(host, more), sender), events };
+        let started = Host::new(Cluster::start(&self.settings(host, more), sender), events);
         started.cluster.publish(vec![names(host, &[&name(host)])]);
         started
     }
@@ -111,45 +99,6 @@ fn names(host: u8, containers: &[&str]) -> NamesOfHost {
     let containers: Vec<_> = containers.iter().map(container).collect();
     let document = serde_json::json!({"version": 1, "host": name(host), "network": "lab", "containers": containers});
     serde_json::from_value(document).unwrap()
-}
-
-impl Host {
-    /// `h2 alive h2-1 h2-2, h3 silent ...`: each peer, its state and its containers.
-    fn text(&self) -> String {
-        let view = self.cluster.view();
-        let peers = view.networks.values().flat_map(|network| &network.peers).map(|(host, peer)| {
-            let state = if peer.state == State::Alive { "alive" } else { "silent" };
-            let names = peer.names.containers.iter().map(|container| container.container.to_string());
-            format!("{host} {state} {}", names.collect::<Vec<_>>().join(" "))
-        });
-        peers.collect::<Vec<_>>().join(", ")
-    }
-
-    /// Waits, by the events, until the view is as it should be.
-    async fn until(&mut self, is: impl Fn(&Self) -> bool) {
-        let deadline = Instant::now() + LONG;
-        while !is(self) {
-            let event = timeout(deadline.saturating_duration_since(Instant::now()), self.events.recv()).await;
-            assert!(event.is_ok(), "it stays: {} {:?}", self.text(), self.cluster.view());
-        }
-    }
-
-    async fn shows(&mut self, text: &str) {
-        self.until(|host| host.text() == text).await;
-    }
-
-    async fn has_error_of_peer(&mut self, words: &str) {
-        let is = |host: &Self| {
-            let view = host.cluster.view();
-            let mut peers = view.networks.values().flat_map(|network| network.peers.values());
-            peers.any(|peer| peer.last_error.as_ref().is_some_and(|error| error.contains(words)))
-        };
-        self.until(is).await;
-    }
-
-    async fn has_error(&mut self, words: &str) {
-        self.until(|host| host.cluster.view().errors.iter().any(|error| error.contains(words))).await;
-    }
 }
 
 #[tokio::test]
@@ -369,7 +318,7 @@ async fn an_interface_without_the_address_of_the_file_is_an_error_in_the_view() 
     let (sender, events) = mpsc::channel(8);
     let mut settings = lab.settings(1, "");
     settings.host.place = Some(Place::Interface("lo".parse().unwrap()));
-    let mut h1 = Host { cluster: Cluster::start(&settings, sender), events };
+    let mut h1 = Host::new(Cluster::start(&settings, sender), events);
     h1.has_error(&format!("host.interface = \"lo\" has not the address {} of the peers file", lab.address(1))).await;
     settings.host.place = None;
     h1.cluster.reload(&settings);
@@ -382,10 +331,8 @@ fn what_is_wrong_is_found_without_a_daemon() {
     assert_eq!(faults(&lab.settings(1, "")), Vec::<String>::new());
     lab.write_peers([2, 2].into_iter());
     let found = faults(&lab.settings(1, ""));
-    let expected = [
-        "line 5: peer h2: name \"h2\" is taken by another peer",
-        "the peers file has no peer h1, which is this host",
-    ];
+    let expected =
+        ["line 5: peer h2: name \"h2\" is taken by another peer", "the peers file has no peer h1, which is this host"];
     assert_eq!(found, expected);
     fs::remove_file(lab.peers()).unwrap();
     assert!(faults(&lab.settings(1, "")).concat().starts_with("peers file /"));

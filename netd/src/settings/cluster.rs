@@ -1,6 +1,11 @@
 //! This host, and the cluster that it is one of.
 
-use std::{fmt, net::IpAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use netd_model::name::{HostName, LinkName};
 
@@ -14,6 +19,9 @@ const SYNC_PORT: u16 = 7790;
 
 /// How long a host may be silent before its names are withdrawn, in seconds, when nothing else is said.
 const TTL: u16 = 15;
+
+/// How long a host's parts of networks stay its own while it is not there, in seconds, when nothing else is said.
+const LEASE_RETENTION: u32 = 24 * 60 * 60;
 
 /// The longest key.
 const LONGEST_KEY: usize = 256;
@@ -52,6 +60,8 @@ pub(crate) enum Store {
     None,
     /// In a file that names them all.
     Static(Static),
+    /// In etcd.
+    Etcd(Etcd),
 }
 
 /// A cluster whose hosts stand in a file, and ask each other for names.
@@ -67,7 +77,31 @@ pub(crate) struct Static {
     pub(crate) ttl: Duration,
 }
 
-/// A key that all hosts share: 1 to 256 visible characters of ASCII. It is in no log line.
+/// A cluster whose hosts publish what they have in etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Etcd {
+    /// Its members; one is enough, another is asked when it does not answer.
+    pub(crate) endpoints: Vec<SocketAddr>,
+    /// Whether they speak TLS, and with what files.
+    pub(crate) tls: Option<Tls>,
+    /// Who netd is there.
+    pub(crate) user: Option<(String, Key)>,
+    /// How long a host may be silent before its names are withdrawn.
+    pub(crate) ttl: Duration,
+    /// How long a host's parts of networks stay its own while it is not there.
+    pub(crate) lease_retention: Duration,
+}
+
+/// Files of PEM text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Tls {
+    /// Who signs the certificates of etcd.
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate of this host and its key.
+    pub(crate) own: Option<(PathBuf, PathBuf)>,
+}
+
+/// A secret that hosts share: 1 to 256 visible characters of ASCII. It is in no log line.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Key(String);
 
@@ -90,7 +124,7 @@ impl Host {
             (Some(name), ..) | (None, Ok(name), _) => name,
             // Nobody asks for it.
             (None, Err(_), Store::None) => HostName::written("localhost").map_err(|error| error.to_string())?,
-            (None, Err(error), Store::Static(_)) => {
+            (None, Err(error), Store::Static(_) | Store::Etcd(_)) => {
                 return Err(format!("host.name is not there, and the machine's name is of no use: {error}"));
             }
         };
@@ -100,38 +134,80 @@ impl Host {
 
 impl Cluster {
     pub(super) fn resolve(written: written::Cluster) -> Result<Self, String> {
-        let of_hosts = Static {
-            peers: written.peers.unwrap_or_else(|| PEERS.into()),
-            key: written.key.map(Key::try_from).transpose()?,
-            sync_port: written.sync_port.unwrap_or(SYNC_PORT),
-            ttl: Duration::from_secs(written.ttl.unwrap_or(TTL).into()),
-        };
+        let name = written.name.clone().unwrap_or_else(|| "default".to_owned());
         let store = match written.store {
             written::Store::None => Store::None,
-            written::Store::Static => Store::Static(of_hosts),
+            written::Store::Static => Store::Static(Static::resolve(written)?),
+            written::Store::Etcd => Store::Etcd(Etcd::resolve(written)?),
         };
-        Ok(Self { name: written.name.unwrap_or_else(|| "default".to_owned()), store })
+        Ok(Self { name, store })
     }
+}
+
+impl Static {
+    fn resolve(written: written::Cluster) -> Result<Self, String> {
+        Ok(Self {
+            peers: written.peers.unwrap_or_else(|| PEERS.into()),
+            key: written.key.map(|key| Key::parse("key", key)).transpose()?,
+            sync_port: written.sync_port.unwrap_or(SYNC_PORT),
+            ttl: ttl(written.ttl),
+        })
+    }
+}
+
+impl Etcd {
+    fn resolve(written: written::Cluster) -> Result<Self, String> {
+        let endpoints = written.endpoints.unwrap_or_default();
+        let Some(first) = endpoints.first() else {
+            return Err("cluster.endpoints names no member of etcd, as in [\"http://192.0.2.9:2379\"]".to_owned());
+        };
+        let is_tls = first.is_tls;
+        if endpoints.iter().any(|endpoint| endpoint.is_tls != is_tls) {
+            return Err("cluster.endpoints has http:// and https://: all members speak one of them".to_owned());
+        }
+        let own = match (written.cert_file, written.key_file) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some((cert, key)),
+            _ => return Err("cluster.cert_file and cluster.key_file go together".to_owned()),
+        };
+        let tls = Tls { ca: written.ca_file, own };
+        if !is_tls && tls != Tls::default() {
+            return Err("cluster.ca_file, cert_file and key_file are for endpoints of https://".to_owned());
+        }
+        let user = match (written.user, written.password) {
+            (None, None) => None,
+            (Some(user), Some(password)) => Some((user, Key::parse("password", password)?)),
+            _ => return Err("cluster.user and cluster.password go together".to_owned()),
+        };
+        let ttl = ttl(written.ttl);
+        let lease_retention = Duration::from_secs(written.lease_retention.unwrap_or(LEASE_RETENTION).into());
+        if lease_retention < ttl {
+            return Err("cluster.lease_retention is below cluster.ttl".to_owned());
+        }
+        let endpoints = endpoints.into_iter().map(|endpoint| endpoint.address).collect();
+        Ok(Self { endpoints, tls: is_tls.then_some(tls), user, ttl, lease_retention })
+    }
+}
+
+fn ttl(written: Option<u16>) -> Duration {
+    Duration::from_secs(written.unwrap_or(TTL).into())
 }
 
 impl Key {
+    /// The value of a setting.
+    pub(crate) fn parse(setting: &str, text: String) -> Result<Self, String> {
+        if !(1..=LONGEST_KEY).contains(&text.len()) {
+            return Err(format!("cluster.{setting} has {} bytes, not 1 to {LONGEST_KEY}", text.len()));
+        }
+        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(format!("cluster.{setting} has a character that is not a visible one of ASCII"));
+        }
+        Ok(Self(text))
+    }
+
     /// The key, for who sends or compares it.
     pub(crate) fn expose(&self) -> &str {
         &self.0
-    }
-}
-
-impl TryFrom<String> for Key {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        if !(1..=LONGEST_KEY).contains(&text.len()) {
-            return Err(format!("cluster.key has {} bytes, not 1 to {LONGEST_KEY}", text.len()));
-        }
-        if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("cluster.key has a character that is not a visible one of ASCII".to_owned());
-        }
-        Ok(Self(text))
     }
 }
 

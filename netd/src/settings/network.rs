@@ -9,6 +9,8 @@ use netd_model::{
     overlay::{Overlay, PORT, Vni},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     cluster::{Host, Place},
     written,
@@ -18,13 +20,15 @@ use super::{
 const SMALLEST_IPV6_MTU: u32 = 1280;
 
 /// A network as it is to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Network {
     /// What all hosts agree on.
     pub(crate) overlay: Overlay,
     /// How long the prefix of a host's part is, for each subnet.
     pub(crate) host_prefix: Vec<u8>,
     /// The largest packet, in bytes; by default what the way to other hosts leaves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mtu: Option<Mtu>,
 }
 
@@ -48,10 +52,17 @@ pub(crate) struct Networks {
 
 impl Networks {
     pub(super) fn resolve(written: Vec<written::Network>, cluster: &str, host: &Host) -> Self {
+        let resolved = written.into_iter().map(|written| (written.name.clone(), Network::resolve(written, cluster)));
+        Self::sorted_out(resolved, host)
+    }
+
+    /// Those that can be, side by side and on this host. Of two that do not go together the first is one.
+    pub(crate) fn sorted_out(
+        candidates: impl IntoIterator<Item = (NetworkName, Result<Network, String>)>,
+        host: &Host,
+    ) -> Self {
         let mut networks = Self::default();
-        for written in written {
-            let name = written.name.clone();
-            let network = Network::resolve(written, cluster);
+        for (name, network) in candidates {
             match network.and_then(|network| networks.clash(&network, host).map_or(Ok(network), Err)) {
                 Ok(network) => networks.usable.push(network),
                 Err(reason) => networks.refused.push(Refused { network: name, reason }),
@@ -85,13 +96,13 @@ impl Networks {
 }
 
 impl Network {
-    fn resolve(written: written::Network, cluster: &str) -> Result<Self, String> {
-        check_subnets(&written.subnet)?;
-        let host_prefix = host_prefixes(&written.subnet, written.host_prefix)?;
-        let is_ipv6 = written.subnet.iter().any(IpNetwork::is_ipv6);
-        if let Some(mtu) = written.mtu.filter(|mtu| is_ipv6 && u32::from(*mtu) < SMALLEST_IPV6_MTU) {
-            return Err(format!("mtu {mtu} is below {SMALLEST_IPV6_MTU}, which IPv6 needs"));
-        }
+    /// The network of these keys.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn resolve(written: written::Network, cluster: &str) -> Result<Self, String> {
+        let by_default = |subnet: &IpNetwork| subnet.prefix().max(if subnet.is_ipv6() { 64 } else { 24 });
+        let host_prefix = written.host_prefix.unwrap_or_else(|| written.subnet.iter().map(by_default).collect());
         let vni = written.vni.unwrap_or_else(|| Vni::of_network(cluster, written.name.as_str()));
         let overlay = Overlay {
             name: written.name,
@@ -102,7 +113,24 @@ impl Network {
             domain: written.domain,
             internal: written.internal.unwrap_or(false),
         };
-        Ok(Self { overlay, host_prefix, mtu: written.mtu })
+        let network = Self { overlay, host_prefix, mtu: written.mtu };
+        network.check()?;
+        Ok(network)
+    }
+
+    /// Whether it can be, by itself.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let subnets = &self.overlay.subnets;
+        check_subnets(subnets)?;
+        check_host_prefixes(subnets, &self.host_prefix)?;
+        let is_ipv6 = subnets.iter().any(IpNetwork::is_ipv6);
+        match self.mtu.filter(|mtu| is_ipv6 && u32::from(*mtu) < SMALLEST_IPV6_MTU) {
+            Some(mtu) => Err(format!("mtu {mtu} is below {SMALLEST_IPV6_MTU}, which IPv6 needs")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -153,9 +181,7 @@ fn check_subnets(subnets: &[IpNetwork]) -> Result<(), String> {
     Ok(())
 }
 
-fn host_prefixes(subnets: &[IpNetwork], written: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
-    let by_default = |subnet: &IpNetwork| subnet.prefix().max(if subnet.is_ipv6() { 64 } else { 24 });
-    let prefixes = written.unwrap_or_else(|| subnets.iter().map(by_default).collect());
+fn check_host_prefixes(subnets: &[IpNetwork], prefixes: &[u8]) -> Result<(), String> {
     if prefixes.len() != subnets.len() {
         return Err(format!(
             "host_prefix = {prefixes:?} is not one number for each subnet, of which are {}",
@@ -168,7 +194,7 @@ fn host_prefixes(subnets: &[IpNetwork], written: Option<Vec<u8>>) -> Result<Vec<
             return Err(format!("host_prefix {prefix} is not {} to {} for \"{subnet}\"", range.start(), range.end()));
         }
     }
-    Ok(prefixes)
+    Ok(())
 }
 
 /// IPv4 or IPv6, as people say it.

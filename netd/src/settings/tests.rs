@@ -3,7 +3,7 @@ use std::time::Duration;
 use netd_model::overlay::{Overlay, Vni};
 
 use super::{
-    cluster::{Key, Place, Static, Store},
+    cluster::{Etcd, Key, Place, Static, Store, Tls},
     network::Network,
     *,
 };
@@ -105,7 +105,7 @@ fn every_key_of_a_cluster_is_taken() {
     let settings = on("machine", WHOLE).unwrap();
     let place = Some(Place::Address("192.168.50.1".parse().unwrap()));
     assert_eq!(settings.host, Host { name: "h1".parse().unwrap(), place });
-    let key = Some(Key::try_from("secret".to_owned()).unwrap());
+    let key = Some(Key::parse("key", "secret".to_owned()).unwrap());
     let ttl = Duration::from_secs(3);
     let store = Store::Static(Static { peers: "/etc/peers.toml".into(), key, sync_port: 7, ttl });
     assert_eq!(settings.cluster, Cluster { name: "rack".to_owned(), store });
@@ -135,6 +135,43 @@ fn a_cluster_has_defaults() {
     assert_eq!((lab.overlay.vni, lab.overlay.port), (Vni::of_network("default", "lab"), 4789));
     assert_eq!((lab.overlay.masquerade, lab.overlay.internal, &lab.overlay.domain), (true, false, &None));
     assert_eq!((&lab.host_prefix, lab.mtu), (&vec![24, 64], None));
+}
+
+#[test]
+fn a_cluster_in_etcd_needs_to_know_where_that_is() {
+    let etcd =
+        |keys: &str| on("m", &format!("[cluster]\nstore = 'etcd'\n{keys}")).map(|settings| settings.cluster.store);
+    let plain = Etcd {
+        endpoints: vec!["192.0.2.9:2379".parse().unwrap()],
+        tls: None,
+        user: None,
+        ttl: Duration::from_secs(15),
+        lease_retention: Duration::from_hours(24),
+    };
+    assert_eq!(etcd("endpoints = ['http://192.0.2.9:2379']"), Ok(Store::Etcd(plain.clone())));
+    let all = "endpoints = ['https://192.0.2.9:2379/', 'https://[2001:db8::9]:1']\nuser = 'u'\npassword = 'p'\nttl = 3
+               lease_retention = 60\nca_file = '/ca'\ncert_file = '/cert'\nkey_file = '/key'";
+    let expected = Etcd {
+        endpoints: vec!["192.0.2.9:2379".parse().unwrap(), "[2001:db8::9]:1".parse().unwrap()],
+        tls: Some(Tls { ca: Some("/ca".into()), own: Some(("/cert".into(), "/key".into())) }),
+        user: Some(("u".to_owned(), Key::parse("password", "p".to_owned()).unwrap())),
+        ttl: Duration::from_secs(3),
+        lease_retention: Duration::from_mins(1),
+    };
+    assert_eq!(etcd(all), Ok(Store::Etcd(expected)));
+    let http = "endpoints = ['http://192.0.2.9:2379']\n";
+    for (bad, words) in [
+        (String::new(), "cluster.endpoints names no member of etcd"),
+        ("endpoints = []".to_owned(), "cluster.endpoints names no member of etcd"),
+        ("endpoints = ['http://192.0.2.9:1', 'https://192.0.2.9:1']".to_owned(), "http:// and https://"),
+        (format!("{http}user = 'u'"), "user and cluster.password go together"),
+        (format!("{http}cert_file = '/c'"), "cert_file and cluster.key_file go together"),
+        (format!("{http}ca_file = '/c'"), "are for endpoints of https://"),
+        (format!("{http}lease_retention = 1"), "cluster.lease_retention is below cluster.ttl"),
+    ] {
+        let error = etcd(&bad).unwrap_err();
+        assert!(error.contains(words), "{bad}: {error}");
+    }
 }
 
 #[test]
@@ -168,7 +205,7 @@ fn a_key_is_never_printed() {
         ("k".repeat(257), "cluster.key has 257 bytes, not 1 to 256"),
         ("a b".to_owned(), "cluster.key has a character that is not a visible one of ASCII"),
     ] {
-        assert_eq!(on("m", &format!("[cluster]\nkey = '{bad}'")).unwrap_err(), words);
+        assert_eq!(on("m", &format!("[cluster]\nstore = 'static'\nkey = '{bad}'")).unwrap_err(), words);
     }
 }
 
@@ -180,7 +217,8 @@ fn a_mistake_in_a_cluster_is_named_with_its_line() {
         ("[host]\nname = 'a b'", ["line 2", "\"a b\""]),
         ("[host]\naddress = '192.0.2'", ["line 2", "address"]),
         ("[cluster]\nname = 'a/b'", ["line 2", "cluster name \"a/b\""]),
-        ("[cluster]\nstore = 'etcd'", ["line 2", "store \"etcd\" is not there yet"]),
+        ("[cluster]\nendpoints = ['etcd.example:2379']", ["line 2", "not where etcd is"]),
+        ("[cluster]\nendpoints = ['http://etcd.example:2379']", ["line 2", "as in \"http://192.0.2.9:2379\""]),
         ("[cluster]\nstore = 'consul'", ["line 2", "store \"consul\""]),
         ("[cluster]\npeers = 'peers.toml'", ["line 2", "peers.toml is not an absolute path"]),
         ("[cluster]\nsync_port = 0", ["line 2", "port 0"]),

@@ -62,6 +62,27 @@ pub(super) struct Cluster {
     pub(super) sync_port: Option<u16>,
     #[serde(default, deserialize_with = "seconds")]
     pub(super) ttl: Option<u16>,
+    pub(super) endpoints: Option<Vec<Endpoint>>,
+    pub(super) user: Option<String>,
+    /// Looked at later, as the key.
+    pub(super) password: Option<String>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) ca_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) cert_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) lease_retention: Option<u32>,
+}
+
+/// `http://192.0.2.9:2379`: where a member of etcd is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Endpoint {
+    /// The address.
+    pub(super) address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub(super) is_tls: bool,
 }
 
 /// `cluster.store`
@@ -73,31 +94,33 @@ pub(super) enum Store {
     None,
     /// Hosts stand in a file.
     Static,
+    /// Hosts find each other in etcd.
+    Etcd,
 }
 
 /// `[[network]]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Network {
-    pub(super) name: NetworkName,
+pub(crate) struct Network {
+    pub(crate) name: NetworkName,
     #[serde(rename = "driver")]
-    pub(super) _driver: Driver,
-    pub(super) subnet: Vec<IpNetwork>,
-    pub(super) host_prefix: Option<Vec<u8>>,
-    pub(super) vni: Option<Vni>,
+    pub(crate) _driver: Driver,
+    pub(crate) subnet: Vec<IpNetwork>,
+    pub(crate) host_prefix: Option<Vec<u8>>,
+    pub(crate) vni: Option<Vni>,
     #[serde(default, deserialize_with = "port")]
-    pub(super) port: Option<u16>,
-    pub(super) masquerade: Option<bool>,
+    pub(crate) port: Option<u16>,
+    pub(crate) masquerade: Option<bool>,
     #[serde(default, deserialize_with = "host_name")]
-    pub(super) domain: Option<HostName>,
-    pub(super) internal: Option<bool>,
-    pub(super) mtu: Option<Mtu>,
+    pub(crate) domain: Option<HostName>,
+    pub(crate) internal: Option<bool>,
+    pub(crate) mtu: Option<Mtu>,
 }
 
 /// `network.driver`: how packets of a network go from host to host.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Driver {
+pub(crate) enum Driver {
     /// In VXLAN.
     Overlay,
 }
@@ -119,9 +142,28 @@ impl TryFrom<String> for Store {
         match text.as_str() {
             "none" => Ok(Self::None),
             "static" => Ok(Self::Static),
-            "etcd" => Err("store \"etcd\" is not there yet, \"none\" and \"static\" are".to_owned()),
-            _ => Err(format!("store {text:?} is neither \"none\" nor \"static\"")),
+            "etcd" => Ok(Self::Etcd),
+            _ => Err(format!("store {text:?} is not \"none\", \"static\" or \"etcd\"")),
         }
+    }
+}
+
+impl TryFrom<String> for Endpoint {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        // An address and no name: who serves names must not need one to begin.
+        let wrong = || {
+            format!("{text:?} is not where etcd is, as in \"http://192.0.2.9:2379\" or \"https://[2001:db8::9]:2379\"")
+        };
+        let (scheme, rest) = text.split_once("://").ok_or_else(wrong)?;
+        let is_tls = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(wrong()),
+        };
+        let address = rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| wrong())?;
+        Ok(Self { address, is_tls })
     }
 }
 

@@ -121,10 +121,8 @@ fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_ot
     let own = serde_json::json!({"version": 1, "host": "h1", "network": "web", "vtep": "192.0.2.1",
         "mac": "02:00:00:00:00:01", "subnets": ["10.1.0.0/24"]});
     let mut known = NetworkView { network, own: None, peers: BTreeMap::new() };
-    let attachments =
-        [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")].map(|(network, id, address)| {
-            Arc::new(sample::attachment(network, id, address))
-        });
+    let attachments = [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")]
+        .map(|(network, id, address)| Arc::new(sample::attachment(network, id, address)));
     let told = |known: &NetworkView| {
         let view = View { networks: [("web".parse().unwrap(), known.clone())].into(), ..View::default() };
         of_host(&attachments, &"h1".parse().unwrap(), &view)

@@ -9,6 +9,7 @@
 //! <run_dir>/peers.json                         what netd knows of other hosts
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
+//! <state_dir>/identity.json                    what tells this host from all others
 //! ```
 //!
 //! A document is written to a temporary file beside it and renamed, so a reader finds the old one or the new one.
@@ -19,6 +20,7 @@ mod attachments;
 mod boot;
 mod error;
 mod file;
+mod identity;
 pub mod lease;
 mod lock;
 mod machine;
@@ -34,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 pub use boot::{Boot, boot_id};
 pub use error::{Error, Result};
+pub use identity::Identity;
 pub use lock::Lock;
 pub use machine::machine_id;
 pub use networks::NetworkSettings;

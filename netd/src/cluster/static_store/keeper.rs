@@ -55,7 +55,6 @@ pub(super) struct Keeper {
     /// What there is to see; the peers of it follow what is heard.
     view: View,
     said: Once,
-    said_of_peers: Once,
 }
 
 impl Keeper {
@@ -78,7 +77,6 @@ impl Keeper {
             interface_error: None,
             view: View::default(),
             said: Once::default(),
-            said_of_peers: Once::default(),
         }
     }
 
@@ -153,15 +151,14 @@ impl Keeper {
         self.view.clone()
     }
 
-    /// Logs what is wrong, when it begins.
+    /// Logs which hosts cannot be asked, when that begins.
     pub(super) fn say(&mut self) {
-        self.said.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
         let of_peers = self.contacts.iter().filter_map(|(host, contact)| {
             let error = contact.last_error.as_ref()?;
             // A restart of the other netd is no news.
             (contact.state == State::Silent).then(|| format!("peer {host}: {error}"))
         });
-        self.said_of_peers.say(of_peers, |error| tracing::warn!(error, "peer cannot be asked"));
+        self.said.say(of_peers, |error| tracing::warn!(error, "peer cannot be asked"));
     }
 
     /// Does what file and settings say; what they leave as it was goes on undisturbed.
@@ -238,7 +235,7 @@ impl Keeper {
 pub(super) fn of_file(settings: &Settings) -> Option<&Static> {
     match &settings.cluster.store {
         Store::Static(of_file) => Some(of_file),
-        Store::None => None,
+        Store::None | Store::Etcd(_) => None,
     }
 }
 

@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn only_the_whole_key_is_right() {
-        let key = Key::try_from("secret".to_owned()).unwrap();
+        let key = Key::parse("key", "secret".to_owned()).unwrap();
         assert!(is_right(Some(&key), b"Bearer secret") && is_right(None, b"") && is_right(None, b"Bearer x"));
         for wrong in ["", "secret", "Bearer ", "Bearer secre", "Bearer secret1", "Bearer Secret"] {
             assert!(!is_right(Some(&key), wrong.as_bytes()), "{wrong}");
