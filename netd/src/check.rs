@@ -6,7 +6,14 @@ use netd_kernel::Kernel;
 use netd_model::plan::Plan;
 use netd_store::{Reader, Snapshot, Store, boot_id};
 
-use crate::{cluster, firewall, logs::chain, look::Look, poke, resolv, run::RESOLV, settings::Settings};
+use crate::{
+    cluster, firewall,
+    logs::chain,
+    look::Look,
+    poke, resolv,
+    run::RESOLV,
+    settings::{Settings, cluster::Store as Kind},
+};
 
 /// One thing that was looked at.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +26,7 @@ pub(crate) struct Finding {
 /// Looks at everything.
 pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
     let store = Store::open(&settings.run_dir);
-    let snapshot = Reader::new(store).read();
+    let snapshot = Reader::new(store.clone()).read();
     let mut kernel = Kernel::open(None);
     let found = |what, wrong: Result<(), String>| Finding { what, wrong: wrong.err() };
     let mut findings = vec![
@@ -27,7 +34,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("documents", documents(&snapshot)),
         found("nft", nft()),
         found("resolvers", resolvers(settings)),
-        found("cluster", cluster(settings)),
+        found("cluster", cluster(settings, &store)),
     ];
     let look = boot_id().map_err(|error| chain(&error));
     match look.and_then(|boot| Look::now(&snapshot, &boot, &mut kernel).map_err(|error| chain(&error))) {
@@ -67,9 +74,13 @@ fn documents(snapshot: &Snapshot) -> Result<(), String> {
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
-fn cluster(settings: &Settings) -> Result<(), String> {
+/// What stands in the files here, and what the daemon found out.
+fn cluster(settings: &Settings, store: &Store) -> Result<(), String> {
     let refused = settings.networks.refused.iter().map(ToString::to_string);
-    let faults: Vec<String> = refused.chain(cluster::faults(settings)).collect();
+    let mut faults: Vec<String> = refused.chain(cluster::faults(settings)).collect();
+    let known = store.known_peers().map_err(|error| chain(&error))?;
+    let found = known.filter(|_| settings.cluster.store != Kind::None).map(|known| known.errors).unwrap_or_default();
+    faults.extend(found.into_iter().filter(|error| !faults.contains(error)).collect::<Vec<_>>());
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 

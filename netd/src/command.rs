@@ -76,7 +76,11 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
         Subject::Networks => text(json, &show::networks(attachments, &paused(&snapshot))),
         Subject::Attachments => text(json, &show::attachments(attachments)),
         Subject::Names => text(json, &show::names(attachments, &boot)),
-        Subject::Peers => text(json, &show::peers(&peers?)),
+        Subject::Peers => {
+            let known = peers?;
+            let errors = known.errors.iter().filter(|_| !json).map(|error| format!("error: {error}\n"));
+            Ok(text(json, &show::peers(&known))? + &errors.collect::<String>())
+        }
         Subject::Plan => {
             let mut kernel = Kernel::open(None);
             let plan = Look::now(&snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;

@@ -69,6 +69,8 @@ struct Worker {
     dead: Dead,
     failures: Once,
     warnings: Once,
+    /// Overlay networks that are no more, but for their containers.
+    kept: Once,
 }
 
 /// Attachments of which all is asked in one question: it bounds memory, and how long a stop waits.
@@ -124,6 +126,7 @@ impl Worker {
             dead: Dead::default(),
             failures: Once::default(),
             warnings: Once::default(),
+            kept: Once::default(),
         }
     }
 
@@ -149,6 +152,7 @@ impl Worker {
         if job.depth == Depth::All {
             self.see_to_own(&look, &mut note);
             self.take_overlays_away(job, &mut note);
+            self.take_old_gateways_away(job, &mut note);
             note("look at firewalls", self.warn_of_firewalls(&look));
         }
         self.see_to_unfinished(&look, &mut note);

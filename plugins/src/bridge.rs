@@ -42,10 +42,12 @@ pub(crate) struct Variant {
     pub(crate) plugin: &'static str,
     /// Interfaces by which the network goes on, on other hosts: nothing is masqueraded there.
     pub(crate) elsewhere: Vec<LinkName>,
+    /// Gateways may stand on the bridge beside others, which older containers still have.
+    pub(crate) beside: bool,
 }
 
 impl Variant {
-    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new() };
+    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new(), beside: false };
 }
 
 /// ADD.
@@ -91,7 +93,9 @@ fn make(
     let mut wanted = attach.wanted();
     wanted.section.leases.clone_from(&assignment.leases);
     let mut absent: State = attach.unwanted().into_iter().collect();
-    absent.extend(conflicts(host, config, &wanted, &assigned)?);
+    if !variant.beside {
+        absent.extend(conflicts(host, config, &wanted, &assigned)?);
+    }
     let mut before = before_forwarding(host, &assigned)?;
     before.extend(attach.bridge_without_ipv6());
     host.make(&Intent { target, plugin: variant.plugin, section: wanted.section.clone(), before, absent })?;

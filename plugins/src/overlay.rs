@@ -69,14 +69,14 @@ fn status(request: &Request) -> Result<(), Error> {
 }
 
 fn variant(lease: &HostLease) -> Variant {
-    Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()] }
+    Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()], beside: true }
 }
 
 /// A configuration that is wrong by now must not keep DEL from freeing what ADD took.
 fn without_lease(request: &Request) -> Request {
     match Config::of(request) {
-        Ok(config) => request.with_config(config.of_host_local(request)),
-        Err(_) => request.clone(),
+        Ok(config) => request.with_config(config::of_host_local(request, config.data_dir.as_deref())),
+        Err(_) => request.with_config(config::of_host_local(request, config::data_dir(request))),
     }
 }
 

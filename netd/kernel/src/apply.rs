@@ -28,28 +28,42 @@ enum Kind {
     Changes(Side),
 }
 
+/// Elements that were told to expire.
+#[derive(Debug, Default)]
+struct Expiring {
+    steps: Vec<Step>,
+    /// Nothing was done since.
+    is_last: bool,
+}
+
 impl Kernel {
     /// Takes the steps of a plan, in their order, up to the first that fails.
     ///
     /// # Errors
     /// The first failure. Earlier steps are taken, later ones that went to the kernel in the same write may be, too.
     pub fn apply(&mut self, plan: &Plan) -> Result<(), Error> {
-        let (mut expiring, mut just_now) = (Vec::new(), false);
-        for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
-            just_now = false;
-            match steps.first().map(Kind::of) {
-                Some(Kind::Program) => steps.iter().try_for_each(load)?,
-                Some(Kind::Elements) if self.expire_elements(steps) => {
-                    expiring.extend_from_slice(steps);
-                    just_now = true;
-                }
-                Some(Kind::Elements) => self.change_elements(steps)?,
-                Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
-                Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
-                None => {}
+        let mut expiring = Expiring::default();
+        let mut kinds = plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next));
+        let taken = kinds.try_for_each(|steps| self.take(steps, &mut expiring));
+        // Whatever failed: what was told to expire and does not would stay for ever.
+        taken.and(self.settle_elements(&expiring.steps, expiring.is_last))
+    }
+
+    /// Takes steps of one kind.
+    fn take(&mut self, steps: &[Step], expiring: &mut Expiring) -> Result<(), Error> {
+        expiring.is_last = false;
+        match steps.first().map(Kind::of) {
+            Some(Kind::Program) => steps.iter().try_for_each(load),
+            Some(Kind::Elements) if self.expire_elements(steps) => {
+                expiring.steps.extend_from_slice(steps);
+                expiring.is_last = true;
+                Ok(())
             }
+            Some(Kind::Elements) => self.change_elements(steps),
+            Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps),
+            Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps),
+            None => Ok(()),
         }
-        self.settle_elements(&expiring, just_now)
     }
 }
 

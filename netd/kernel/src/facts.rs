@@ -104,6 +104,21 @@ impl Kernel {
         Ok(mtus.min())
     }
 
+    /// The largest packet in bytes of the interface that has this address. None where none has.
+    pub fn mtu_at(&mut self, address: IpAddr) -> Result<Option<Mtu>, Error> {
+        let attempt = |_| format!("ip address show to {address}");
+        let mut requests = Requests::new();
+        address::get_all(&mut requests);
+        let socket = self.host.socket()?;
+        let found = socket.dump(&mut requests, address::Found::read).map_err(|fault| Error::at(fault, attempt))?;
+        let Some(found) = found.into_iter().find(|found| found.address.ip() == address) else { return Ok(None) };
+        let mut requests = Requests::new();
+        link::get_by_index(&mut requests, found.index);
+        let links = socket.get(&mut requests, |_, body| link::Found::read(Side::Host, body));
+        let links = links.map_err(|fault| Error::at(fault, attempt))?;
+        Ok(links.into_iter().flatten().find_map(|found| found.link.mtu))
+    }
+
     /// The interfaces of the host that take their default route from a router's word (`accept_ra` = 1), without those
     /// that we made. None once IPv6 is forwarded: then they have lost it already, or have 2.
     pub fn interfaces_accepting_ra(&mut self) -> Result<Vec<LinkName>, Error> {

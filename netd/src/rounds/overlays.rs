@@ -1,10 +1,11 @@
 //! Overlay networks: what leads to other hosts is made, kept and taken away, and the plugin gets the host's lease.
 
 use netd_model::{
+    IpNetwork,
     addr::Mtu,
     element::Set,
     name::NetworkName,
-    object::{GROUP, Link, LinkKind, Object, Side, State},
+    object::{Address, GROUP, Link, LinkKind, Object, Side, State},
     overlay::{HostLease, VERSION, device},
     plan::{Desired, Plan, plan},
 };
@@ -33,12 +34,57 @@ impl Worker {
             return;
         }
         let leases = self.store.host_leases().unwrap_or_default();
-        for network in leases.iter().filter(|network| !job.overlays.named.contains(*network)) {
+        let gone = leases.into_iter().filter(|network| !job.overlays.named.contains(network));
+        let is_used = |network: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *network);
+        let (used, unused): (Vec<_>, Vec<_>) = gone.partition(is_used);
+        for network in &unused {
             note(&format!("overlay network {network}"), self.take_overlay_away(network));
+        }
+        self.kept.say(used.iter().map(ToString::to_string), |network| {
+            let advice = "remove its containers, or put it back into the settings";
+            tracing::warn!(network, advice, "overlay network is gone and kept for its containers");
+        });
+    }
+
+    /// Takes gateways of parts that the host does not have any more from its bridges, when no container needs them: such
+    /// a part may be another host's by now, and must be found there.
+    pub(super) fn take_old_gateways_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
+        for here in &job.overlays.networks {
+            let name = &here.overlay.name;
+            note(&format!("gateways of overlay network {name}"), self.take_old_gateways_of(here, job));
         }
     }
 
+    fn take_old_gateways_of(&mut self, here: &Here, job: &Job) -> Outcome {
+        let (network, bridge) = (&here.overlay.name, here.overlay.bridge());
+        let attachments = job.snapshot.attachments.values().filter(|attachment| attachment.id.network == *network);
+        let needed: State = attachments
+            .flat_map(|attachment| attachment.sections.values())
+            .flat_map(|section| section.shared.iter().cloned())
+            .collect();
+        let is_of = |subnets: &[IpNetwork], address: &IpNetwork| subnets.iter().any(|it| it.contains(address.ip()));
+        let held = self.kernel.addresses(Side::Host, &bridge)?.into_iter();
+        let held = held.filter(|it| is_of(&here.overlay.subnets, it) && !is_of(&here.own.subnets, it)).map(|address| {
+            Object::Address(Address { side: Side::Host, link: bridge.clone(), address, detect_duplicates: false })
+        });
+        let absent: State = held.filter(|address| needed.find(&address.key()).is_none()).collect();
+        if absent.is_empty() || self.store.network(network)?.paused {
+            return Ok(());
+        }
+        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
+        let observed = self.kernel.observe(absent.keys())?;
+        let plan = plan(&Desired { present: State::default(), absent }, &observed);
+        for step in &plan.steps {
+            tracing::info!(%network, %step, "gateway of an old part taken away");
+        }
+        Ok(self.kernel.apply(&plan)?)
+    }
+
     fn take_overlay_away(&mut self, network: &NetworkName) -> Outcome {
+        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
+        if self.store.network(network)?.paused {
+            return Ok(());
+        }
         let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
         let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
         let mut absent = State::from_iter([Object::Link(device)]);
@@ -108,10 +154,11 @@ impl Worker {
         let vteps: Vec<_> = here.peers.iter().take(WAYS).map(|peer| peer.vtep).collect();
         let underlay = match self.kernel.mtu_to(&vteps)? {
             Some(mtu) => Some(mtu),
-            None => self.kernel.uplink_mtu()?,
+            // Of the first host there is no other yet, and none may be reached just now.
+            None => self.kernel.mtu_at(here.own.vtep)?,
         };
-        let name = &here.overlay.name;
-        let underlay = underlay.ok_or_else(|| format!("no route leads to another host of network {name}"))?;
+        let (name, vtep) = (&here.overlay.name, here.own.vtep);
+        let underlay = underlay.ok_or_else(|| format!("network {name}: no interface of this host has {vtep}"))?;
         Ok(overlay::mtu_inside(underlay, here.own.vtep, &here.overlay)?)
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Config {
     mac_spoof_check: bool,
     port_isolation: bool,
     mtu: Option<Mtu>,
-    data_dir: Option<String>,
+    pub(super) data_dir: Option<String>,
 }
 
 /// The keys as they are written.
@@ -72,7 +72,6 @@ impl Config {
             ("type", json!("bridge")),
             ("bridge", json!(lease.overlay.bridge())),
             ("isDefaultGateway", json!(true)),
-            ("forceAddress", json!(true)),
             ("ipMasq", json!(lease.overlay.masquerade)),
             ("mtu", json!(u32::from(self.mtu.unwrap_or(most)))),
             ("hairpinMode", json!(self.hairpin)),
@@ -84,16 +83,21 @@ impl Config {
         }
         Ok(config)
     }
+}
 
-    /// The configuration by which host-local frees addresses, for which it needs no ranges.
-    pub(super) fn of_host_local(&self, request: &Request) -> Value {
-        let mut config = request.raw().clone();
-        config["ipam"] = json!({"type": "host-local"});
-        if let Some(folder) = &self.data_dir {
-            config["ipam"]["dataDir"] = json!(folder);
-        }
-        config
+/// The configuration by which host-local frees addresses, for which it needs no ranges.
+pub(super) fn of_host_local(request: &Request, data_dir: Option<&str>) -> Value {
+    let mut config = request.raw().clone();
+    config["ipam"] = json!({"type": "host-local"});
+    if let Some(folder) = data_dir {
+        config["ipam"]["dataDir"] = json!(folder);
     }
+    config
+}
+
+/// Where host-local keeps leases, in a configuration that may be wrong in all else.
+pub(super) fn data_dir(request: &Request) -> Option<&str> {
+    find(request.raw(), "dataDir")?.as_str()
 }
 
 /// Whether the lease can be used: one subnet for each family of the network, within it.

@@ -27,6 +27,8 @@ pub(crate) struct Cluster {
     pub(crate) hosts: Vec<Host>,
     pub(crate) netd: Vec<Option<Daemon>>,
     shape: Shape,
+    /// Where the hosts find each other: lines of `[cluster]`.
+    store: String,
 }
 
 /// The time-to-live of names of a host that is silent.
@@ -35,13 +37,17 @@ pub(crate) const TTL: u64 = 2;
 impl Cluster {
     /// `count` hosts, h1 and so on, whose netd is ready.
     pub(crate) fn new(lab: &Lab, count: usize, shape: Shape) -> Self {
-        let switch = lab.host("s");
-        switch.sh("ip link add br0 type bridge; ip link set br0 up");
+        let store = "store = 'static'\npeers = '/run/peers.toml'".to_owned();
+        Self::with_store(lab, &switch(lab), count, shape, store)
+    }
+
+    /// The same where hosts find each other in another way.
+    pub(crate) fn with_store(lab: &Lab, switch: &Host, count: usize, shape: Shape, store: String) -> Self {
         let hosts: Vec<Host> = (1..=count).map(|number| lab.host(&format!("h{number}"))).collect();
         for (host, number) in hosts.iter().zip(1..) {
-            join(&switch, host, number, shape);
+            join(switch, host, number, shape);
         }
-        let mut cluster = Self { switch, netd: Vec::new(), hosts, shape };
+        let mut cluster = Self { switch: switch.clone(), netd: Vec::new(), hosts, shape, store };
         cluster.write_peers(&(1..=count).collect::<Vec<_>>());
         for number in 1..=count {
             let netd = cluster.hosts[number - 1].netd_with(&cluster.settings(number));
@@ -76,8 +82,9 @@ impl Cluster {
         let prefixes: Vec<_> = families.iter().map(|(.., prefix)| *prefix).collect();
         let address = address(number, self.shape);
         format!(
-            "[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\nstore = 'static'\npeers = '/run/peers.toml'\n\
-             ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n"
+            "[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\n{}\n\
+             ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n",
+            self.store
         )
     }
 
@@ -99,7 +106,14 @@ impl Cluster {
     }
 }
 
-/// The list that the issue of every host has.
+/// A switch for hosts.
+pub(crate) fn switch(lab: &Lab) -> Host {
+    let switch = lab.host("s");
+    switch.sh("ip link add br0 type bridge; ip link set br0 up");
+    switch
+}
+
+/// The list that every host has.
 pub(crate) fn lab_network() -> Value {
     let dns = json!({"type": "dns", "capabilities": {"aliases": true}});
     json!({"cniVersion": "1.1.0", "name": "lab", "plugins": [{"type": "overlay"}, dns]})

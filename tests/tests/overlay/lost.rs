@@ -59,7 +59,7 @@ fn what_led_to_a_host_that_leaves_the_file_goes() {
     };
     eventually(SECOND * 3, || leads_to(2) == 4 && leads_to(3) == 4);
     cluster.write_peers(&[1, 2]);
-    eventually(SECOND * 4, || leads_to(3) == 0);
+    eventually(SECOND * 5, || leads_to(3) == 0);
     assert_eq!(leads_to(2), 4);
     cluster.stop();
 }
@@ -79,5 +79,46 @@ fn a_network_that_leaves_the_settings_goes_and_nothing_else() {
     eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());
     assert!(!h1.sh("nft list ruleset").contains("elements"));
     assert!(!h1.link("other").is_null(), "another netd's");
+    cluster.stop();
+}
+
+#[test]
+fn a_network_that_leaves_the_settings_stays_while_it_has_containers() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let h1 = &cluster.hosts[0];
+    let name = device(h1);
+    let settings = cluster.settings(1);
+    std::fs::write(h1.folder().join("netd.toml"), settings.split("[[network]]").next().unwrap()).unwrap();
+    h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
+    std::thread::sleep(SECOND * 3);
+    assert!(c1.pings(&c2.address("eth0")), "its container lives");
+    c1.detach().unwrap();
+    eventually(SECOND * 5, || h1.link(&name).is_null());
+    eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());
+    cluster.stop();
+}
+
+#[test]
+fn containers_of_a_part_that_moved_keep_their_gateway() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 1, Shape::default());
+    let h1 = &cluster.hosts[0];
+    let c1 = cluster.container(1, "c1");
+    let peers = h1.folder().join("run/peers.toml");
+    let moved = std::fs::read_to_string(&peers).unwrap().replace("10.40.1.0", "10.40.9.0");
+    std::fs::write(&peers, moved).unwrap();
+    let lease = h1.run_dir().join("overlays/lab.json");
+    eventually(SECOND * 5, || std::fs::read_to_string(&lease).unwrap().contains("10.40.9.0"));
+    let c2 = cluster.container(1, "c2");
+    assert!(c2.address("eth0").starts_with("10.40.9."), "{}", c2.address("eth0"));
+    assert!(c1.pings("10.40.1.1") && c2.pings("10.40.9.1"), "each has its gateway");
+    assert!(c1.pings(&c2.address("eth0")), "and reaches the other");
+    c1.detach().unwrap();
+    c2.detach().unwrap();
+    eventually(SECOND * 5, || !h1.sh("ip -o address").contains("10.40.1.1"));
+    assert!(h1.sh("ip -o address").contains("10.40.9.1"), "that of the part it has");
     cluster.stop();
 }

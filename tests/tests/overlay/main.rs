@@ -1,7 +1,8 @@
-//! Hosts that share an overlay network by a file that lists them: what containers see, and people who break things.
+//! Hosts that share an overlay network by a file that lists them or by etcd: what containers see, and people who break things.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod cluster;
+mod etcd;
 mod heal;
 mod lost;
 mod reach;

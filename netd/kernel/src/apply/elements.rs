@@ -79,7 +79,7 @@ impl Kernel {
             if Instant::now() >= deadline {
                 stays.append(&mut left);
             }
-            self.transact(stays)?;
+            stays.chunks(TRANSACTION).try_for_each(|stays| self.transact(stays.to_vec()))?;
             if !left.is_empty() {
                 thread::sleep(tick());
             }

@@ -30,6 +30,8 @@ const RT_SCOPE_HOST: u8 = 254;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Found {
     pub(crate) address: IpNetwork,
+    /// The interface that it is on.
+    pub(crate) index: u32,
     /// Duplicates are still looked for: it cannot be used yet.
     pub(crate) tentative: bool,
     /// A duplicate was found.
@@ -39,12 +41,13 @@ pub(crate) struct Found {
 impl Found {
     /// Reads the body of an answer.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        let [_, prefix, ..] = array::<HEADER>(body)?;
+        let [_, prefix, _, _, a, b, c, d] = array::<HEADER>(body)?;
         let attributes = Attributes::after(body, HEADER);
         let address = attributes.find(IFA_LOCAL).or_else(|| attributes.find(IFA_ADDRESS)).and_then(address_of)?;
         let flags = attributes.find(IFA_FLAGS).and_then(u32_of).unwrap_or_default();
         Some(Self {
             address: IpNetwork::new(address, prefix).ok()?,
+            index: u32::from_ne_bytes([a, b, c, d]),
             tentative: flags & IFA_F_TENTATIVE != 0,
             duplicate: flags & IFA_F_DADFAILED != 0,
         })
@@ -56,6 +59,11 @@ pub(crate) fn get_of(requests: &mut Requests, index: u32) {
     requests.push(RTM_GETADDR, NLM_F_DUMP, |body| {
         header(body, AF_UNSPEC, 0, RT_SCOPE_UNIVERSE, index);
     });
+}
+
+/// The addresses of all interfaces.
+pub(crate) fn get_all(requests: &mut Requests) {
+    get_of(requests, 0);
 }
 
 /// Gives an interface an address.

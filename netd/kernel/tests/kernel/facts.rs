@@ -37,6 +37,15 @@ fn the_mtu_of_the_way_out_is_the_smaller_of_both_families() {
 }
 
 #[test]
+fn the_mtu_at_an_address_is_that_of_its_interface() {
+    let mut lab = Lab::new();
+    sh("ip link add up4 mtu 1450 type veth peer name p4 && ip link set up4 up && ip link set p4 up
+        ip address add 192.168.1.2/24 dev up4 && ip address add fd00:9::2/64 dev up4 nodad");
+    let mut mtu = |address: &str| lab.kernel.mtu_at(address.parse().unwrap()).unwrap().map(u32::from);
+    assert_eq!([mtu("192.168.1.2"), mtu("fd00:9::2"), mtu("192.168.1.3")], [Some(1450), Some(1450), None]);
+}
+
+#[test]
 fn routers_are_listened_to_until_packets_are_forwarded() {
     let mut lab = Lab::new();
     sh("ip link add eth9 type veth peer name peer && echo 2 > /proc/sys/net/ipv6/conf/peer/accept_ra");

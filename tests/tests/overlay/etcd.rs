@@ -1,0 +1,163 @@
+//! Hosts that share an etcd, and what happens to that.
+
+use std::{
+    path::PathBuf,
+    process::{Child, Stdio},
+    thread::sleep,
+    time::Duration,
+};
+
+use tests::{Host, Lab, eventually};
+
+use super::{
+    SECOND,
+    cluster::{Cluster, Shape, TTL, device, join, switch},
+};
+
+/// Members of an etcd, each a host of its own.
+struct Etcd {
+    hosts: Vec<Host>,
+    folder: PathBuf,
+    processes: Vec<Option<Child>>,
+}
+
+/// The numbers of the members begin after this one, as hosts on the switch.
+const FIRST: usize = 100;
+
+impl Etcd {
+    fn new(lab: &Lab, switch: &Host, count: usize) -> Self {
+        let hosts: Vec<Host> = (1..=count).map(|number| lab.host(&format!("e{number}"))).collect();
+        for (host, number) in hosts.iter().zip(FIRST + 1..) {
+            join(switch, host, number, Shape::default());
+        }
+        let mut etcd = Self { hosts, folder: lab.folder().join("etcd"), processes: (0..count).map(|_| None).collect() };
+        (0..count).for_each(|member| etcd.start(member));
+        etcd
+    }
+
+    fn url(member: usize, port: u16) -> String {
+        format!("http://192.168.50.{}:{port}", FIRST + 1 + member)
+    }
+
+    /// The lines of `[cluster]`.
+    fn store(&self) -> String {
+        let endpoints: Vec<String> = (0..self.hosts.len()).map(|member| Self::url(member, 2379)).collect();
+        format!("store = 'etcd'\nendpoints = {endpoints:?}")
+    }
+
+    fn start(&mut self, member: usize) {
+        let host = &self.hosts[member];
+        let (clients, peers) = (Self::url(member, 2379), Self::url(member, 2380));
+        let members = (0..self.hosts.len()).map(|member| format!("e{member}={}", Self::url(member, 2380)));
+        let mut command = host.command("etcd");
+        command
+            .args(["--heartbeat-interval", "20", "--election-timeout", "200", "--data-dir"])
+            .arg(self.folder.join(member.to_string()))
+            .args(["--name", &format!("e{member}")])
+            .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
+            .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
+            .args(["--initial-cluster", &members.collect::<Vec<_>>().join(",")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.processes[member] = Some(command.spawn().expect("etcd is installed: apt install etcd-server"));
+    }
+
+    /// As in a power cut.
+    fn kill(&mut self, member: usize) {
+        if let Some(mut process) = self.processes[member].take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Etcd {
+    fn drop(&mut self) {
+        (0..self.processes.len()).for_each(|member| self.kill(member));
+    }
+}
+
+#[test]
+fn three_members_may_die_one_by_one_and_come_back() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let mut etcd = Etcd::new(&lab, &switch, 3);
+    let mut cluster = Cluster::with_store(&lab, &switch, 2, Shape::default(), etcd.store());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 5, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    eventually(SECOND * 3, || c1.pings("c2") && c2.pings("c1"));
+
+    // The one that is asked.
+    etcd.kill(0);
+    let c3 = cluster.container(2, "c3");
+    eventually(SECOND * 8, || c1.dig("c3").addresses() == [c3.address("eth0")]);
+    assert_eq!(c1.dig("c2").addresses(), [c2.address("eth0")]);
+
+    etcd.kill(1);
+    etcd.kill(2);
+    sleep(Duration::from_secs(TTL + 3));
+    assert_eq!(c1.dig("c2").addresses(), [c2.address("eth0")], "names stay");
+    assert!(c1.pings(&c2.address("eth0")), "paths stay");
+    let late = cluster.container(1, "late");
+    assert_eq!(c1.dig("late").addresses(), [late.address("eth0")], "containers are still added");
+    cluster.netd[0].take().unwrap().kill();
+    cluster.start(1);
+    assert!(c1.pings(&c2.address("eth0")), "paths stay over a restart of netd");
+    sleep(SECOND * 3);
+    assert!(c1.pings(&c2.address("eth0")), "and afterwards");
+
+    (0..3).for_each(|member| etcd.start(member));
+    eventually(SECOND * 10, || c2.dig("late").addresses() == [late.address("eth0")]);
+    eventually(SECOND * 10, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    assert!(c2.pings("late"));
+    cluster.stop();
+}
+
+#[test]
+fn a_host_that_is_cut_off_from_the_store_keeps_all_and_loses_its_names_elsewhere() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let etcd = Etcd::new(&lab, &switch, 1);
+    let cluster = Cluster::with_store(&lab, &switch, 2, Shape::default(), etcd.store());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 5, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    eventually(SECOND * 5, || c2.dig("c1").addresses() == [c1.address("eth0")]);
+    let h2 = &cluster.hosts[1];
+    h2.sh("nft 'add table ip cut; add chain ip cut out { type filter hook output priority 0; }; \
+           add rule ip cut out ip daddr 192.168.50.101 drop'");
+    eventually(Duration::from_secs(TTL + 2), || c1.dig("c2").status == "NXDOMAIN");
+    assert_eq!(c2.dig("c1").addresses(), [c1.address("eth0")], "who is cut off goes on with what it knows");
+    assert!(c1.pings(&c2.address("eth0")) && c2.pings(&c1.address("eth0")));
+    eventually(SECOND * 10, || h2.netd_show("peers").contains("error: "));
+    h2.sh("nft delete table ip cut");
+    eventually(SECOND * 10, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    cluster.stop();
+}
+
+#[test]
+fn a_network_is_made_and_removed_on_every_host_by_one_command() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let etcd = Etcd::new(&lab, &switch, 1);
+    let cluster = Cluster::with_store(&lab, &switch, 2, Shape::default(), etcd.store());
+    let h1 = &cluster.hosts[0];
+    let netd = |words: &str| h1.run(&format!("{} {words} --config {}/netd.toml", built(), h1.folder().display()));
+    assert!(netd("network create web --subnet 10.60.0.0/16,fd60::/48 --internal").success());
+    let lease = |host: &Host| host.run_dir().join("overlays/web.json");
+    eventually(SECOND * 5, || cluster.hosts.iter().all(|host| lease(host).exists()));
+    let again = netd("network create web --subnet 10.61.0.0/16");
+    assert!(again.stderr.contains("network web is there already"), "{}", again.stderr);
+    let listed = netd("network list").text();
+    assert!(listed.lines().any(|line| line.starts_with("web ") && line.contains("10.60.0.0/16,fd60::/48")), "{listed}");
+    assert!(netd("network show web").text().contains("\"host\": \"h2\""));
+    assert!(netd("network delete web").success());
+    eventually(SECOND * 8, || cluster.hosts.iter().all(|host| !lease(host).exists()));
+    // One network, one device: that of the other network.
+    eventually(SECOND * 5, || h1.ip("link show type vxlan").as_array().unwrap().len() == 1);
+    drop(device(h1));
+    cluster.stop();
+}
+
+fn built() -> String {
+    tests::built("netd").display().to_string()
+}
