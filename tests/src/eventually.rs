@@ -26,3 +26,16 @@ pub fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> 
         std::thread::sleep(PAUSE);
     }
 }
+
+/// Watches for `time` that `condition` holds all the while.
+///
+/// # Panics
+/// When it does not.
+#[track_caller]
+pub fn throughout(time: Duration, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        assert!(condition(), "it did not stay so for {time:?}");
+        std::thread::sleep(PAUSE);
+    }
+}

@@ -17,7 +17,7 @@ mod skip;
 mod tracer;
 
 pub use crate::binaries::{built, workspace};
-pub use crate::eventually::{eventually, holds_within};
+pub use crate::eventually::{eventually, holds_within, throughout};
 pub use crate::lab::{Attachment, Call, Container, Daemon, Host, Lab, List, Node, REFERENCE, Run};
 pub use crate::process::{Outcome, Refusal, run};
 pub use crate::skip::{need, skip};

@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use tests::{Lab, eventually};
+use tests::{Lab, eventually, throughout};
 
 use super::{
     SECOND,
@@ -93,8 +93,7 @@ fn a_network_that_leaves_the_settings_stays_while_it_has_containers() {
     let settings = cluster.settings(1);
     std::fs::write(h1.folder().join("netd.toml"), settings.split("[[network]]").next().unwrap()).unwrap();
     h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
-    std::thread::sleep(SECOND * 3);
-    assert!(c1.pings(&c2.address("eth0")), "its container lives");
+    throughout(SECOND * 3, || c1.pings(&c2.address("eth0")));
     c1.detach().unwrap();
     eventually(SECOND * 5, || h1.link(&name).is_null());
     eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());

@@ -84,7 +84,7 @@ fn a_document_that_cannot_be_read_is_an_error_with_its_path_and_hides_no_other()
         ("another shape", b"[1, 2]".to_vec(), "invalid type"),
         ("an unknown field", unknown.to_string().into(), "unknown field `surprise`"),
         ("a name that is none", nasty.to_string().into(), "network name \"../../etc\" does not start"),
-        ("too large", vec![b' '; (1 << 20) + 1], "it has more than 1048576 bytes"),
+        ("too large", vec![b' '; (8 << 20) + 1], "it has more than 8388608 bytes"),
         ("deep", b"[".repeat(100_000), "invalid type: sequence"),
         ("newer", newer.into(), "has version 99, this program knows 1"),
         ("newer in our form", newer_in_our_form, "has version 2, this program knows 1"),
