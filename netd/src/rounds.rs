@@ -24,7 +24,7 @@ use netd_model::{
     object::{Key, Object, Side, State, Sysctl, SysctlPath},
     plan::{Plan, plan},
 };
-use netd_store::{Snapshot, Store};
+use netd_store::{Conflists, Snapshot, Store};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -49,6 +49,8 @@ pub(crate) struct Job {
     pub(crate) depth: Depth,
     /// Networks that span hosts.
     pub(crate) overlays: Arc<Overlays>,
+    /// Where their configurations are written for the runtime.
+    pub(crate) conflists: Option<Conflists>,
 }
 
 /// The thread.
@@ -145,7 +147,7 @@ impl Worker {
                 Err(error) => note("look at interfaces", Err(error.into())),
             }
         }
-        self.see_to_overlays(&job.overlays.networks, &mut note);
+        self.see_to_overlays(job, &mut note);
         let look = std::mem::take(&mut self.look);
         // First what is shared: elements need their program, ports their bridge.
         self.see_to_shared(&look, &mut note);

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use netd_model::attachment::{Attachment, AttachmentId, Progress};
-use netd_store::{Reader, Snapshot, Store};
+use netd_store::{Conflists, Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
 use crate::{
@@ -299,8 +299,14 @@ impl Daemon {
                 gc: self.settings.gc,
                 depth,
                 overlays: Arc::clone(&self.overlays),
+                conflists: self.conflists(),
             });
         }
+    }
+
+    fn conflists(&self) -> Option<Conflists> {
+        let folder = self.settings.cni_conf_dir.clone()?;
+        Some(Conflists::new(folder, &Store::open(&self.settings.run_dir)))
     }
 
     /// Takes the settings of the file, but for the run directory, which plugins found already.

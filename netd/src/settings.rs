@@ -36,6 +36,7 @@ const MAX_BYTES: u64 = 1 << 16;
 /// upstreams = ["192.0.2.53", "[2001:db8::53]:5353"]  # instead of those of /etc/resolv.conf
 /// log = "info"                   # tracing-subscriber's EnvFilter
 /// gc = true                      # take back what dead containers left
+/// cni_conf_dir = "/etc/cni/net.d"  # write a configuration for each overlay network there; else none is
 ///
 /// [host]
 /// name = "h1"                    # else the machine's
@@ -80,6 +81,8 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// Whether what dead containers left is taken back without being asked.
     pub(crate) gc: bool,
+    /// Where configurations of overlay networks are written for the runtime, if at all.
+    pub(crate) cni_conf_dir: Option<PathBuf>,
     /// This host.
     pub(crate) host: Host,
     /// The hosts that it is one of.
@@ -144,6 +147,7 @@ impl Settings {
             upstreams: written.upstreams.into_iter().map(|Upstream(address)| address).collect(),
             log: written.log.map_or_else(|| "info".to_owned(), |Filter(filter)| filter),
             gc: written.gc.unwrap_or(true),
+            cni_conf_dir: written.cni_conf_dir,
             host,
             cluster,
             networks,

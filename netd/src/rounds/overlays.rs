@@ -21,9 +21,16 @@ const WAYS: usize = 16;
 
 impl Worker {
     /// Each network for itself: one that cannot be keeps no other from being.
-    pub(super) fn see_to_overlays(&mut self, networks: &[Here], note: &mut impl FnMut(&str, Outcome)) {
-        for here in networks {
-            note(&format!("overlay network {}", here.overlay.name), self.see_to_overlay(here));
+    pub(super) fn see_to_overlays(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
+        for here in &job.overlays.networks {
+            let name = &here.overlay.name;
+            note(&format!("overlay network {name}"), self.see_to_overlay(here));
+            // Last of all: a runtime that sees it may add a container.
+            if let Some(conflists) =
+                job.conflists.as_ref().filter(|_| self.store.host_lease(name).is_ok_and(|it| it.is_some()))
+            {
+                note(&format!("configuration of network {name}"), conflists.write(name).map_err(Into::into));
+            }
         }
     }
 
@@ -37,6 +44,10 @@ impl Worker {
         let gone = leases.into_iter().filter(|network| !job.overlays.named.contains(network));
         let is_used = |network: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *network);
         let (used, unused): (Vec<_>, Vec<_>) = gone.partition(is_used);
+        for network in unused.iter().chain(&used) {
+            let removed = job.conflists.as_ref().map_or(Ok(()), |conflists| conflists.remove(network));
+            note(&format!("configuration of network {network}"), removed.map_err(Into::into));
+        }
         for network in &unused {
             note(&format!("overlay network {network}"), self.take_overlay_away(network));
         }
@@ -121,11 +132,11 @@ impl Worker {
             let kept = self.kept_default_routes(&wanted)?;
             let kept = self.plan(&kept)?;
             self.kernel.apply(&kept)?;
-            tracing::info!(network = %name, steps = plan.steps.len(), "overlay network brought up to date");
             for step in &plan.steps {
                 tracing::debug!(network = %name, %step, "taken");
             }
             self.kernel.apply(&plan)?;
+            tracing::info!(network = %name, steps = plan.steps.len(), "overlay network brought up to date");
         }
         let (overlay, subnets) = (here.overlay.clone(), here.own.subnets.clone());
         Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu })?)

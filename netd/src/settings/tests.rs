@@ -22,6 +22,7 @@ fn nothing_said_means_the_defaults() {
         upstreams: vec![],
         log: "info".to_owned(),
         gc: true,
+        cni_conf_dir: None,
         host: Host { name: "m".parse().unwrap(), place: None },
         cluster: Cluster { name: "default".to_owned(), store: Store::None },
         networks: Networks::default(),

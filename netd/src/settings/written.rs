@@ -28,6 +28,8 @@ pub(super) struct Written {
     pub(super) upstreams: Vec<Upstream>,
     pub(super) log: Option<Filter>,
     pub(super) gc: Option<bool>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) cni_conf_dir: Option<PathBuf>,
     #[serde(default)]
     pub(super) host: Host,
     #[serde(default)]

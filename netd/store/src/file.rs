@@ -83,7 +83,8 @@ pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
     replace_bytes(path, &bytes).map_err(|error| Error::io("write", path, error))
 }
 
-fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Writes a whole file at `path`.
+pub(crate) fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension(TEMPORARY);
     let written = create(&temporary).and_then(|mut file| file.write_all(bytes));
     written.and_then(|()| put_in_place(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))

@@ -18,6 +18,7 @@
 
 mod attachments;
 mod boot;
+mod conflist;
 mod error;
 mod file;
 mod identity;
@@ -35,6 +36,7 @@ mod bench;
 use std::path::{Path, PathBuf};
 
 pub use boot::{Boot, boot_id};
+pub use conflist::Conflists;
 pub use error::{Error, Result};
 pub use identity::Identity;
 pub use lock::Lock;

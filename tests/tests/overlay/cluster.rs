@@ -82,7 +82,7 @@ impl Cluster {
         let prefixes: Vec<_> = families.iter().map(|(.., prefix)| *prefix).collect();
         let address = address(number, self.shape);
         format!(
-            "[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\n{}\n\
+            "cni_conf_dir = '/run'\n[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\n{}\n\
              ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n",
             self.store
         )

@@ -145,8 +145,11 @@ fn a_network_is_made_and_removed_on_every_host_by_one_command() {
     assert!(again.stderr.contains("network web is there already"), "{}", again.stderr);
     let listed = netd("network list").text();
     assert!(listed.lines().any(|line| line.starts_with("web ") && line.contains("10.60.0.0/16,fd60::/48")), "{listed}");
+    let conflist = h1.folder().join("run/10-netd-web.conflist");
+    eventually(SECOND * 5, || conflist.exists());
     assert!(netd("network show web").text().contains("\"host\": \"h2\""));
     assert!(netd("network delete web").success());
+    eventually(SECOND * 8, || !conflist.exists());
     eventually(SECOND * 8, || cluster.hosts.iter().all(|host| !lease(host).exists()));
     // One network, one device: that of the other network.
     eventually(SECOND * 5, || h1.ip("link show type vxlan").as_array().unwrap().len() == 1);

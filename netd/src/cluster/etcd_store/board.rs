@@ -55,6 +55,8 @@ pub(super) struct Board {
     view: View,
     /// What of the view is to be made anew.
     stale: Stale,
+    /// Whether this host has had there what it can.
+    is_settled: bool,
     /// What cannot be read.
     unreadable: BTreeMap<String, String>,
     /// What cannot be written.
@@ -138,6 +140,7 @@ impl Board {
         }
         self.tree.replace(found, at.revision, Instant::now(), SystemTime::now());
         (self.at, self.stale) = (Some(at), Stale::All);
+        tracing::info!(revision = at.revision, "the store was read");
     }
 
     /// The store is there; what is missing is believed for `grace`.
@@ -220,6 +223,7 @@ impl Board {
             let claims = claims(&wish, &self.tree);
             self.refused = claims.errors;
             if claims.writes.is_empty() {
+                self.is_settled = true;
                 break;
             }
             for write in claims.writes {
@@ -256,7 +260,7 @@ impl Board {
             }
             Stale::Hosts(_) => {}
         }
-        self.view.is_whole = self.at.is_some();
+        self.view.is_whole = self.is_settled;
         let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they are meanwhile"));
         let unreadable = self.unreadable.iter().map(|(key, error)| format!("{key} in the store: {error}"));
         let refused = sight::networks(&self.tree, own).refused.into_iter().map(|refused| refused.to_string());
@@ -348,7 +352,7 @@ fn tell(old: &View, new: &View, only: Option<&BTreeSet<HostName>>) {
             }
             let was = before.and_then(|before| before.peers.get(host)).map(|peer| peer.state);
             match (was, peer.state) {
-                (Some(State::Silent) | None, State::Alive) => {
+                (Some(State::Silent), State::Alive) => {
                     tracing::info!(network = %name, peer = %host, "peer answers");
                 }
                 (Some(State::Alive), State::Silent) => {
