@@ -7,7 +7,7 @@ mod overlays;
 mod take_back;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     io,
     sync::{
         Arc,
@@ -28,6 +28,7 @@ use netd_model::{
 use netd_store::{Snapshot, Store};
 use tokio::sync::mpsc;
 
+use self::overlays::Applied;
 use crate::{
     event::Event,
     firewall,
@@ -79,6 +80,11 @@ struct Worker {
     dead: Dead,
     failures: Once,
     warnings: Once,
+    /// Overlay networks that are as they should be, as far as nobody said otherwise.
+    applied: BTreeMap<NetworkName, Applied>,
+    /// Whether somebody did, once somebody listens.
+    touched: Option<Arc<AtomicBool>>,
+    events: mpsc::Sender<Event>,
 }
 
 /// Attachments of which all is asked in one question: it bounds memory, and how long a stop waits.
@@ -97,7 +103,7 @@ impl Rounds {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot, seen);
+            let mut worker = Worker::new(store, boot, seen, events.clone());
             for job in work {
                 let begin = Instant::now();
                 worker.round(&job);
@@ -124,7 +130,7 @@ impl Rounds {
 }
 
 impl Worker {
-    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>) -> Self {
+    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>, events: mpsc::Sender<Event>) -> Self {
         Self {
             stop,
             store,
@@ -134,6 +140,9 @@ impl Worker {
             dead: Dead::default(),
             failures: Once::default(),
             warnings: Once::default(),
+            applied: BTreeMap::new(),
+            touched: None,
+            events,
         }
     }
 

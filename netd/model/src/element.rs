@@ -123,6 +123,9 @@ impl Set {
         Self::Peer6,
     ];
 
+    /// Those that overlay networks have elements in.
+    pub const OF_OVERLAYS: [Self; 3] = [Self::Vni, Self::Peer4, Self::Peer6];
+
     /// The family of the table that the set is in.
     pub fn family(self) -> Family {
         match self {

@@ -105,6 +105,7 @@ impl Members {
                 continue;
             }
             members.push(Member {
+                mtu: None,
                 version: VERSION,
                 host: host.name.clone(),
                 network: name.clone(),

@@ -26,6 +26,8 @@ pub(crate) struct Network {
     pub(crate) host_prefix: Vec<u8>,
     /// The largest packet, in bytes; by default what the way to other hosts leaves.
     pub(crate) mtu: Option<Mtu>,
+    /// Whether packets to hosts on the same link go without VXLAN.
+    pub(crate) direct: bool,
 }
 
 /// A network that stands in the settings and cannot be.
@@ -102,7 +104,7 @@ impl Network {
             domain: written.domain,
             internal: written.internal.unwrap_or(false),
         };
-        Ok(Self { overlay, host_prefix, mtu: written.mtu })
+        Ok(Self { overlay, host_prefix, mtu: written.mtu, direct: written.direct.unwrap_or(false) })
     }
 }
 

@@ -92,6 +92,7 @@ pub(super) struct Network {
     pub(super) domain: Option<HostName>,
     pub(super) internal: Option<bool>,
     pub(super) mtu: Option<Mtu>,
+    pub(super) direct: Option<bool>,
 }
 
 /// `network.driver`: how packets of a network go from host to host.

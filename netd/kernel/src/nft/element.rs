@@ -12,7 +12,7 @@ use crate::wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Reques
 
 const NFT_MSG_NEWSETELEM: u16 = NFTABLES + 12;
 const NFT_MSG_GETSETELEM: u16 = NFTABLES + 13;
-const NFT_MSG_DELSETELEM: u16 = NFTABLES + 14;
+pub(super) const NFT_MSG_DELSETELEM: u16 = NFTABLES + 14;
 
 const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
 const NFTA_SET_ELEM_LIST_SET: u16 = 2;
