@@ -68,8 +68,9 @@ impl Worker {
         let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
         let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
         let mut absent = State::from_iter([Object::Link(device)]);
-        absent.extend(self.elements()?.into_iter().map(Object::Element));
-        absent.retain(|object| !matches!(object, Object::Element(_)) || is_of_overlay(object, network));
+        let owner = overlay::owner(network);
+        let elements = self.elements()?.into_iter().filter(|element| element.owner == owner);
+        absent.extend(elements.map(Object::Element));
         if let Some(lease) = self.store.host_lease(network)? {
             absent.extend(self.direct_routes_of(&lease.overlay)?);
         }
@@ -157,8 +158,8 @@ impl Worker {
         let looked = Instant::now();
         let ways = Ways { mtu, on_link: self.on_same_link(here, here.peers.iter())? };
         let wanted = overlay::wanted(here, &ways);
-        let plan = self.plan_of_overlay(here, &wanted)?;
-        if !self.take(here, &wanted, &plan, looked)? {
+        let (desired, plan) = self.plan_of_overlay(here, wanted)?;
+        if !self.take(here, &desired.present, &plan, looked)? {
             return Ok(None);
         }
         let device = netd_kernel::link_index(&here.overlay.device());
@@ -198,7 +199,7 @@ impl Worker {
     }
 
     /// From what is there under the keys of `wanted`, and all else that is on the device or says it is the network's.
-    fn plan_of_overlay(&mut self, here: &Here, wanted: &State) -> Result<Plan, Box<dyn std::error::Error>> {
+    fn plan_of_overlay(&mut self, here: &Here, wanted: State) -> Outcome<(Desired, Plan)> {
         let device = here.overlay.device();
         let found = self.kernel.link(Side::Host, &device)?;
         if found.is_some_and(|found| !found.is_ours()) {
@@ -209,20 +210,23 @@ impl Worker {
         let mut observed = self.kernel.observe(wanted.keys().filter(is_in_table))?;
         observed.extend(self.kernel.on_link(&device)?);
         observed.extend(self.direct_routes_of(&here.overlay)?);
+        let owner = overlay::owner(&here.overlay.name);
         for element in self.elements()? {
+            let is_ours = element.owner == owner;
             let element = Object::Element(element);
-            if is_of_overlay(&element, &here.overlay.name) || wanted.find(&element.key()).is_some() {
+            if is_ours || wanted.find(&element.key()).is_some() {
                 observed.insert(element);
             }
         }
         let is_on_device = |object: &&Object| !matches!(object, Object::Program(_) | Object::Sysctl(_) | Object::Link(_));
         let absent = observed.iter().filter(is_on_device).filter(|object| wanted.find(&object.key()).is_none()).cloned();
-        let absent = absent.collect();
-        Ok(plan(&Desired { present: wanted.clone(), absent }, &observed))
+        let desired = Desired { absent: absent.collect(), present: wanted };
+        let plan = plan(&desired, &observed);
+        Ok((desired, plan))
     }
 
     /// What a person chose, or what the ways to other hosts leave.
-    fn mtu_of(&mut self, here: &Here) -> Result<Mtu, Box<dyn std::error::Error>> {
+    fn mtu_of(&mut self, here: &Here) -> Outcome<Mtu> {
         if let Some(mtu) = here.mtu {
             return Ok(mtu);
         }
@@ -235,9 +239,4 @@ impl Worker {
         let underlay = underlay.ok_or_else(|| format!("no route leads to another host of network {name}"))?;
         Ok(overlay::mtu_inside(underlay, here.own.vtep, &here.overlay)?)
     }
-}
-
-/// Whether it is an element that says it is the network's.
-fn is_of_overlay(object: &Object, network: &NetworkName) -> bool {
-    matches!(object, Object::Element(element) if element.owner == overlay::owner(network))
 }
