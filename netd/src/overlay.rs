@@ -6,7 +6,11 @@
 
 mod change;
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+};
 
 use netd_model::{
     IpNetwork,
@@ -116,6 +120,12 @@ pub(crate) fn device(here: &Here, ways: &Ways) -> State {
         Object::Link(link),
         element(overlay, Set::Vni, vec![Part::Port(overlay.port), Part::Vni(overlay.vni)]),
     ];
+    if here.direct {
+        objects.extend(overlay.subnets.iter().map(|subnet| {
+            let set = if subnet.is_ipv4() { Set::Inside4 } else { Set::Inside6 };
+            element(overlay, set, vec![Part::Subnet(*subnet), Part::Subnet(*subnet)])
+        }));
+    }
     for subnet in &own.subnets {
         objects.push(Object::Address(Address {
             side: Side::Host,
@@ -139,7 +149,7 @@ fn to_peer(overlay: &Overlay, ways: &Ways, peer: &Member) -> Vec<Object> {
     };
     let mut objects = vec![element(overlay, set, vec![source, Part::Port(overlay.port), Part::Vni(overlay.vni)])];
     let mtu = peer.mtu.map(|mtu| mtu.min(ways.mtu).into());
-    let mut is_inside = false;
+    let mut is_inside = peer.subnets.is_empty();
     for subnet in &peer.subnets {
         if let Some(uplink) = uplink(ways, peer, subnet) {
             let priority = Some(DIRECT);
@@ -155,6 +165,13 @@ fn to_peer(overlay: &Overlay, ways: &Ways, peer: &Member) -> Vec<Object> {
         objects.push(Object::Fdb(Fdb { link, mac: Some(peer.mac), destination: peer.vtep }));
     }
     objects
+}
+
+/// What leads to one host on each link without VXLAN: with a link that goes down, all such routes over it go.
+pub(crate) fn samples(here: &Here, ways: &Ways) -> State {
+    let uplinks: BTreeSet<&LinkName> = ways.on_link.values().collect();
+    let on = |uplink| here.peers.iter().find(|peer| ways.on_link.get(&peer.vtep) == Some(uplink));
+    uplinks.into_iter().filter_map(on).flat_map(|peer| to_peer(&here.overlay, ways, peer)).collect()
 }
 
 /// The interface by which a subnet of a host is reached without VXLAN. No router of IPv4 takes packets of IPv6.
@@ -179,7 +196,8 @@ fn route(link: LinkName, destination: IpNetwork, gateway: IpAddr) -> Route {
 
 /// Whether a route that stands on an interface of the host's own is one that we made into this network.
 pub(crate) fn is_direct_route_of(overlay: &Overlay, route: &Route) -> bool {
-    let is_in = |subnet: &IpNetwork| subnet.contains(route.destination.ip()) && subnet.prefix() <= route.destination.prefix();
+    let is_in =
+        |subnet: &IpNetwork| subnet.contains(route.destination.ip()) && subnet.prefix() <= route.destination.prefix();
     route.priority == Some(DIRECT) && overlay.subnets.iter().any(is_in)
 }
 

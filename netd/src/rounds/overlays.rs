@@ -1,7 +1,7 @@
 //! Overlay networks: what leads to other hosts is made, kept and taken away, and the plugin gets the host's lease.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     net::IpAddr,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -127,14 +127,10 @@ impl Worker {
         if applied.looked.elapsed() >= LOOK_EVERY || applied.ways.mtu != mtu || number != applied.device {
             return Ok(false);
         }
-        let present = overlay::device(&applied.here, &applied.ways);
-        let observed = self.kernel.observe(present.keys())?;
-        let uplinks: BTreeSet<&LinkName> = applied.ways.on_link.values().collect();
-        let mut are_up = true;
-        for uplink in uplinks {
-            are_up &= self.kernel.link(Side::Host, uplink)?.is_some_and(|link| link.up == Some(true));
-        }
-        Ok(are_up && plan(&Desired { present, absent: State::default() }, &observed).is_empty())
+        let mut present = overlay::device(&applied.here, &applied.ways);
+        present.extend(overlay::samples(&applied.here, &applied.ways));
+        let observed = self.kernel.observe_few(present.keys())?;
+        Ok(plan(&Desired { present, absent: State::default() }, &observed).is_empty())
     }
 
     /// What changed since, and only that. None where that is too much, or somebody else changes shared things.
@@ -206,7 +202,8 @@ impl Worker {
             return Err(format!("interface {device} is of another program: remove it, or rename the network").into());
         }
         // All of a table in one question, where one for each key would be thousands.
-        let is_in_table = |key: &&Key| !matches!(key, Key::Element(_) | Key::Neighbour(..) | Key::Fdb(..) | Key::Route(..));
+        let is_in_table =
+            |key: &&Key| !matches!(key, Key::Element(_) | Key::Neighbour(..) | Key::Fdb(..) | Key::Route(..));
         let mut observed = self.kernel.observe(wanted.keys().filter(is_in_table))?;
         observed.extend(self.kernel.on_link(&device)?);
         observed.extend(self.direct_routes_of(&here.overlay)?);
@@ -218,8 +215,10 @@ impl Worker {
                 observed.insert(element);
             }
         }
-        let is_on_device = |object: &&Object| !matches!(object, Object::Program(_) | Object::Sysctl(_) | Object::Link(_));
-        let absent = observed.iter().filter(is_on_device).filter(|object| wanted.find(&object.key()).is_none()).cloned();
+        let is_on_device =
+            |object: &&Object| !matches!(object, Object::Program(_) | Object::Sysctl(_) | Object::Link(_));
+        let absent =
+            observed.iter().filter(is_on_device).filter(|object| wanted.find(&object.key()).is_none()).cloned();
         let desired = Desired { absent: absent.collect(), present: wanted };
         let plan = plan(&desired, &observed);
         Ok((desired, plan))

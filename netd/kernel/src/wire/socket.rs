@@ -6,9 +6,7 @@ use netlink_sys::{Socket as Netlink, SocketAddr, protocols};
 use rustix::{
     buffer::spare_capacity,
     io::Errno,
-    net::{
-        RecvFlags, SendFlags, netdevice::name_to_index, recv, send, sockopt::set_socket_recv_buffer_size_force,
-    },
+    net::{RecvFlags, SendFlags, netdevice::name_to_index, recv, send, sockopt::set_socket_recv_buffer_size_force},
 };
 
 use super::{
