@@ -137,6 +137,9 @@ pub(crate) struct NewNetwork {
     /// The largest packet, in bytes [default: what the way to other hosts leaves].
     #[arg(long, value_parser = mtu)]
     pub(crate) mtu: Option<Mtu>,
+    /// Send packets to hosts on the same link without VXLAN.
+    #[arg(long)]
+    pub(crate) direct: bool,
     /// Let packets to other networks carry the container's address.
     #[arg(long)]
     pub(crate) no_masquerade: bool,

@@ -133,6 +133,7 @@ impl From<NewNetwork> for written::Network {
             domain: new.domain,
             internal: Some(new.internal),
             mtu: new.mtu,
+            direct: Some(new.direct),
         }
     }
 }

@@ -7,6 +7,7 @@ mod overlays;
 mod take_back;
 
 use std::{
+    collections::BTreeMap,
     io,
     sync::{
         Arc,
@@ -27,6 +28,7 @@ use netd_model::{
 use netd_store::{Conflists, Snapshot, Store};
 use tokio::sync::mpsc;
 
+use self::overlays::Applied;
 use crate::{
     event::Event,
     firewall,
@@ -73,6 +75,11 @@ struct Worker {
     warnings: Once,
     /// Overlay networks that are no more, but for their containers.
     kept: Once,
+    /// Overlay networks that are as they should be, as far as nobody said otherwise.
+    applied: BTreeMap<NetworkName, Applied>,
+    /// Whether somebody did, once somebody listens.
+    touched: Option<Arc<AtomicBool>>,
+    events: mpsc::Sender<Event>,
 }
 
 /// Attachments of which all is asked in one question: it bounds memory, and how long a stop waits.
@@ -91,7 +98,7 @@ impl Rounds {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot, seen);
+            let mut worker = Worker::new(store, boot, seen, events.clone());
             for job in work {
                 let begin = Instant::now();
                 worker.round(&job);
@@ -118,7 +125,7 @@ impl Rounds {
 }
 
 impl Worker {
-    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>) -> Self {
+    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>, events: mpsc::Sender<Event>) -> Self {
         Self {
             stop,
             store,
@@ -129,6 +136,9 @@ impl Worker {
             failures: Once::default(),
             warnings: Once::default(),
             kept: Once::default(),
+            applied: BTreeMap::new(),
+            touched: None,
+            events,
         }
     }
 

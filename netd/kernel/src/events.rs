@@ -10,38 +10,74 @@ use rustix::{
 
 use crate::{
     error::Error,
-    nft, rtnetlink,
+    kernel::Kernel,
+    nft,
+    rtnetlink::{self, devices::Devices},
     wire::{Notices, Protocol},
 };
 
 const RTNLGRP_LINK: u32 = 1;
+const RTNLGRP_NEIGH: u32 = 3;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
+const RTNLGRP_IPV4_ROUTE: u32 = 7;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
+const RTNLGRP_IPV6_ROUTE: u32 = 11;
 const NFNLGRP_NFTABLES: u32 = 7;
 
 /// What was heard. It does not say what changed: whoever hears it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// An interface changed; an address or something of our tables went; a chain of anybody's came to a hook.
+    /// Something that was subscribed to changed.
     Changed,
     /// More happened than could be heard.
     Overrun,
 }
 
-/// A subscription to changes of interfaces, addresses and our tables in the namespace in which it was opened.
+/// A subscription in the namespace in which it was opened.
 pub struct Events {
     route: Notices,
     netfilter: Notices,
+    about: About,
+}
+
+/// What is worth an event.
+enum About {
+    /// Interfaces, addresses and our tables.
+    Links,
+    /// What makes overlay networks, on these devices.
+    Overlays(Devices),
 }
 
 impl Events {
-    /// Subscribes. From now on nothing is missed without [`Event::Overrun`].
+    /// Subscribes to changes of interfaces, addresses and our tables. From now on nothing is missed without
+    /// [`Event::Overrun`].
     pub fn open() -> Result<Self, Error> {
+        Self::subscribe(&[RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR], About::Links)
+    }
+
+    /// Subscribes to what breaks overlay networks: a VXLAN device of ours changed; an address, neighbour or forwarding
+    /// entry on one went; a route went or was replaced; what lets packets in went. What is added is no event.
+    pub fn of_overlays() -> Result<Self, Error> {
+        const GROUPS: [u32; 6] = [
+            RTNLGRP_LINK,
+            RTNLGRP_NEIGH,
+            RTNLGRP_IPV4_IFADDR,
+            RTNLGRP_IPV4_ROUTE,
+            RTNLGRP_IPV6_IFADDR,
+            RTNLGRP_IPV6_ROUTE,
+        ];
+        let mut events = Self::subscribe(&GROUPS, About::Links)?;
+        // Those that come meanwhile are told.
+        events.about = About::Overlays(Devices::of(&Kernel::open(None).found_links()?));
+        Ok(events)
+    }
+
+    fn subscribe(groups: &[u32], about: About) -> Result<Self, Error> {
         let failed = |source| Error::Io { attempt: "subscribe to changes of the kernel".to_owned(), source };
-        let groups = [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR];
         Ok(Self {
-            route: Notices::open(Protocol::Route, &groups).map_err(failed)?,
+            route: Notices::open(Protocol::Route, groups).map_err(failed)?,
             netfilter: Notices::open(Protocol::Netfilter, &[NFNLGRP_NFTABLES]).map_err(failed)?,
+            about,
         })
     }
 
@@ -57,14 +93,32 @@ impl Events {
             if !ready(&[&self.route, &self.netfilter], left)? {
                 return Ok(None);
             }
-            let mut changed = false;
-            let whole = self.route.read(|kind, body| changed |= rtnetlink::matters(kind, body))?;
-            let whole = self.netfilter.read(|kind, body| changed |= nft::matters(kind, body))? && whole;
+            let (mut changed, about) = (false, &mut self.about);
+            let whole = self.route.read(|kind, flags, body| changed |= about.link(kind, flags, body))?;
+            let whole = self.netfilter.read(|kind, _, body| changed |= about.rule(kind, body))? && whole;
             match (whole, changed) {
                 (false, _) => return Ok(Some(Event::Overrun)),
                 (true, true) => return Ok(Some(Event::Changed)),
                 (true, false) => {}
             }
+        }
+    }
+}
+
+impl About {
+    /// Whether a notice of rtnetlink is worth an event.
+    fn link(&mut self, kind: u16, flags: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Links => rtnetlink::matters(kind, body),
+            Self::Overlays(devices) => devices.matters(kind, flags, body),
+        }
+    }
+
+    /// Whether a notice of nftables is.
+    fn rule(&self, kind: u16, body: &[u8]) -> bool {
+        match self {
+            Self::Links => nft::matters(kind, body),
+            Self::Overlays(_) => nft::matters_to_overlays(kind, body),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What plugins and netd need to know of the kernel before they can say what they want.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnetwork::IpNetwork;
 use netd_model::{
@@ -81,6 +84,25 @@ impl Kernel {
     /// The largest packet in bytes that goes to all of these addresses, as far as the host's routes and interfaces say.
     /// None where there is no route to any.
     pub fn mtu_to(&mut self, addresses: &[IpAddr]) -> Result<Option<Mtu>, Error> {
+        let ways = self.ways_to(addresses)?;
+        let found = self.links_by_index(ways.iter().flatten().map(|way| way.index))?;
+        let mtus = ways.iter().flatten().filter_map(|way| {
+            let of_route = way.mtu.and_then(|mtu| Mtu::try_from(mtu).ok());
+            [found.get(&way.index)?.mtu, of_route].into_iter().flatten().min()
+        });
+        Ok(mtus.min())
+    }
+
+    /// Those of these addresses that are reached without a router, with the interface that leads there.
+    pub fn on_same_link(&mut self, addresses: &[IpAddr]) -> Result<BTreeMap<IpAddr, LinkName>, Error> {
+        let ways = self.ways_to(addresses)?;
+        let on_link = || addresses.iter().zip(&ways).filter_map(|(to, way)| Some((to, way.filter(|way| way.on_link)?)));
+        let found = self.links_by_index(on_link().map(|(_, way)| way.index))?;
+        Ok(on_link().filter_map(|(to, way)| Some((*to, found.get(&way.index)?.name.clone()))).collect())
+    }
+
+    /// The way to each address; none where there is none.
+    fn ways_to(&mut self, addresses: &[IpAddr]) -> Result<Vec<Option<route::Way>>, Error> {
         let attempt = |index: usize| {
             format!("ip route get {}", addresses.get(index).map(ToString::to_string).unwrap_or_default())
         };
@@ -88,20 +110,38 @@ impl Kernel {
         for address in addresses {
             route::get_to(&mut requests, *address);
         }
-        let socket = self.host.socket()?;
-        let ways = socket.get(&mut requests, |_, body| route::Way::read(body));
-        let ways: Vec<route::Way> = ways.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten().collect();
+        let ways = self.host.socket()?.get(&mut requests, |_, body| route::Way::read(body));
+        ways.map_err(|fault| Error::at(fault, attempt))
+    }
+
+    /// The interfaces of the host with these numbers.
+    fn links_by_index(&mut self, indexes: impl Iterator<Item = u32>) -> Result<BTreeMap<u32, Link>, Error> {
+        let indexes: BTreeSet<u32> = indexes.collect();
         let mut requests = Requests::new();
-        for way in &ways {
-            link::get_by_index(&mut requests, way.index);
+        for index in &indexes {
+            link::get_by_index(&mut requests, *index);
         }
-        let links = socket.get(&mut requests, |_, body| link::Found::read(Side::Host, body));
-        let links = links.map_err(|fault| Error::at(fault, attempt))?;
-        let mtus = ways.iter().zip(links).filter_map(|(way, found)| {
-            let of_route = way.mtu.and_then(|mtu| Mtu::try_from(mtu).ok());
-            [found?.link.mtu, of_route].into_iter().flatten().min()
-        });
-        Ok(mtus.min())
+        let found = self.host.socket()?.get(&mut requests, |_, body| link::Found::read(Side::Host, body));
+        let found = found.map_err(|fault| Error::at(fault, |_| "ip link show".to_owned()))?;
+        Ok(found.into_iter().flatten().map(|found| (found.index, found.link)).collect())
+    }
+
+    /// All routes of the host that have this priority, whatever interface they leave by.
+    pub fn routes_of_priority(&mut self, priority: u32) -> Result<Vec<Route>, Error> {
+        let mut found = Vec::new();
+        for is_ipv6 in [false, true] {
+            let mut requests = Requests::new();
+            route::get_all(&mut requests, is_ipv6);
+            let read = |body: &[u8]| {
+                let index = route::leaves_by(body).filter(|_| route::has_priority(body, priority))?;
+                Some((index, body.to_vec()))
+            };
+            let routes = self.host.socket()?.dump(&mut requests, read);
+            found.extend(routes.map_err(|fault| Error::at(fault, |_| "ip route show".to_owned()))?);
+        }
+        let links = self.links_by_index(found.iter().map(|(index, _)| *index))?;
+        let read = |(index, body): &(u32, Vec<u8>)| route::read(Side::Host, &links.get(index)?.name, body);
+        Ok(found.iter().filter_map(read).collect())
     }
 
     /// The largest packet in bytes of the interface that has this address. None where none has.
@@ -144,12 +184,17 @@ impl Kernel {
 
     /// All interfaces of the host that we made.
     pub fn our_links(&mut self) -> Result<Vec<Link>, Error> {
+        let mut found = self.found_links()?;
+        found.retain(|found| found.link.is_ours());
+        self.host.named(found)
+    }
+
+    /// All interfaces of the host.
+    pub(crate) fn found_links(&mut self) -> Result<Vec<link::Found>, Error> {
         let mut requests = Requests::new();
         link::get_all(&mut requests);
         let found = self.host.socket()?.dump(&mut requests, |body| link::Found::read(Side::Host, body));
-        let mut found = found.map_err(|fault| Error::at(fault, |_| "ip link show".to_owned()))?;
-        found.retain(|found| found.link.is_ours());
-        self.host.named(found)
+        found.map_err(|fault| Error::at(fault, |_| "ip link show".to_owned()))
     }
 
     /// All elements of a set; none where there is no such set.

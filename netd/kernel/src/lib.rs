@@ -7,6 +7,7 @@ mod netns;
 mod apply;
 mod events;
 mod facts;
+mod few;
 mod observe;
 mod wait;
 

@@ -7,7 +7,7 @@ pub(crate) mod chain;
 pub(crate) mod element;
 pub(crate) mod program;
 
-use netd_model::element::Family;
+use netd_model::element::{Family, Set};
 
 use crate::wire::{Attributes, Body, Requests, array, text};
 
@@ -73,6 +73,15 @@ fn with_comment(comment: &str) -> Vec<u8> {
     let value: Vec<u8> = comment.bytes().take(127).chain([0]).collect();
     let length = u8::try_from(value.len()).expect("invariant: at most 128");
     [&[COMMENT, length], value.as_slice()].concat()
+}
+
+/// Whether a notice says that something of ours went that overlay networks need: elements of other sets go with each
+/// container.
+pub(crate) fn matters_to_overlays(kind: u16, body: &[u8]) -> bool {
+    const SET_NAME: u16 = 2;
+    let set = Attributes::after(body, HEADER).find(SET_NAME).and_then(text);
+    let is_of_overlays = || Set::OF_OVERLAYS.iter().any(|of_overlays| set == Some(of_overlays.name()));
+    kind != chain::NFT_MSG_NEWCHAIN && matters(kind, body) && (kind != element::NFT_MSG_DELSETELEM || is_of_overlays())
 }
 
 /// Whether a notice is about something of ours that went, or a chain that meets packets, of whatever program: it may

@@ -3,6 +3,7 @@
 //! The numbers are those of `include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,neighbour,net_namespace}.h`.
 
 pub(crate) mod address;
+pub(crate) mod devices;
 pub(crate) mod link;
 pub(crate) mod namespace;
 pub(crate) mod neighbour;

@@ -65,7 +65,7 @@ impl Space {
             }
             ready(&[&notices], left).map_err(failed)?;
             // Lost notices are as good as heard ones.
-            notices.read(|_, _| {}).map_err(failed)?;
+            notices.read(|_, _, _| {}).map_err(failed)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr},
 };
 
+use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 use crate::{addr::Mac, name::LinkName, overlay::Vni};
@@ -49,6 +50,10 @@ pub enum Set {
     Peer4,
     /// The same for IPv6.
     Peer6,
+    /// A subnet, twice: packets from it to it keep their source, whatever way they take.
+    Inside4,
+    /// The same for IPv6.
+    Inside6,
 }
 
 /// One part of an element's key, as the set's type has it.
@@ -67,6 +72,8 @@ pub enum Part {
     Port(u16),
     /// 24 bits of a packet.
     Vni(Vni),
+    /// All addresses of a subnet.
+    Subnet(IpNetwork),
 }
 
 /// Which element of which set.
@@ -101,14 +108,15 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet | Self::Bridge => 1,
+            Self::Inet => 2,
+            Self::Bridge => 1,
         }
     }
 }
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -121,7 +129,12 @@ impl Set {
         Self::Vni,
         Self::Peer4,
         Self::Peer6,
+        Self::Inside4,
+        Self::Inside6,
     ];
+
+    /// Those that overlay networks have elements in.
+    pub const OF_OVERLAYS: [Self; 5] = [Self::Vni, Self::Peer4, Self::Peer6, Self::Inside4, Self::Inside6];
 
     /// The family of the table that the set is in.
     pub fn family(self) -> Family {
@@ -151,6 +164,8 @@ impl Set {
             Self::Vni => "vni",
             Self::Peer4 => "peer4",
             Self::Peer6 => "peer6",
+            Self::Inside4 => "inside4",
+            Self::Inside6 => "inside6",
         }
     }
 }
@@ -164,6 +179,7 @@ impl fmt::Display for Part {
             Self::Ipv6(address) => address.fmt(f),
             Self::Port(port) => port.fmt(f),
             Self::Vni(vni) => vni.fmt(f),
+            Self::Subnet(subnet) => subnet.fmt(f),
         }
     }
 }

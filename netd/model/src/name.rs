@@ -4,6 +4,7 @@ mod container;
 mod host;
 mod link;
 mod network;
+mod short;
 
 pub use container::ContainerId;
 pub use host::HostName;
@@ -48,7 +49,7 @@ fn cni_identifier(what: &'static str, value: &str) -> Result<(), InvalidName> {
     Ok(())
 }
 
-/// Gives a newtype over `String` its one door: `FromStr`, serde, `Display`, `as_str`.
+/// Gives a newtype over text its one door: `FromStr`, serde, `Display`, `as_str`.
 macro_rules! text {
     ($type:ident, $parse:expr) => {
         impl $type {
@@ -63,7 +64,7 @@ macro_rules! text {
 
             fn from_str(value: &str) -> Result<Self, Self::Err> {
                 let parse: fn(&str) -> Result<(), crate::name::InvalidName> = $parse;
-                parse(value).map(|()| Self(value.to_owned()))
+                parse(value).map(|()| Self(value.into()))
             }
         }
 
@@ -77,7 +78,7 @@ macro_rules! text {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0
+                name.0.into()
             }
         }
 

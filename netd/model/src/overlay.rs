@@ -60,6 +60,9 @@ pub struct Member {
     pub mac: Mac,
     /// Its parts of the network's subnets.
     pub subnets: Vec<IpNetwork>,
+    /// The largest packet that its containers take, in bytes, where it says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<Mtu>,
 }
 
 /// The names of all containers of one host in one overlay network.

@@ -11,6 +11,8 @@ mod script;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::object::{Key, Link, LinkKind, Object, State};
@@ -84,7 +86,8 @@ impl Object {
 ///
 /// `observed` holds what the kernel has under [`Desired::keys`]; what it does not hold does not exist.
 pub fn plan(desired: &Desired, observed: &State) -> Plan {
-    let mut state = observed.clone();
+    // A copy only where a step changes what later ones depend on: a network has thousands of objects.
+    let mut state = Cow::Borrowed(observed);
     let mut steps = removals(&desired.absent, &mut state);
     let mut additions = creations(&desired.present, &mut state);
     // A new interface may bring what should not be there: a bridge port starts in VLAN 1.
@@ -95,15 +98,15 @@ pub fn plan(desired: &Desired, observed: &State) -> Plan {
     Plan { steps }
 }
 
-fn removals(absent: &State, state: &mut State) -> Vec<Step> {
+fn removals(absent: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
     let owned = |unwanted: &Object| state.find(&unwanted.key()).filter(|found| unwanted.is_owned_like(found)).cloned();
     let mut steps: Vec<Step> = absent.iter().filter_map(owned).map(Step::Delete).collect();
     order::removal(&mut steps);
-    steps.retain(|step| effect::take(step, state));
+    steps.retain(|step| effect::take(step, state.to_mut()));
     steps
 }
 
-fn creations(present: &State, state: &mut State) -> Vec<Step> {
+fn creations(present: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
     let mut links: Vec<&Link> = present.iter().filter_map(as_link).collect();
     links.sort_by_key(|link| order::of_creation(link));
     let mut steps = Vec::new();
@@ -111,11 +114,11 @@ fn creations(present: &State, state: &mut State) -> Vec<Step> {
         let found = state.link(link.side, &link.name).filter(|found| found.is_ours());
         if let Some(found) = found.filter(|found| link::is_of_another_birth(link, found)).cloned() {
             let step = Step::Delete(Object::Link(found));
-            effect::take(&step, state);
+            effect::take(&step, state.to_mut());
             steps.push(step);
         }
         if let Some(step) = creation(link, present, state) {
-            effect::take(&step, state);
+            effect::take(&step, state.to_mut());
             steps.push(step);
         }
     }

@@ -110,6 +110,7 @@ impl Members {
                 continue;
             }
             members.push(Member {
+                mtu: None,
                 version: VERSION,
                 host: host.name.clone(),
                 network: name.clone(),

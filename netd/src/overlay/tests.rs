@@ -5,7 +5,7 @@ use netd_model::{
 
 use super::*;
 
-fn member(number: u8, subnets: &[&str]) -> Member {
+pub(super) fn member(number: u8, subnets: &[&str]) -> Member {
     Member {
         version: VERSION,
         host: format!("h{number}").parse().unwrap(),
@@ -13,10 +13,15 @@ fn member(number: u8, subnets: &[&str]) -> Member {
         vtep: [192, 168, 50, number].into(),
         mac: [2, 0, 0, 0, 0, number].try_into().unwrap(),
         subnets: subnets.iter().map(|subnet| subnet.parse().unwrap()).collect(),
+        mtu: None,
     }
 }
 
-fn here(subnets: &[&str]) -> Here {
+pub(super) fn ways(mtu: u32) -> Ways {
+    Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new() }
+}
+
+pub(super) fn here(subnets: &[&str]) -> Here {
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
         subnets: subnets.iter().map(|subnet| subnet.parse().unwrap()).collect(),
@@ -26,16 +31,16 @@ fn here(subnets: &[&str]) -> Here {
         domain: None,
         internal: false,
     };
-    let peers = vec![member(2, &["10.40.2.0/24", "fd40:0:0:2::/64"])];
-    Here { overlay, mtu: None, own: member(1, &["10.40.1.0/24"]), peers }
+    let peers = [member(2, &["10.40.2.0/24", "fd40:0:0:2::/64"])].into();
+    Here { overlay, mtu: None, direct: false, own: member(1, &["10.40.1.0/24"]), peers }
 }
 
 #[test]
 fn a_peer_is_let_in_known_and_last_of_all_led_to() {
-    let wanted = wanted(&here(&["10.40.0.0/16"]), 1450.try_into().unwrap());
+    let wanted = wanted(&here(&["10.40.0.0/16"]), &ways(1450));
     let script = plan(&Desired { present: wanted, absent: State::default() }, &State::default()).to_string();
     let expected = "\
-host       nft add table inet netd # version 1
+host       nft add table inet netd # version 2
 host       nft add element inet netd vni { 4789 . 77 } # overlay lab
 host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overlay lab
 host       sysctl net/ipv4/ip_forward=1
@@ -63,4 +68,63 @@ fn what_crosses_is_the_underlay_less_what_is_put_around() {
     let error = mtu(1300, "192.0.2.1", &["fd40::/48"]).unwrap_err();
     assert_eq!(error, "network lab: 1250 bytes cross an underlay of 1300, IPv6 needs 1280");
     assert_eq!(mtu(1300, "192.0.2.1", &["10.40.0.0/16"]), Ok(1250));
+}
+
+/// What leads to the peers of a direct network, of whom `on_link` are reached without a router by `eth0`.
+fn way_to_peers(here: &Here, on_link: &[&Member]) -> String {
+    let on_link = on_link.iter().map(|peer| (peer.vtep, "eth0".parse().unwrap())).collect();
+    let ways = Ways { on_link, ..ways(1450) };
+    let mut wanted = wanted(here, &ways);
+    device(here, &ways).keys().for_each(|key| drop(wanted.remove(key)));
+    let script = plan(&Desired { present: wanted, absent: State::default() }, &State::default()).to_string();
+    script.replace(here.overlay.device().as_str(), "DEVICE")
+}
+
+#[test]
+fn who_is_on_the_same_link_gets_a_plain_route_in_the_families_that_can() {
+    let here = Here { direct: true, ..here(&["10.40.0.0/16", "fd40::/48"]) };
+    let expected = "\
+host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overlay lab
+host       ip neighbour replace fd40:0:0:2:: lladdr 02:00:00:00:00:02 dev DEVICE nud permanent
+host       bridge fdb replace 02:00:00:00:00:02 dev DEVICE dst 192.168.50.2 self permanent
+host       ip route add 10.40.2.0/24 via 192.168.50.2 dev eth0 metric 1852142692
+host       ip route add fd40:0:0:2::/64 via fd40:0:0:2:: dev DEVICE onlink
+";
+    assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
+    let here = Here { peers: [member(3, &["10.40.3.0/24"])].into(), ..here };
+    let expected = "\
+host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overlay lab
+host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
+";
+    assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
+    assert!(way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink"));
+    let inside = device(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
+    assert_eq!(inside, 2, "packets between containers keep their source");
+}
+
+#[test]
+fn the_route_to_a_host_carries_its_mtu_where_that_is_smaller() {
+    for (of_peer, carried) in
+        [(None, ""), (Some(1400), " mtu 1400"), (Some(1450), " mtu 1450"), (Some(8950), " mtu 1450")]
+    {
+        let mtu = of_peer.map(|bytes: u32| bytes.try_into().unwrap());
+        let here = Here { peers: [Member { mtu, ..member(3, &["10.40.3.0/24"]) }].into(), ..here(&["10.40.0.0/16"]) };
+        let route = format!("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink{carried}\n");
+        assert!(way_to_peers(&here, &[]).ends_with(&route), "{of_peer:?}");
+    }
+}
+
+#[test]
+fn a_route_is_ours_by_its_priority_and_only_within_the_network() {
+    let overlay = here(&["10.40.0.0/16"]).overlay;
+    let is_ours = |destination: &str, priority| {
+        let route = route("eth0".parse().unwrap(), destination.parse().unwrap(), [192, 168, 50, 2].into());
+        is_direct_route_of(&overlay, &Route { priority, ..route })
+    };
+    assert!(is_ours("10.40.2.0/24", Some(DIRECT)));
+    for (destination, priority) in
+        [("10.40.2.0/24", Some(0)), ("10.41.2.0/24", Some(DIRECT)), ("10.0.0.0/8", Some(DIRECT))]
+    {
+        assert!(!is_ours(destination, priority), "{destination}");
+    }
 }

@@ -1,28 +1,58 @@
 //! Overlay networks: what leads to other hosts is made, kept and taken away, and the plugin gets the host's lease.
 
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
 use netd_model::{
     IpNetwork,
     addr::Mtu,
-    element::Set,
-    name::NetworkName,
-    object::{Address, GROUP, Link, LinkKind, Object, Side, State},
-    overlay::{HostLease, VERSION, device},
+    element::{Element, Set},
+    name::{LinkName, NetworkName},
+    object::{Address, GROUP, Key, Link, LinkKind, Object, Side, State},
+    overlay::{HostLease, Member, Overlay, VERSION, device},
     plan::{Desired, Plan, plan},
 };
 
 use super::{Job, Outcome, Worker};
-use crate::overlay::{self, Here};
-
-/// The sets that overlay networks have elements in.
-const SETS: [Set; 3] = [Set::Vni, Set::Peer4, Set::Peer6];
+use crate::{
+    heard,
+    overlay::{self, Change, Here, Ways},
+};
 
 /// To how many hosts the way is asked for its MTU: they are in one network, as a rule.
 const WAYS: usize = 16;
 
+/// How long the kernel's tables are not read while nobody says that they changed.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// A network as it was last brought up to date.
+pub(super) struct Applied {
+    here: Here,
+    ways: Ways,
+    /// The number of its device: another one has nothing on it.
+    device: Option<u32>,
+    /// When all of it was looked at.
+    looked: Instant,
+}
+
 impl Worker {
     /// Each network for itself: one that cannot be keeps no other from being.
     pub(super) fn see_to_overlays(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
-        for here in &job.overlays.networks {
+        let networks = &job.overlays.networks;
+        if !networks.is_empty() && self.touched.is_none() {
+            match heard::start_for_overlays(self.events.clone()) {
+                Ok(touched) => self.touched = Some(touched),
+                Err(error) => note("hear what breaks overlay networks", Err(error.into())),
+            }
+        }
+        // Nobody who could say that nothing happened: all is looked at.
+        let is_touched = self.touched.as_ref().is_none_or(|touched| touched.swap(false, Ordering::AcqRel));
+        self.applied.retain(|name, _| !is_touched && networks.iter().any(|here| here.overlay.name == *name));
+        for here in networks {
             let name = &here.overlay.name;
             note(&format!("overlay network {name}"), self.see_to_overlay(here));
             // Last of all: a runtime that sees it may add a container.
@@ -99,7 +129,12 @@ impl Worker {
         let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
         let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
         let mut absent = State::from_iter([Object::Link(device)]);
-        absent.extend(self.elements_of_overlay(network)?);
+        let owner = overlay::owner(network);
+        let elements = self.elements()?.into_iter().filter(|element| element.owner == owner);
+        absent.extend(elements.map(Object::Element));
+        if let Some(lease) = self.store.host_lease(network)? {
+            absent.extend(self.direct_routes_of(&lease.overlay)?);
+        }
         let observed = self.kernel.observe(absent.keys())?;
         let plan = plan(&Desired { present: State::default(), absent }, &observed);
         tracing::info!(%network, steps = plan.steps.len(), "overlay network taken away");
@@ -108,57 +143,150 @@ impl Worker {
         Ok(())
     }
 
-    /// The elements that say they are the network's.
-    fn elements_of_overlay(&mut self, network: &NetworkName) -> Result<Vec<Object>, netd_kernel::Error> {
-        let owner = overlay::owner(network);
+    /// The elements of all overlay networks.
+    fn elements(&mut self) -> Result<Vec<Element>, netd_kernel::Error> {
         let mut elements = Vec::new();
-        for set in SETS {
-            let found = self.kernel.elements_of(set)?.into_iter().filter(|element| element.owner == owner);
-            elements.extend(found.map(Object::Element));
+        for set in Set::OF_OVERLAYS {
+            elements.append(&mut self.kernel.elements_of(set)?);
         }
         Ok(elements)
     }
 
+    /// The routes into the network that do without its device.
+    fn direct_routes_of(&mut self, overlay: &Overlay) -> Result<Vec<Object>, netd_kernel::Error> {
+        let mut routes = self.kernel.routes_of_priority(overlay::DIRECT)?;
+        routes.retain(|route| overlay::is_direct_route_of(overlay, route));
+        Ok(routes.into_iter().map(Object::Route).collect())
+    }
+
     fn see_to_overlay(&mut self, here: &Here) -> Outcome {
         let name = &here.overlay.name;
+        // Whatever fails now, the next round looks at all.
+        let before = self.applied.remove(name);
         if self.store.network(name)?.paused {
             return Ok(());
         }
         let mtu = self.mtu_of(here)?;
-        let wanted = overlay::wanted(here, mtu);
-        let plan = self.plan_of_overlay(here, &wanted)?;
-        if !plan.is_empty() {
-            let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
-            let kept = self.kept_default_routes(&wanted)?;
-            let kept = self.plan(&kept)?;
-            self.kernel.apply(&kept)?;
-            for step in &plan.steps {
-                tracing::debug!(network = %name, %step, "taken");
-            }
-            self.kernel.apply(&plan)?;
-            tracing::info!(network = %name, steps = plan.steps.len(), "overlay network brought up to date");
-        }
+        let of_before = match before {
+            Some(before) if self.still_holds(&before, mtu)? => self.change_overlay(before, here)?,
+            _ => None,
+        };
+        let Some(applied) = (match of_before {
+            Some(applied) => Some(applied),
+            None => self.make_overlay(here, mtu)?,
+        }) else {
+            return Ok(());
+        };
+        self.applied.insert(name.clone(), applied);
         let (overlay, subnets) = (here.overlay.clone(), here.own.subnets.clone());
         Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu })?)
     }
 
+    /// Whether the network is worth no look at everything. What does not grow with the number of hosts is looked at.
+    fn still_holds(&mut self, applied: &Applied, mtu: Mtu) -> Outcome<bool> {
+        let number = netd_kernel::link_index(&applied.here.overlay.device());
+        if applied.looked.elapsed() >= LOOK_EVERY || applied.ways.mtu != mtu || number != applied.device {
+            return Ok(false);
+        }
+        let mut present = overlay::device(&applied.here, &applied.ways);
+        present.extend(overlay::samples(&applied.here, &applied.ways));
+        let observed = self.kernel.observe_few(present.keys())?;
+        Ok(plan(&Desired { present, absent: State::default() }, &observed).is_empty())
+    }
+
+    /// What changed since, and only that. None where that is too much, or somebody else changes shared things.
+    fn change_overlay(&mut self, mut applied: Applied, here: &Here) -> Outcome<Option<Applied>> {
+        let Some(change) = Change::between(&applied.here, here) else { return Ok(None) };
+        if !change.is_empty() {
+            let begin = Instant::now();
+            applied.ways.on_link.append(&mut self.on_same_link(here, change.came.iter().copied())?);
+            let desired = change.desired(&applied.ways);
+            let plan = plan(&desired, &self.kernel.observe_few(desired.keys())?);
+            if !self.take(here, &desired.present, &plan, begin)? {
+                return Ok(None);
+            }
+            applied.here = here.clone();
+        }
+        Ok(Some(applied))
+    }
+
+    /// The whole network, from what the kernel has. None where somebody else changes shared things.
+    fn make_overlay(&mut self, here: &Here, mtu: Mtu) -> Outcome<Option<Applied>> {
+        let looked = Instant::now();
+        let ways = Ways { mtu, on_link: self.on_same_link(here, here.peers.iter())? };
+        let wanted = overlay::wanted(here, &ways);
+        let (desired, plan) = self.plan_of_overlay(here, wanted)?;
+        if !self.take(here, &desired.present, &plan, looked)? {
+            return Ok(None);
+        }
+        let device = netd_kernel::link_index(&here.overlay.device());
+        Ok(Some(Applied { here: here.clone(), ways, device, looked }))
+    }
+
+    /// Takes the steps; false where somebody else changes shared things.
+    fn take(&mut self, here: &Here, wanted: &State, plan: &Plan, begin: Instant) -> Outcome<bool> {
+        if plan.is_empty() {
+            return Ok(true);
+        }
+        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(false) };
+        let kept = self.kept_default_routes(wanted)?;
+        let kept = self.plan(&kept)?;
+        self.kernel.apply(&kept)?;
+        let name = &here.overlay.name;
+        for step in &plan.steps {
+            tracing::debug!(network = %name, %step, "taken");
+        }
+        self.kernel.apply(plan)?;
+        let steps = plan.steps.len();
+        tracing::info!(network = %name, steps, elapsed = ?begin.elapsed(), "overlay network brought up to date");
+        Ok(true)
+    }
+
+    /// Hosts that packets may go to without VXLAN.
+    fn on_same_link<'a>(
+        &mut self,
+        here: &Here,
+        peers: impl Iterator<Item = &'a Member>,
+    ) -> Outcome<BTreeMap<IpAddr, LinkName>> {
+        if !here.direct {
+            return Ok(BTreeMap::new());
+        }
+        let vteps: Vec<IpAddr> = peers.map(|peer| peer.vtep).collect();
+        Ok(self.kernel.on_same_link(&vteps)?)
+    }
+
     /// From what is there under the keys of `wanted`, and all else that is on the device or says it is the network's.
-    fn plan_of_overlay(&mut self, here: &Here, wanted: &State) -> Result<Plan, Box<dyn std::error::Error>> {
+    fn plan_of_overlay(&mut self, here: &Here, wanted: State) -> Outcome<(Desired, Plan)> {
         let device = here.overlay.device();
         let found = self.kernel.link(Side::Host, &device)?;
         if found.is_some_and(|found| !found.is_ours()) {
             return Err(format!("interface {device} is of another program: remove it, or rename the network").into());
         }
-        let mut observed = self.kernel.observe(wanted.keys())?;
-        let mut absent = self.kernel.on_link(&device)?;
-        absent.extend(self.elements_of_overlay(&here.overlay.name)?);
-        absent.retain(|object| wanted.find(&object.key()).is_none());
-        observed.extend(absent.iter().cloned());
-        Ok(plan(&Desired { present: wanted.clone(), absent }, &observed))
+        // All of a table in one question, where one for each key would be thousands.
+        let is_in_table =
+            |key: &&Key| !matches!(key, Key::Element(_) | Key::Neighbour(..) | Key::Fdb(..) | Key::Route(..));
+        let mut observed = self.kernel.observe(wanted.keys().filter(is_in_table))?;
+        observed.extend(self.kernel.on_link(&device)?);
+        observed.extend(self.direct_routes_of(&here.overlay)?);
+        let owner = overlay::owner(&here.overlay.name);
+        for element in self.elements()? {
+            let is_ours = element.owner == owner;
+            let element = Object::Element(element);
+            if is_ours || wanted.find(&element.key()).is_some() {
+                observed.insert(element);
+            }
+        }
+        let is_on_device =
+            |object: &&Object| !matches!(object, Object::Program(_) | Object::Sysctl(_) | Object::Link(_));
+        let absent =
+            observed.iter().filter(is_on_device).filter(|object| wanted.find(&object.key()).is_none()).cloned();
+        let desired = Desired { absent: absent.collect(), present: wanted };
+        let plan = plan(&desired, &observed);
+        Ok((desired, plan))
     }
 
     /// What a person chose, or what the ways to other hosts leave.
-    fn mtu_of(&mut self, here: &Here) -> Result<Mtu, Box<dyn std::error::Error>> {
+    fn mtu_of(&mut self, here: &Here) -> Outcome<Mtu> {
         if let Some(mtu) = here.mtu {
             return Ok(mtu);
         }

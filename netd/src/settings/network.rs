@@ -30,6 +30,9 @@ pub(crate) struct Network {
     /// The largest packet, in bytes; by default what the way to other hosts leaves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mtu: Option<Mtu>,
+    /// Whether packets to hosts on the same link go without VXLAN.
+    #[serde(default)]
+    pub(crate) direct: bool,
 }
 
 /// A network that stands in the settings and cannot be.
@@ -113,7 +116,7 @@ impl Network {
             domain: written.domain,
             internal: written.internal.unwrap_or(false),
         };
-        let network = Self { overlay, host_prefix, mtu: written.mtu };
+        let network = Self { overlay, host_prefix, mtu: written.mtu, direct: written.direct.unwrap_or(false) };
         network.check()?;
         Ok(network)
     }

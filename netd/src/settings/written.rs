@@ -117,6 +117,7 @@ pub(crate) struct Network {
     pub(crate) domain: Option<HostName>,
     pub(crate) internal: Option<bool>,
     pub(crate) mtu: Option<Mtu>,
+    pub(crate) direct: Option<bool>,
 }
 
 /// `network.driver`: how packets of a network go from host to host.

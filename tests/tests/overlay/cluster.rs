@@ -14,11 +14,17 @@ pub(crate) struct Shape {
     pub(crate) ipv6: bool,
     /// The MTU of the underlay.
     pub(crate) mtu: u32,
+    /// Whether hosts on a link do without VXLAN.
+    pub(crate) direct: bool,
+}
+
+impl Shape {
+    pub(crate) const DEFAULT: Self = Self { underlay_ipv6: false, ipv4: true, ipv6: false, mtu: 1500, direct: false };
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { underlay_ipv6: false, ipv4: true, ipv6: false, mtu: 1500 }
+        Self::DEFAULT
     }
 }
 
@@ -83,8 +89,9 @@ impl Cluster {
         let address = address(number, self.shape);
         format!(
             "cni_conf_dir = '/run'\n[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\n{}\n\
-             ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n",
-            self.store
+             ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n\
+             direct = {}\n",
+            self.store, self.shape.direct
         )
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod cluster;
+mod direct;
 mod etcd;
 mod heal;
 mod lost;

@@ -26,7 +26,7 @@ fn containers_on_three_hosts_reach_each_other_by_name() {
 fn both_families_cross_an_underlay_of_either() {
     for underlay_ipv6 in [false, true] {
         let lab = Lab::new();
-        let cluster = Cluster::new(&lab, 2, Shape { underlay_ipv6, ipv4: true, ipv6: true, mtu: 1500 });
+        let cluster = Cluster::new(&lab, 2, Shape { underlay_ipv6, ipv6: true, ..Shape::default() });
         let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
         eventually(SECOND * 3, || c1.pings("10.40.2.2"));
         eventually(SECOND * 3, || c1.pings("fd40:0:0:2::2") && c2.pings("fd40:0:0:1::2"));

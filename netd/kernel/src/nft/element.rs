@@ -1,6 +1,9 @@
 //! Elements of sets.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use netd_model::{
+    IpNetwork,
     addr::Mac,
     element::{Element, ElementKey, Part, Set},
     overlay::Vni,
@@ -12,7 +15,7 @@ use crate::wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Reques
 
 const NFT_MSG_NEWSETELEM: u16 = NFTABLES + 12;
 const NFT_MSG_GETSETELEM: u16 = NFTABLES + 13;
-const NFT_MSG_DELSETELEM: u16 = NFTABLES + 14;
+pub(super) const NFT_MSG_DELSETELEM: u16 = NFTABLES + 14;
 
 const NFTA_SET_ELEM_LIST_TABLE: u16 = 1;
 const NFTA_SET_ELEM_LIST_SET: u16 = 2;
@@ -21,6 +24,7 @@ const NFTA_LIST_ELEM: u16 = 1;
 const NFTA_SET_ELEM_KEY: u16 = 1;
 const NFTA_SET_ELEM_TIMEOUT: u16 = 4;
 const NFTA_SET_ELEM_USERDATA: u16 = 6;
+const NFTA_SET_ELEM_KEY_END: u16 = 10;
 const NFTA_DATA_VALUE: u16 = 1;
 
 /// `IFNAMSIZ`: what a name takes in a key, filled up with zero bytes.
@@ -79,8 +83,8 @@ pub(crate) fn read_expires(body: &[u8]) -> bool {
 /// Reads the body of an answer to [`get_all`].
 pub(crate) fn read_all(set: Set, body: &[u8]) -> Vec<Element> {
     let read = |attributes: Attributes<'_>| {
-        let key = attributes.find(NFTA_SET_ELEM_KEY)?;
-        let parts = parts(set, Attributes::of(key).find(NFTA_DATA_VALUE)?)?;
+        let value = |kind| Attributes::of(attributes.find(kind)?).find(NFTA_DATA_VALUE);
+        let parts = parts(set, value(NFTA_SET_ELEM_KEY)?, value(NFTA_SET_ELEM_KEY_END).unwrap_or_default())?;
         Some(Element { key: ElementKey { set, parts }, owner: owner(&attributes) })
     };
     elements(body).filter_map(read).collect()
@@ -93,8 +97,13 @@ fn of_set(body: &mut Body<'_>, key: &ElementKey, write: impl FnOnce(&mut Body<'_
         .nest(NFTA_SET_ELEM_LIST_ELEMENTS, |body| {
             body.nest(NFTA_LIST_ELEM, |body| {
                 body.nest(NFTA_SET_ELEM_KEY, |body| {
-                    body.bytes(NFTA_DATA_VALUE, &bytes(key));
+                    body.bytes(NFTA_DATA_VALUE, &bytes(key, IpNetwork::network));
                 });
+                if key.parts.iter().any(|part| matches!(part, Part::Subnet(_))) {
+                    body.nest(NFTA_SET_ELEM_KEY_END, |body| {
+                        body.bytes(NFTA_DATA_VALUE, &bytes(key, IpNetwork::broadcast));
+                    });
+                }
                 write(body);
             });
         });
@@ -109,8 +118,9 @@ fn owner(element: &Attributes<'_>) -> String {
     element.find(NFTA_SET_ELEM_USERDATA).and_then(comment).unwrap_or_default().to_owned()
 }
 
-/// The key as the kernel keeps it: each part filled up to a multiple of 4 bytes.
-fn bytes(key: &ElementKey) -> Vec<u8> {
+/// The key as the kernel keeps it: each part filled up to a multiple of 4 bytes. Of a subnet, `edge` is its first or its
+/// last address.
+fn bytes(key: &ElementKey, edge: fn(&IpNetwork) -> IpAddr) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(48);
     for part in &key.parts {
         let start = bytes.len();
@@ -123,6 +133,10 @@ fn bytes(key: &ElementKey) -> Vec<u8> {
             Part::Ipv4(address) => bytes.extend(address.octets()),
             Part::Ipv6(address) => bytes.extend(address.octets()),
             Part::Port(port) => bytes.extend(port.to_be_bytes()),
+            Part::Subnet(subnet) => match edge(subnet) {
+                IpAddr::V4(address) => bytes.extend(address.octets()),
+                IpAddr::V6(address) => bytes.extend(address.octets()),
+            },
             Part::Vni(vni) => bytes.extend(u32::from(*vni).to_be_bytes().into_iter().skip(1)),
         }
         bytes.resize(bytes.len().next_multiple_of(4), 0);
@@ -130,8 +144,8 @@ fn bytes(key: &ElementKey) -> Vec<u8> {
     bytes
 }
 
-/// The parts of a key of this set.
-fn parts(set: Set, key: &[u8]) -> Option<Vec<Part>> {
+/// The parts of a key of this set, which ends at `end` where it is one of subnets.
+fn parts(set: Set, key: &[u8], end: &[u8]) -> Option<Vec<Part>> {
     let ipv4 = |bytes: &[u8]| array::<4>(bytes).map(|bytes| Part::Ipv4(bytes.into()));
     let ipv6 = |bytes: &[u8]| array::<16>(bytes).map(|bytes| Part::Ipv6(bytes.into()));
     let mac = |bytes: &[u8]| array(bytes).and_then(|bytes| Mac::try_from(bytes).ok()).map(Part::Mac);
@@ -140,6 +154,18 @@ fn parts(set: Set, key: &[u8]) -> Option<Vec<Part>> {
     let vni = |bytes: &[u8]| {
         let [a, b, c] = array(bytes)?;
         Vni::try_from(u32::from_be_bytes([0, a, b, c])).ok().map(Part::Vni)
+    };
+    let subnet4 = |at: usize| {
+        let edge = |key: &[u8]| key.get(at..).and_then(array).map(u32::from_be_bytes);
+        let (first, last) = (edge(key)?, edge(end)?);
+        let prefix = u8::try_from((first ^ last).leading_zeros()).ok()?;
+        IpNetwork::new(Ipv4Addr::from(first).into(), prefix).ok().map(Part::Subnet)
+    };
+    let subnet6 = |at: usize| {
+        let edge = |key: &[u8]| key.get(at..).and_then(array).map(u128::from_be_bytes);
+        let (first, last) = (edge(key)?, edge(end)?);
+        let prefix = u8::try_from((first ^ last).leading_zeros()).ok()?;
+        IpNetwork::new(Ipv6Addr::from(first).into(), prefix).ok().map(Part::Subnet)
     };
     let after = |bytes: usize| key.get(bytes..).unwrap_or_default();
     match set {
@@ -150,6 +176,8 @@ fn parts(set: Set, key: &[u8]) -> Option<Vec<Part>> {
         Set::Vni => [port(key), vni(after(4))].into_iter().collect(),
         Set::Peer4 => [ipv4(key), port(after(4)), vni(after(8))].into_iter().collect(),
         Set::Peer6 => [ipv6(key), port(after(16)), vni(after(20))].into_iter().collect(),
+        Set::Inside4 => [subnet4(0), subnet4(4)].into_iter().collect(),
+        Set::Inside6 => [subnet6(0), subnet6(16)].into_iter().collect(),
         Set::Guarded | Set::GuardedIp => [link(key)].into_iter().collect(),
         Set::Mac => [link(key), mac(after(16))].into_iter().collect(),
         Set::Source4 => [link(key), mac(after(16)), ipv4(after(24))].into_iter().collect(),

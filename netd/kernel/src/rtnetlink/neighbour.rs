@@ -56,6 +56,20 @@ pub(crate) fn get_of(requests: &mut Requests, table: Table, index: u32) {
     });
 }
 
+/// One neighbour; no answer if it is not known.
+pub(crate) fn get(requests: &mut Requests, address: IpAddr, index: u32) {
+    requests.push_forgiving(RTM_GETNEIGH, 0, &[Errno::NOENT, Errno::NODEV], |body| {
+        header(body, family(address), index, 0, 0).bytes(NDA_DST, &octets(address));
+    });
+}
+
+/// One forwarding entry; no answer if there is none.
+pub(crate) fn get_fdb(requests: &mut Requests, mac: Mac, index: u32) {
+    requests.push_forgiving(RTM_GETNEIGH, 0, &[Errno::NOENT, Errno::NODEV], |body| {
+        header(body, AF_BRIDGE, index, 0, NTF_SELF).bytes(NDA_LLADDR, &mac.octets());
+    });
+}
+
 impl Found {
     /// Reads the body of an answer: an entry that stays until it is removed, and says where to.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {

@@ -37,6 +37,9 @@ const RTPROT_BOOT: u8 = 3;
 
 const RTN_UNICAST: u8 = 1;
 
+/// Answer with the route as it stands in the table.
+const RTM_F_FIB_MATCH: u32 = 0x2000;
+
 /// The next router is on the link, whatever its address.
 const RTNH_F_ONLINK: u32 = 4;
 
@@ -52,6 +55,8 @@ pub(crate) struct Way {
     pub(crate) index: u32,
     /// The largest packet in bytes, where the route says one.
     pub(crate) mtu: Option<u32>,
+    /// Whether it needs no router.
+    pub(crate) on_link: bool,
 }
 
 /// Reads the body of an answer to a dump: a route of the interface `link`, not made by the kernel itself.
@@ -81,6 +86,21 @@ pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
     })
 }
 
+/// The interface of the route in an answer or a notice.
+pub(crate) fn leaves_by(body: &[u8]) -> Option<u32> {
+    Attributes::after(body, HEADER).find(RTA_OIF).and_then(u32_of)
+}
+
+/// Whether the route in an answer has this priority.
+pub(crate) fn has_priority(body: &[u8], priority: u32) -> bool {
+    Attributes::after(body, HEADER).find(RTA_PRIORITY).and_then(u32_of) == Some(priority)
+}
+
+/// Whether the route in a notice is of the kind that [`add`] makes.
+pub(crate) fn is_as_ours(body: &[u8]) -> bool {
+    matches!(body, [_, _, _, _, _, RTPROT_BOOT, _, RTN_UNICAST, ..])
+}
+
 impl Way {
     /// Reads the body of an answer to [`get_to`]. None where packets are dropped, or stay here.
     pub(crate) fn read(body: &[u8]) -> Option<Self> {
@@ -88,8 +108,16 @@ impl Way {
         let attributes = Attributes::after(body, HEADER);
         let index = attributes.find(RTA_OIF).and_then(u32_of).filter(|_| kind == RTN_UNICAST)?;
         let metrics = Attributes::of(attributes.find(RTA_METRICS).unwrap_or_default());
-        Some(Self { index, mtu: metrics.find(RTAX_MTU).and_then(u32_of) })
+        let on_link = attributes.find(RTA_GATEWAY).or_else(|| attributes.find(RTA_VIA)).is_none();
+        Some(Self { index, mtu: metrics.find(RTAX_MTU).and_then(u32_of), on_link })
     }
+}
+
+/// All routes of one family.
+pub(crate) fn get_all(requests: &mut Requests, is_ipv6: bool) {
+    requests.push(RTM_GETROUTE, NLM_F_DUMP, |body| {
+        header(body, if is_ipv6 { AF_INET6 } else { AF_INET }, 0, 0, 0, 0, 0);
+    });
 }
 
 /// The routes of one family that leave by one interface.
@@ -102,10 +130,19 @@ pub(crate) fn get_of(requests: &mut Requests, is_ipv6: bool, index: u32) {
 
 /// The route of a packet to this address; no answer if it has none.
 pub(crate) fn get_to(requests: &mut Requests, address: IpAddr) {
+    ask(requests, address, 0);
+}
+
+/// The route itself by which a packet to this address leaves; no answer if there is none.
+pub(crate) fn get_that_leads_to(requests: &mut Requests, address: IpAddr) {
+    ask(requests, address, RTM_F_FIB_MATCH);
+}
+
+fn ask(requests: &mut Requests, address: IpAddr, flags: u32) {
     let none = &[Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::INVAL, Errno::ACCESS, Errno::AFNOSUPPORT];
     requests.push_forgiving(RTM_GETROUTE, 0, none, |body| {
         let length = if address.is_ipv4() { 32 } else { 128 };
-        header(body, family(address), length, 0, 0, 0, 0);
+        header(body, family(address), length, 0, 0, 0, flags);
         body.bytes(RTA_DST, &octets(address));
     });
 }

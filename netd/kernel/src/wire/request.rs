@@ -78,13 +78,13 @@ impl Requests {
 
     /// The bytes of the requests of `range`; the request of index 0 has the sequence number `first`.
     pub(super) fn numbered(&mut self, first: u32, range: Range<usize>) -> &[u8] {
-        let mut sequence = first;
-        for sent in &self.sent {
-            put(&mut self.bytes, sent.start + 8, &sequence.to_ne_bytes());
-            sequence = sequence.wrapping_add(1);
-        }
         let start_of = |index: usize| self.sent.get(index).map_or(self.bytes.len(), |sent| sent.start);
-        self.bytes.get(start_of(range.start)..start_of(range.end)).unwrap_or_default()
+        let bytes = start_of(range.start)..start_of(range.end);
+        let of_start = first.wrapping_add(u32::try_from(range.start).unwrap_or(u32::MAX));
+        for (sent, ahead) in self.sent.get(range).unwrap_or_default().iter().zip(0..) {
+            put(&mut self.bytes, sent.start + 8, &of_start.wrapping_add(ahead).to_ne_bytes());
+        }
+        self.bytes.get(bytes).unwrap_or_default()
     }
 }
 

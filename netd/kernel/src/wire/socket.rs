@@ -6,7 +6,7 @@ use netlink_sys::{Socket as Netlink, SocketAddr, protocols};
 use rustix::{
     buffer::spare_capacity,
     io::Errno,
-    net::{RecvFlags, SendFlags, netdevice::name_to_index, recv, send},
+    net::{RecvFlags, SendFlags, netdevice::name_to_index, recv, send, sockopt::set_socket_recv_buffer_size_force},
 };
 
 use super::{
@@ -23,6 +23,9 @@ const ANSWERED: usize = 16;
 
 /// How many requests go in one write when only refusals are answered: these take less than 1 KiB each.
 const SILENT: usize = 128;
+
+/// Room for notices that nobody has read yet, in bytes: some thousand.
+const NOTICES: usize = 4 * 1024 * 1024;
 
 /// A dump that was interrupted so often is given up.
 const DUMPS: usize = 5;
@@ -220,6 +223,8 @@ impl Notices {
         let mut netlink = Netlink::new(protocol.number())?;
         netlink.bind(&SocketAddr::new(0, 0))?;
         groups.iter().try_for_each(|group| netlink.add_membership(*group))?;
+        // Where more than the default is not allowed, more is lost, and that is told.
+        let _ = set_socket_recv_buffer_size_force(&netlink, NOTICES);
         Ok(Self { netlink, received: Vec::with_capacity(DATAGRAM) })
     }
 
@@ -228,11 +233,11 @@ impl Notices {
         &self.netlink
     }
 
-    /// Gives each message that is there to `hear`, as kind and body. False where some were lost.
-    pub(crate) fn read(&mut self, mut hear: impl FnMut(u16, &[u8])) -> io::Result<bool> {
+    /// Gives each message that is there to `hear`, as kind, flags and body. False where some were lost.
+    pub(crate) fn read(&mut self, mut hear: impl FnMut(u16, u16, &[u8])) -> io::Result<bool> {
         loop {
             match receive(&self.netlink, &mut self.received, RecvFlags::DONTWAIT) {
-                Ok(()) => Messages(&self.received).for_each(|message| hear(message.kind, message.body)),
+                Ok(()) => Messages(&self.received).for_each(|message| hear(message.kind, message.flags, message.body)),
                 Err(Errno::AGAIN) => return Ok(true),
                 Err(Errno::NOBUFS) => return Ok(false),
                 Err(errno) => return Err(errno.into()),

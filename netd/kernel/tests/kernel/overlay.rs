@@ -1,12 +1,13 @@
 //! What leads to another host of an overlay network: device, neighbours, forwarding entries, routes, allowed sources.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
+use netd_kernel::{Event, Events};
 use netd_model::{
     IpNetwork,
     addr::Mac,
     element::{Element, ElementKey, Family, Part, Set},
-    object::{Address, Fdb, GROUP, Link, LinkKind, Neighbour, Object, Program, Route, Side},
+    object::{Address, Fdb, GROUP, Key, Link, LinkKind, Neighbour, Object, Program, Route, Side},
     overlay::Vni,
     plan::Desired,
 };
@@ -139,13 +140,17 @@ fn networks_and_their_hosts_are_elements() {
     let vni = Vni::try_from(77).unwrap();
     let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
     let here = |source: Part| vec![source, Part::Port(4789), Part::Vni(vni)];
+    let inside = |subnet: &str| vec![Part::Subnet(subnet.parse().unwrap()); 2];
     let elements = [
         element(Set::Vni, vec![Part::Port(4789), Part::Vni(vni)]),
         element(Set::Peer4, here(Part::Ipv4([192, 168, 50, 2].into()))),
         element(Set::Peer6, here(Part::Ipv6("fd50::2".parse().unwrap()))),
+        element(Set::Inside4, inside("10.40.0.0/15")),
+        element(Set::Inside6, inside("fd40::/48")),
     ];
     lab.make(&present([program].into_iter().chain(elements.clone())));
-    let found = [Set::Vni, Set::Peer4, Set::Peer6].map(|set| lab.kernel.elements_of(set).unwrap());
+    assert!(sh("nft list set inet netd inside4").contains("10.40.0.0/15 . 10.40.0.0/15 comment \"overlay lab\""));
+    let found = Set::OF_OVERLAYS.map(|set| lab.kernel.elements_of(set).unwrap());
     assert_eq!(found.into_iter().flatten().map(Object::Element).collect::<Vec<_>>(), elements);
     lab.make(&absent(elements));
     assert!(!sh("nft list ruleset").contains("elements"));
@@ -168,4 +173,91 @@ fn five_thousand_hosts_are_programmed_seen_and_removed() {
     assert_eq!(lab.kernel.on_link(&DEVICE.parse().unwrap()).unwrap().iter().count(), 10_000);
     lab.make(&absent(many()));
     assert!(lab.kernel.on_link(&DEVICE.parse().unwrap()).unwrap().is_empty());
+}
+
+/// Whether something that breaks an overlay network is heard of this command, and nothing of it is left to hear.
+fn is_heard(events: &mut Events, command: &str) -> bool {
+    sh(command);
+    let heard = events.next(Duration::ZERO).unwrap();
+    assert_eq!(events.next(Duration::ZERO).unwrap(), None, "{command}");
+    heard == Some(Event::Changed)
+}
+
+#[test]
+fn what_breaks_a_network_is_heard_and_what_makes_it_or_is_of_others_is_not() {
+    let mut lab = Lab::new();
+    let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
+    let peer = vec![Part::Ipv4([192, 168, 50, 2].into()), Part::Port(4789), Part::Vni(Vni::try_from(77).unwrap())];
+    lab.make(&present([program, Object::Link(device(77))]));
+    let mut events = Events::of_overlays().unwrap();
+    lab.make(&present(all().into_iter().chain([element(Set::Peer4, peer)])));
+    assert_eq!(events.next(Duration::ZERO).unwrap(), None, "what is added");
+    for breaks in [
+        "ip neigh del 10.40.2.0 dev ovlx0",
+        "ip neigh del fd40:0:0:2:: dev ovlx0",
+        "bridge fdb del 02:00:00:00:00:02 dev ovlx0 dst 192.168.50.2",
+        "ip route del 10.40.2.0/24",
+        "ip route del fd40:0:0:2::/64",
+        "ip address del 10.40.1.0/32 dev ovlx0",
+        "nft flush set inet netd peer4",
+        "ip link set ovlx0 mtu 1400",
+        "ip link set ovlx0 down",
+        "ip link del ovlx0",
+    ] {
+        assert!(is_heard(&mut events, breaks), "{breaks}");
+    }
+    for of_others in [
+        "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up; ip address add 10.1.0.1/24 dev v0",
+        "ip neigh add 10.1.0.7 lladdr 02:00:00:00:00:07 dev v0; ip neigh del 10.1.0.7 dev v0",
+        "ip route add 10.2.0.0/24 via 10.1.0.7",
+        "nft add element inet netd masquerade4 { 10.1.0.7 }; nft delete element inet netd masquerade4 { 10.1.0.7 }",
+        "ip link add o type bridge; ip link set v1 master o; bridge fdb add 02:00:00:00:00:09 dev v1 master",
+        "bridge fdb del 02:00:00:00:00:09 dev v1 master; ip link del v0",
+    ] {
+        assert!(!is_heard(&mut events, of_others), "{of_others}");
+    }
+    lab.make(&present(all()));
+    assert_eq!(events.next(Duration::ZERO).unwrap(), Some(Event::Changed), "another device");
+    assert!(is_heard(&mut events, "ip route replace 10.40.2.0/24 via 10.40.2.0 dev ovlx0 onlink mtu 1300"));
+    assert!(is_heard(&mut events, "nft flush ruleset"));
+}
+
+#[test]
+fn a_few_things_are_asked_for_by_their_keys() {
+    let mut lab = Lab::new();
+    lab.make(&present(all()));
+    let keys: Vec<Key> = all().iter().map(Object::key).collect();
+    let seen = |lab: &mut Lab| -> Vec<bool> {
+        let state = lab.kernel.observe_few(&keys).unwrap();
+        assert_eq!(state, lab.kernel.observe(&keys).unwrap());
+        keys.iter().map(|key| state.find(key).is_some()).collect()
+    };
+    assert!(seen(&mut lab).iter().all(|is_seen| *is_seen));
+    sh("ip neigh del 10.40.2.0 dev ovlx0; ip route del fd40:0:0:2::/64; ip route add default via 10.40.1.0 dev ovlx0");
+    sh("bridge fdb replace 02:00:00:00:00:02 dev ovlx0 dst 192.168.50.3 self permanent");
+    assert_eq!(seen(&mut lab).iter().filter(|is_seen| !**is_seen).count(), 3);
+    sh("ip link del ovlx0");
+    assert!(seen(&mut lab).iter().all(|is_seen| !is_seen));
+}
+
+#[test]
+fn who_is_on_the_same_link_has_no_router_between() {
+    let mut lab = Lab::new();
+    sh("ip link add u type veth peer name w; ip link set u up; ip link set w up; ip address add 192.168.50.1/24 dev u");
+    sh("ip route add 192.168.60.0/24 via 192.168.50.254");
+    let [near, far, nowhere]: [IpAddr; 3] =
+        ["192.168.50.2", "192.168.60.2", "192.168.70.2"].map(|it| it.parse().unwrap());
+    let found = lab.kernel.on_same_link(&[near, far, nowhere]).unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [(near, "u".parse().unwrap())]);
+}
+
+#[test]
+fn routes_are_found_by_their_priority() {
+    let mut lab = Lab::new();
+    sh("ip link add u type veth peer name w; ip link set u up; ip link set w up; ip address add 192.168.50.1/24 dev u");
+    sh("ip route add 10.40.2.0/24 via 192.168.50.2 metric 77; ip route add 10.40.3.0/24 via 192.168.50.3");
+    sh("ip -6 route add fd40::/64 dev w metric 77");
+    let found = lab.kernel.routes_of_priority(77).unwrap();
+    let found: Vec<_> = found.iter().map(|route| (route.destination.to_string(), route.link.as_str())).collect();
+    assert_eq!(found, [("10.40.2.0/24".to_owned(), "u"), ("fd40::/64".to_owned(), "w")]);
 }

@@ -53,7 +53,7 @@ fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
     assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
     let newer = Object::Program(Program { family: Family::Inet, version: 10 });
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
-    assert!(matches!(error, Error::NewerProgram { ours: 1, .. }), "{error}");
+    assert!(matches!(error, Error::NewerProgram { ours: 2, .. }), "{error}");
     assert!(sh("nft list ruleset").contains("counter"));
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidName, text};
+use super::{InvalidName, short::Short, text};
 use crate::digest::hex;
 
 /// The name of a network interface: 1 to 15 bytes, without `/`, `:`, white space or control characters, not `.` or `..`.
@@ -10,7 +10,7 @@ use crate::digest::hex;
 /// Source: `dev_valid_name` in the kernel's net/core/dev.c, CNI 1.1 section 2.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct LinkName(String);
+pub struct LinkName(Short);
 
 text!(LinkName, |value| {
     let invalid = |rule| Err(InvalidName { what: "interface name", rule, value: value.to_owned() });
@@ -39,9 +39,10 @@ pub enum Derived {
 /// The name of an interface that we make: a function of `parts` alone, so that repair and removal find it.
 pub fn derived_link(kind: Derived, parts: &[&str]) -> LinkName {
     let digits = hex(parts, 11);
-    LinkName(match kind {
+    let name = match kind {
         Derived::Veth => format!("veth{digits}"),
         Derived::OverlayBridge => format!("ovlb{digits}"),
         Derived::OverlayDevice => format!("ovlx{digits}"),
-    })
+    };
+    LinkName(name.as_str().into())
 }

@@ -73,7 +73,7 @@ fn wanted() -> State {
         address(Side::Host, "br-web", "10.1.0.1/24"),
         address(Side::Container, "eth0", "10.1.0.7/24"),
         Object::Route(default_route()),
-        Object::Program(Program { family: Family::Inet, version: 1 }),
+        Object::Program(Program { family: Family::Inet, version: 2 }),
         masquerade("web/c1/eth0"),
     ])
 }
@@ -85,7 +85,7 @@ fn script(present: State, absent: State, observed: &State) -> String {
 #[test]
 fn rules_come_before_interfaces_and_interfaces_before_what_is_on_them() {
     let expected = "\
-host       nft add table inet netd # version 1
+host       nft add table inet netd # version 2
 host       nft add element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
 host       ip link add dev br-web address 02:00:00:00:00:01 group netd type bridge
 host       ip link add dev veth1 group netd master br-web type veth peer dev eth0 mtu 1450 group netd in container

@@ -260,6 +260,7 @@ fn parts(wish: &Wish<'_>, tree: &Tree, network: &Network, claims: &mut Claims) {
         network: name.clone(),
         vtep: wish.own.vtep,
         mac: Mac::derived(&["vtep", wish.cluster, name.as_str(), &wish.own.identity]),
+        mtu: None,
         subnets,
     };
     write.put(tree, key, Document::Member(member), wish.leases.reservation);

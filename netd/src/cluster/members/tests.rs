@@ -44,6 +44,7 @@ fn every_host_of_the_file_is_a_member_of_the_networks_that_are_here_too() {
     assert_eq!(members.others.len(), 2);
     let lab = members.networks.get(&"lab".parse().unwrap()).unwrap();
     let expected = Member {
+        mtu: None,
         version: VERSION,
         host: "h2".parse().unwrap(),
         network: "lab".parse().unwrap(),
