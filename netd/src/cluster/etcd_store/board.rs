@@ -158,6 +158,7 @@ impl Board {
 
     /// Something changed.
     pub(super) fn hear(&mut self, news: Vec<News>, revision: i64) {
+        tracing::debug!(keys = news.len(), "the store changed");
         for news in news {
             match news {
                 News::Put(found) => self.put(found),
