@@ -28,42 +28,32 @@ enum Kind {
     Changes(Side),
 }
 
-/// Elements that were told to expire.
-#[derive(Debug, Default)]
-struct Expiring {
-    steps: Vec<Step>,
-    /// Nothing was done since.
-    is_last: bool,
-}
-
 impl Kernel {
     /// Takes the steps of a plan, in their order, up to the first that fails.
     ///
     /// # Errors
     /// The first failure. Earlier steps are taken, later ones that went to the kernel in the same write may be, too.
     pub fn apply(&mut self, plan: &Plan) -> Result<(), Error> {
-        let mut expiring = Expiring::default();
-        let mut kinds = plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next));
-        let taken = kinds.try_for_each(|steps| self.take(steps, &mut expiring));
-        // Whatever failed: what was told to expire and does not would stay for ever.
-        taken.and(self.settle_elements(&expiring.steps, expiring.is_last))
+        let mut expiring = Vec::new();
+        let taken = self.take(plan, &mut expiring);
+        // After a failure as well: what was told to expire may stay for ever.
+        let settled = self.settle_elements(&expiring);
+        taken.and(settled)
     }
 
-    /// Takes steps of one kind.
-    fn take(&mut self, steps: &[Step], expiring: &mut Expiring) -> Result<(), Error> {
-        expiring.is_last = false;
-        match steps.first().map(Kind::of) {
-            Some(Kind::Program) => steps.iter().try_for_each(load),
-            Some(Kind::Elements) if self.expire_elements(steps) => {
-                expiring.steps.extend_from_slice(steps);
-                expiring.is_last = true;
-                Ok(())
+    /// The same, but for elements that expire: they are added to `expiring`.
+    fn take(&mut self, plan: &Plan, expiring: &mut Vec<Step>) -> Result<(), Error> {
+        for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
+            match steps.first().map(Kind::of) {
+                Some(Kind::Program) => steps.iter().try_for_each(load)?,
+                Some(Kind::Elements) if self.expire_elements(steps) => expiring.extend_from_slice(steps),
+                Some(Kind::Elements) => self.change_elements(steps)?,
+                Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
+                Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
+                None => {}
             }
-            Some(Kind::Elements) => self.change_elements(steps),
-            Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps),
-            Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps),
-            None => Ok(()),
         }
+        Ok(())
     }
 }
 

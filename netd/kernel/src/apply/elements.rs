@@ -38,7 +38,7 @@ const EXPIRY: Duration = Duration::from_millis(50);
 impl Kernel {
     /// Adds and removes elements.
     pub(super) fn change_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
-        steps.chunks(TRANSACTION).try_for_each(|steps| self.transact(steps.iter().collect()))
+        self.transact(&steps.iter().collect::<Vec<_>>())
     }
 
     /// Lets elements expire, for [`Kernel::settle_elements`]. False where others are added in the same transaction, and
@@ -52,14 +52,9 @@ impl Kernel {
     }
 
     /// Waits until these elements have expired, and deletes what does not. Another's may be in its place by now.
-    ///
-    /// What expires is gone at the next tick: where nothing was done since that took one, this waits for it.
-    pub(super) fn settle_elements(&mut self, steps: &[Step], just_now: bool) -> Result<(), Error> {
+    pub(super) fn settle_elements(&mut self, steps: &[Step]) -> Result<(), Error> {
         let deadline = Instant::now() + EXPIRY;
         let mut left: Vec<&Step> = steps.iter().collect();
-        if just_now {
-            thread::sleep(tick());
-        }
         while !left.is_empty() {
             let mut requests = Requests::new();
             keys(left.iter().copied()).for_each(|key| element::get(&mut requests, key));
@@ -79,7 +74,7 @@ impl Kernel {
             if Instant::now() >= deadline {
                 stays.append(&mut left);
             }
-            stays.chunks(TRANSACTION).try_for_each(|stays| self.transact(stays.to_vec()))?;
+            self.transact(&stays)?;
             if !left.is_empty() {
                 thread::sleep(tick());
             }
@@ -87,8 +82,13 @@ impl Kernel {
         Ok(())
     }
 
+    /// As few transactions as fit.
+    fn transact(&mut self, steps: &[&Step]) -> Result<(), Error> {
+        steps.chunks(TRANSACTION).try_for_each(|steps| self.transact_once(steps.to_vec()))
+    }
+
     /// One transaction. An element that is gone already fails all of it: then the rest is one without it.
-    fn transact(&mut self, mut steps: Vec<&Step>) -> Result<(), Error> {
+    fn transact_once(&mut self, mut steps: Vec<&Step>) -> Result<(), Error> {
         while !steps.is_empty() {
             let mut unknown = None;
             let mut requests = transaction(|requests| unknown = steps.iter().find(|step| !push(requests, step)));
@@ -148,3 +148,6 @@ fn refusal_of(attempt: String, index: usize, refusal: Refusal) -> Error {
         _ => Error::refused(attempt, refusal),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,10 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use netd_kernel::Events;
+use netd_kernel::{Error, Events};
 use netd_model::{
-    element::{Element, ElementKey, Part, Set},
-    object::Object,
+    element::{Element, ElementKey, Family, Part, Set},
+    object::{Object, Program},
     plan::{Plan, Step},
 };
 
@@ -109,6 +109,20 @@ fn a_removal_deletes_nothing_that_the_end_of_a_process_would_wait_for() {
     lab.make(&absent(elements(7)));
     let heard = events.next(Duration::from_millis(50)).unwrap();
     assert_eq!(heard.is_none(), expires, "{heard:?}: the kernel announces a deletion, not an expiry");
+}
+
+#[test]
+fn a_plan_that_fails_half_way_leaves_no_element_that_it_removed() {
+    let mut lab = Lab::new();
+    lab.kernel.apply(&programs()).unwrap();
+    for turn in 0..20 {
+        let element = masquerade([10, 1, 0, 7].into(), &format!("web/c{turn}/eth0"));
+        lab.make(&present([element.clone()]));
+        let impossible = Step::Delete(Object::Program(Program { family: Family::Inet, version: 1 }));
+        let error = lab.kernel.apply(&Plan { steps: vec![Step::Delete(element), impossible] }).unwrap_err();
+        assert!(matches!(error, Error::Impossible { .. }), "{error}");
+        assert_eq!(lab.kernel.elements_of(Set::Masquerade4).unwrap(), []);
+    }
 }
 
 #[test]
