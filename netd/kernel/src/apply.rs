@@ -6,6 +6,7 @@ mod elements;
 mod links;
 
 use netd_model::{
+    element::Set,
     object::{Object, Side},
     plan::{Plan, Step},
 };
@@ -45,7 +46,7 @@ impl Kernel {
     fn take(&mut self, plan: &Plan, expiring: &mut Vec<Step>) -> Result<(), Error> {
         for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
             match steps.first().map(Kind::of) {
-                Some(Kind::Program) => steps.iter().try_for_each(load)?,
+                Some(Kind::Program) => steps.iter().try_for_each(|step| self.load(step))?,
                 Some(Kind::Elements) if self.expire_elements(steps) => expiring.extend_from_slice(steps),
                 Some(Kind::Elements) => self.change_elements(steps)?,
                 Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
@@ -54,6 +55,25 @@ impl Kernel {
             }
         }
         Ok(())
+    }
+
+    /// Loads a program over an older one. A set that is there keeps its shape, and refuses another: then the table is
+    /// made anew with the elements that it has, in one transaction as well.
+    ///
+    /// What another adds between this look and the load is not in it: its document is, and repair puts it back.
+    fn load(&mut self, step: &Step) -> Result<(), Error> {
+        let Step::Add(Object::Program(program)) = step else {
+            return Err(impossible(step, "containers that are not in this plan need it"));
+        };
+        let family = program.family;
+        match program::load(*program, program::text(family), || line(step)) {
+            Err(Error::Nft { .. }) => {
+                let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
+                let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
+                program::load(*program, &program::anew(family, &elements.concat()), || line(step))
+            }
+            loaded => loaded,
+        }
     }
 }
 
@@ -88,13 +108,6 @@ impl Space {
             }
             Ok(())
         })
-    }
-}
-
-fn load(step: &Step) -> Result<(), Error> {
-    match step {
-        Step::Add(Object::Program(program)) => program::load(*program, || line(step)),
-        _ => Err(impossible(step, "containers that are not in this plan need it")),
     }
 }
 

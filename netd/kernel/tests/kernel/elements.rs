@@ -11,7 +11,7 @@ use netd_model::{
 
 use crate::{
     lab::{Lab, absent, present, sh},
-    programs::programs,
+    programs::{load_older, programs},
     wanted::elements,
 };
 
@@ -26,11 +26,6 @@ fn is_at_least(version: &str) -> bool {
     let number =
         |text: &str| text.split(['.', '-']).take(2).map(|part| part.parse::<u32>().unwrap()).collect::<Vec<_>>();
     number(release.trim()) >= number(version)
-}
-
-/// The programs as nft(8) reads them.
-fn programs_text() -> String {
-    [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat()
 }
 
 #[test]
@@ -128,8 +123,7 @@ fn a_plan_that_fails_half_way_leaves_no_element_that_it_removed() {
 #[test]
 fn sets_whose_elements_cannot_expire_lose_them_as_well() {
     let mut lab = Lab::new();
-    let older = programs_text().replace("flags timeout; gc-interval 1m;", "");
-    sh(&format!("nft -f - <<'END'\n{older}\nEND"));
+    load_older();
     lab.make(&present(elements(7)));
     lab.make(&absent(elements(7)));
     assert!(!sh("nft list ruleset").contains("elements"));

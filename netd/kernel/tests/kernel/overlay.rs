@@ -134,20 +134,25 @@ fn frames_to_nobody_that_is_known_go_to_every_host_of_the_list() {
     assert_eq!(sh("bridge fdb show dev ovlx0"), "00:00:00:00:00:00 dst 192.168.50.3 self permanent\n");
 }
 
-#[test]
-fn networks_and_their_hosts_are_elements() {
-    let mut lab = Lab::new();
+/// A network and its hosts.
+pub(crate) fn elements() -> [Object; 5] {
     let vni = Vni::try_from(77).unwrap();
-    let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
     let here = |source: Part| vec![source, Part::Port(4789), Part::Vni(vni)];
     let inside = |subnet: &str| vec![Part::Subnet(subnet.parse().unwrap()); 2];
-    let elements = [
+    [
         element(Set::Vni, vec![Part::Port(4789), Part::Vni(vni)]),
         element(Set::Peer4, here(Part::Ipv4([192, 168, 50, 2].into()))),
         element(Set::Peer6, here(Part::Ipv6("fd50::2".parse().unwrap()))),
         element(Set::Inside4, inside("10.40.0.0/15")),
         element(Set::Inside6, inside("fd40::/48")),
-    ];
+    ]
+}
+
+#[test]
+fn networks_and_their_hosts_are_elements() {
+    let mut lab = Lab::new();
+    let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
+    let elements = elements();
     lab.make(&present([program].into_iter().chain(elements.clone())));
     assert!(sh("nft list set inet netd inside4").contains("10.40.0.0/15 . 10.40.0.0/15 comment \"overlay lab\""));
     let found = Set::OF_OVERLAYS.map(|set| lab.kernel.elements_of(set).unwrap());

@@ -2,13 +2,14 @@
 
 use netd_kernel::{Error, Hook, Kernel};
 use netd_model::{
-    element::Family,
+    element::{Element, ElementKey, Family, Part, Set},
     object::{Object, Program},
     plan::{Plan, Step},
 };
 
 use crate::{
     lab::{Lab, present, sh},
+    overlay,
     wanted::elements,
 };
 
@@ -40,9 +41,45 @@ fn an_older_or_flushed_program_is_replaced() {
     assert_eq!(lab.make(&wanted).lines().count(), 2);
     assert!(!sh("nft list ruleset").contains("ttl"));
     sh("nft flush table bridge netd");
-    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 1\n");
+    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 2\n");
     sh("nft flush ruleset");
     assert_eq!(lab.make(&wanted).lines().count(), 2);
+}
+
+/// Loads the programs as an older netd had them: their sets had another shape.
+pub(crate) fn load_older() {
+    let ours = [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat();
+    let older = ours.replace("flags timeout; gc-interval 1m;", "").replace("\"netd 2\"", "\"netd 1\"");
+    assert_ne!(older, ours);
+    sh(&format!("nft -f - <<'END'\n{older}\nEND"));
+}
+
+#[test]
+fn an_older_program_with_sets_of_another_shape_gives_its_elements_to_the_newer() {
+    let mut lab = Lab::new();
+    load_older();
+    let elements = || [elements(7), elements(8), overlay::elements().into()].concat();
+    lab.make(&present(elements()));
+    let made = lab.make(&present([Family::Inet, Family::Bridge].map(program)));
+    assert_eq!(made.lines().count(), 2, "{made}");
+    assert_eq!(lab.make(&present(elements())), "nothing to do\n");
+    let shown = sh("nft list ruleset");
+    assert_eq!(shown.matches("flags timeout").count(), Set::ALL.len(), "{shown}");
+    assert_eq!(shown.matches("elements").count(), Set::ALL.len(), "{shown}");
+}
+
+#[test]
+fn a_name_that_nft_cannot_read_keeps_no_program_from_being_newer() {
+    let mut lab = Lab::new();
+    load_older();
+    let of = |link: &str| {
+        let key = ElementKey { set: Set::Guarded, parts: vec![Part::Link(link.parse().unwrap())] };
+        Object::Element(Element { key, owner: "web/c1/eth0".to_owned() })
+    };
+    lab.make(&present([of("veth1"), of("a\"}"), of("veth*")]));
+    lab.make(&present([program(Family::Bridge)]));
+    let kept: Vec<_> = lab.kernel.elements_of(Set::Guarded).unwrap().into_iter().map(Object::Element).collect();
+    assert_eq!(kept, [of("veth1")]);
 }
 
 #[test]
