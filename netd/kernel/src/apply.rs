@@ -14,7 +14,7 @@ use netd_model::{
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
-    nft::program,
+    nft::{anew, program},
     sysctl,
 };
 
@@ -57,23 +57,25 @@ impl Kernel {
         Ok(())
     }
 
-    /// Loads a program over an older one. A set that is there keeps its shape, and refuses another: then the table is
-    /// made anew with the elements that it has, in one transaction as well.
+    /// Loads a program over an older one, and anew where sets have another shape than in that: then `nft` refuses it.
     ///
-    /// What another adds between this look and the load is not in it: its document is, and repair puts it back.
+    /// An element that another adds between a look and the load after it is lost. Its document is not, and repair puts it
+    /// back.
     fn load(&mut self, step: &Step) -> Result<(), Error> {
         let Step::Add(Object::Program(program)) = step else {
             return Err(impossible(step, "containers that are not in this plan need it"));
         };
         let family = program.family;
-        match program::load(*program, program::text(family), || line(step)) {
-            Err(Error::Nft { .. }) => {
-                let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
-                let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
-                program::load(*program, &program::anew(family, &elements.concat()), || line(step))
-            }
-            loaded => loaded,
+        let loaded = program::load(*program, program::text(family), || line(step));
+        if !matches!(loaded, Err(Error::Nft { .. })) {
+            return loaded;
         }
+        for text in [anew::stand_in, anew::anew, anew::done] {
+            let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
+            let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
+            program::load(*program, &text(family, &elements.concat()), || line(step))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 //! The numbers are those of `include/uapi/linux/netfilter/{nfnetlink,nf_tables}.h`. Numbers in attributes are in network
 //! byte order.
 
+pub(crate) mod anew;
 pub(crate) mod chain;
 pub(crate) mod element;
 pub(crate) mod program;

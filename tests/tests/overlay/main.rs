@@ -7,6 +7,7 @@ mod etcd;
 mod heal;
 mod lost;
 mod reach;
+mod upgrade;
 
 use std::time::Duration;
 

@@ -4,23 +4,19 @@
 //! was made, and the table stays, because it has the sets.) A chain without rules is no program: somebody flushed it.
 
 use std::{
-    fmt::Write as _,
     fs::File,
     io::{self, Write},
     os::unix::process::CommandExt,
     process::{Command, Stdio},
 };
 
-use netd_model::{
-    element::{Element, Family, Part, Set},
-    object::Program,
-};
+use netd_model::{element::Family, object::Program};
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     process::{Signal, set_parent_process_death_signal},
 };
 
-use super::{TABLE, chain};
+use super::chain;
 use crate::{error::Error, wire::Requests};
 
 /// What `nft` is called; it is looked for in `PATH`, then where root's programs are.
@@ -32,40 +28,6 @@ pub(crate) fn text(family: Family) -> &'static str {
         Family::Inet => include_str!("inet.nft"),
         Family::Bridge => include_str!("bridge.nft"),
     }
-}
-
-/// The text of a program that makes the table anew, with these elements.
-///
-/// Without those whose names `nft` could not read, which repair puts back, and those that are nobody's.
-pub(crate) fn anew(family: Family, elements: &[Element]) -> String {
-    let table = format!("{} {TABLE}", family.word());
-    let mut text = format!("table {table} {{ }}\ndelete table {table}\n{}", text(family));
-    for elements in elements.chunk_by(|one, next| one.key.set == next.key.set) {
-        let written: Vec<String> = elements.iter().filter(|element| is_plain(element)).map(written).collect();
-        if let (Some(first), false) = (elements.first(), written.is_empty()) {
-            let _ = writeln!(text, "add element {table} {} {{ {} }}", first.key.set.name(), written.join(", "));
-        }
-    }
-    text
-}
-
-/// Whether `nft` reads the names as they are: it knows no way to say a quotation mark, and `*` at the end is a pattern.
-fn is_plain(element: &Element) -> bool {
-    let is_plain = |name: &str| !name.contains(|c: char| c.is_control() || ['"', '\\', '*'].contains(&c));
-    let links = element.key.parts.iter().filter_map(|part| match part {
-        Part::Link(link) => Some(link.as_str()),
-        _ => None,
-    });
-    !element.owner.is_empty() && links.chain([element.owner.as_str()]).all(is_plain)
-}
-
-/// An element as `nft` reads it; in [`Set::Source6`] the address is bits of a packet.
-fn written(element: &Element) -> String {
-    let parts = element.key.parts.iter().map(|part| match part {
-        Part::Ipv6(address) if element.key.set == Set::Source6 => format!("{:#034x}", address.to_bits()),
-        part => part.to_string(),
-    });
-    format!("{} comment \"{}\"", parts.collect::<Vec<_>>().join(" . "), element.owner)
 }
 
 /// The chain whose comment says the version: the one with the hook.
@@ -88,7 +50,7 @@ pub(crate) fn read(family: Family, body: &[u8]) -> Option<Program> {
     Some(Program { family, version })
 }
 
-/// Loads the text of our program of the family, in one transaction.
+/// Loads a text of our program of the family, in one transaction.
 ///
 /// Between the look at the version and this, a newer netd may load a newer program, and this takes it back: the next
 /// ADD of the newer one, or its repair, finds that and loads it again.

@@ -1,0 +1,64 @@
+//! A program over an older one whose sets have another shape: a set that is there keeps its shape, so it must go.
+//!
+//! A packet under way in the old rules must find the old elements, which are gone at the very moment at which a set
+//! goes. So rules go in one transaction and their sets in the next, and in between a second table does the work.
+
+use std::fmt::Write as _;
+
+use netd_model::element::{Element, Family, Part, Set};
+
+use super::{TABLE, program};
+
+/// The table that stands in.
+const STAND_IN: &str = "netd-next";
+
+/// First transaction: the program with all elements in a second table, and no rules in ours.
+pub(crate) fn stand_in(family: Family, elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, elements));
+    let program = program.replace(&format!("{word} {TABLE} "), &format!("{word} {STAND_IN} "));
+    format!("table {word} {STAND_IN} {{ }}\ndelete table {word} {STAND_IN}\n{program}flush table {word} {TABLE}\n")
+}
+
+/// Second transaction: our table anew, with all elements, and no rules in the other.
+pub(crate) fn anew(family: Family, elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, elements));
+    format!("delete table {word} {TABLE}\n{program}flush table {word} {STAND_IN}\n")
+}
+
+/// Third: the second table goes.
+pub(crate) fn done(family: Family, _: &[Element]) -> String {
+    format!("delete table {} {STAND_IN}\n", family.word())
+}
+
+/// The program and its elements; without those whose names `nft` could not read, which repair puts back, and those that
+/// are nobody's.
+fn with(family: Family, elements: &[Element]) -> String {
+    let mut text = program::text(family).to_owned();
+    for elements in elements.chunk_by(|one, next| one.key.set == next.key.set) {
+        let written: Vec<String> = elements.iter().filter(|element| is_plain(element)).map(written).collect();
+        if let (Some(first), false) = (elements.first(), written.is_empty()) {
+            let (word, set) = (family.word(), first.key.set.name());
+            let _ = writeln!(text, "add element {word} {TABLE} {set} {{ {} }}", written.join(", "));
+        }
+    }
+    text
+}
+
+/// Whether `nft` reads the names as they are: it knows no way to say a quotation mark, and `*` at the end is a pattern.
+fn is_plain(element: &Element) -> bool {
+    let is_plain = |name: &str| !name.contains(|c: char| c.is_control() || ['"', '\\', '*'].contains(&c));
+    let links = element.key.parts.iter().filter_map(|part| match part {
+        Part::Link(link) => Some(link.as_str()),
+        _ => None,
+    });
+    !element.owner.is_empty() && links.chain([element.owner.as_str()]).all(is_plain)
+}
+
+/// An element as `nft` reads it; in [`Set::Source6`] the address is bits of a packet.
+fn written(element: &Element) -> String {
+    let parts = element.key.parts.iter().map(|part| match part {
+        Part::Ipv6(address) if element.key.set == Set::Source6 => format!("{:#034x}", address.to_bits()),
+        part => part.to_string(),
+    });
+    format!("{} comment \"{}\"", parts.collect::<Vec<_>>().join(" . "), element.owner)
+}
