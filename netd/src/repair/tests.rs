@@ -51,7 +51,7 @@ fn what_is_intact_needs_no_repair() {
 fn a_flushed_ruleset_is_loaded_and_filled_again() {
     let observed = without(intact(), |object| matches!(object, Object::Program(_) | Object::Element(_)));
     let expected = "\
-host       nft add table inet netd # version 2
+host       nft add table inet netd # version 1
 host       nft add element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
 host       nft add element inet netd masquerade4 { 10.1.0.8 } # web/c2/eth0
 ";

@@ -64,7 +64,7 @@ fn an_older_program_with_sets_of_another_shape_gives_its_elements_to_the_newer()
     assert_eq!(made.lines().count(), 2, "{made}");
     assert_eq!(lab.make(&present(elements())), "nothing to do\n");
     let shown = sh("nft list ruleset");
-    assert_eq!(shown.matches("flags timeout").count(), Set::ALL.len(), "{shown}");
+    assert_eq!(shown.matches("gc-interval").count(), Set::ALL.len(), "{shown}");
     assert_eq!(shown.matches("elements").count(), Set::ALL.len(), "{shown}");
     assert_eq!(sh("nft list tables"), "table inet netd\ntable bridge netd\n");
 }

@@ -98,6 +98,7 @@ async fn of_two_hosts_with_one_name_or_one_address_the_earlier_goes_on_and_both_
     let lab = Lab::new();
     let mut h1 = lab.start(1).await;
     let mut h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
     h2.shows("h1 alive c1").await;
     let state = lab.settings(3, "").state_dir;
     for (name, address, words) in [
