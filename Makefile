@@ -21,7 +21,7 @@ test-crash: ## ADD and DEL killed at every system call in turn (make test does i
 bench:      ## ADD and DEL side by side with the reference plugins
 	@tests/make/need bench && tests/bench/run
 
-bench-overlay: ## throughput and round trips over netd's overlay beside a VXLAN made by hand
+bench-overlay: ## netd's overlay beside a VXLAN made by hand; what thousands of hosts cost; names across ten
 	@tests/make/need bench-overlay && tests/bench/run overlay
 
 lint:       ## formatting, clippy, documentation, scripts
