@@ -53,11 +53,11 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The members of `these` that `those` have not, or not so. Both are in the order of their names.
-fn except<'a>(these: &'a [Member], those: &[Member]) -> Vec<&'a Member> {
+/// The members of `these` that `others` have not, or not so. Both are in the order of their names.
+fn except<'a>(these: &'a [Member], others: &[Member]) -> Vec<&'a Member> {
     let same = |member: &Member| {
-        let place = those.binary_search_by(|other| other.host.cmp(&member.host)).ok();
-        place.and_then(|place| those.get(place)) == Some(member)
+        let place = others.binary_search_by(|other| other.host.cmp(&member.host)).ok();
+        place.and_then(|place| others.get(place)) == Some(member)
     };
     these.iter().filter(|member| !same(member)).collect()
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn many_changes_and_those_of_the_network_itself_are_no_change_of_few() {
+    fn many_changes_and_others_of_the_network_itself_are_no_change_of_few() {
         let before = with((2..250).map(peer).collect());
         assert_eq!(Change::between(&before, &with(vec![peer(2)])), None);
         assert_eq!(Change::between(&before, &Here { direct: true, ..before.clone() }), None);

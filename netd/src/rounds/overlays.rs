@@ -27,7 +27,7 @@ use crate::{
 const WAYS: usize = 16;
 
 /// How long the kernel's tables are not read while nobody says that they changed.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// A network as it was last brought up to date.
 pub(super) struct Applied {
