@@ -219,6 +219,7 @@ impl Worker {
         if !self.take(here, &desired.present, &plan, looked)? {
             return Ok(None);
         }
+        tracing::debug!(network = %here.overlay.name, elapsed = ?looked.elapsed(), "overlay network looked at");
         let device = netd_kernel::link_index(&here.overlay.device());
         Ok(Some(Applied { here: here.clone(), ways, device, looked }))
     }
