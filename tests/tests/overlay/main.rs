@@ -1,6 +1,7 @@
 //! Hosts that share an overlay network by a file that lists them or by etcd: what containers see, and people who break things.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod change;
 mod cluster;
 mod direct;
 mod etcd;
