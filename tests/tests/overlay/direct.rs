@@ -58,11 +58,11 @@ fn a_direct_route_heals_and_behind_a_router_there_is_vxlan() {
         assert!(heals, "{damage}: {}{}", way(), cluster.netd[0].as_ref().unwrap().log());
     }
     cluster.switch.sh("ip address add 192.168.50.254/24 dev br0; sysctl -qw net.ipv4.ip_forward=1");
-    h1.sh("ip route add 192.168.50.2/32 via 192.168.50.254; ip route del 10.40.2.0/24");
+    // The route of the host's own is no event; another that goes makes netd look, if it did not just now.
+    h1.sh("ip route add 192.168.50.2/32 via 192.168.50.254; ip route del 10.40.2.0/24 || true");
     let inside = format!("via 10.40.2.0 dev {}", device(h1));
     assert!(holds_within(SECOND * 2, || way().contains(&inside) && c1.pings("10.40.2.2")), "{}", way());
     h1.sh("ip route del 192.168.50.2/32");
-    h1.sh("ip route del 10.40.2.0/24");
     assert!(holds_within(SECOND * 2, || way().contains("dev to-s") && c1.pings("10.40.2.2")), "{}", way());
     cluster.stop();
 }
