@@ -96,7 +96,7 @@ async fn talk(
     board: &mut Board,
     views: &Views,
 ) -> Result<(), Lost> {
-    let Some(endpoint) = etcd.endpoints.iter().cycle().nth(member % etcd.endpoints.len().max(1)) else { return Ok(()) };
+    let Some(endpoint) = etcd.endpoints.get(member % etcd.endpoints.len().max(1)) else { return Ok(()) };
     let mut session = Session::open(etcd, *endpoint, key::prefix(&settings.cluster.name)).await?;
     board.find_itself(settings, &session).await?;
     let head = session.head().await?;

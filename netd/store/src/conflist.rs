@@ -2,7 +2,7 @@
 //! `<cni_conf_dir>/10-netd-<network>.conflist`. Files by other names are others'.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -38,11 +38,7 @@ impl Conflists {
 
     /// Removes that of a network.
     pub fn remove(&self, network: &NetworkName) -> Result<()> {
-        let path = self.path(network);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", &path, error)),
-            _ => Ok(()),
-        }
+        file::remove(&self.path(network)).map(drop)
     }
 
     fn path(&self, network: &NetworkName) -> PathBuf {

@@ -24,12 +24,10 @@ const ATTEMPTS: usize = 10;
 /// How many identifiers are tried for a network that chose none.
 const VNIS: u32 = 1_000;
 
-/// The networks of the store, with the hosts that are in them; and what is wrong there.
+/// The networks of the store, with the hosts that are in them.
 pub(crate) async fn list(settings: &Settings) -> Result<View, String> {
     let (_, tree, own) = open(settings).await?;
-    let mut view = sight::whole(&tree, &own, &View::default());
-    view.errors = sight::networks(&tree, &own).refused.iter().map(ToString::to_string).collect();
-    Ok(view)
+    Ok(sight::whole(&tree, &own, &View::default()))
 }
 
 /// Makes a network for all hosts; where its identifier was not chosen, another one is taken if it is another network's.
