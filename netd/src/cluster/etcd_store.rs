@@ -100,7 +100,7 @@ async fn talk(
     let mut session = Session::open(etcd, *endpoint, key::prefix(&settings.cluster.name)).await?;
     board.find_itself(settings, &session).await?;
     let head = session.head().await?;
-    let mut from = match board.last_of(head) {
+    let from = match board.last_of(head) {
         Some(at) => at,
         None => list(&mut session, board).await?,
     };
@@ -118,7 +118,8 @@ async fn talk(
                 Heard::News(news, revision) => board.hear(news, revision),
                 Heard::Compacted => {
                     tracing::info!("the store has forgotten what happened since, all of it is read again");
-                    from = list(&mut session, board).await?;
+                    let from = list(&mut session, board).await?;
+                    board.find(etcd.ttl + BELIEVED);
                     watch = session.watch(from.revision).await?;
                 }
             },
