@@ -45,7 +45,7 @@ fn check(request: &Request, target: &Target) -> Result<(), Error> {
 
 /// Needs no lease: the document says what is there.
 fn del(request: &Request, target: &Target) -> Result<(), Error> {
-    let request = &without_lease(request);
+    let request = &request.with_config(config::of_host_local(request));
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
     let removed = host.remove_all(target, request.prev_result.as_ref());
@@ -54,7 +54,7 @@ fn del(request: &Request, target: &Target) -> Result<(), Error> {
 }
 
 fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
-    let request = &without_lease(request);
+    let request = &request.with_config(config::of_host_local(request));
     let mut host = Host::open_without_container(request)?;
     let removed = host.collect(&request.network, valid);
     Error::collect([removed, ipam::gc(request, valid, &mut host)].into_iter().filter_map(Result::err))
@@ -70,14 +70,6 @@ fn status(request: &Request) -> Result<(), Error> {
 
 fn variant(lease: &HostLease) -> Variant {
     Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()], beside: true }
-}
-
-/// A configuration that is wrong by now must not keep DEL from freeing what ADD took.
-fn without_lease(request: &Request) -> Request {
-    match Config::of(request) {
-        Ok(config) => request.with_config(config::of_host_local(request, config.data_dir.as_deref())),
-        Err(_) => request.with_config(config::of_host_local(request, config::data_dir(request))),
-    }
 }
 
 /// Why there is no lease to work with.

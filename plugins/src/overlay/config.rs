@@ -17,7 +17,7 @@ pub(super) struct Config {
     mac_spoof_check: bool,
     port_isolation: bool,
     mtu: Option<Mtu>,
-    pub(super) data_dir: Option<String>,
+    data_dir: Option<String>,
 }
 
 /// The keys as they are written.
@@ -85,19 +85,15 @@ impl Config {
     }
 }
 
-/// The configuration by which host-local frees addresses, for which it needs no ranges.
-pub(super) fn of_host_local(request: &Request, data_dir: Option<&str>) -> Value {
+/// The configuration by which host-local frees addresses, for which it needs no ranges. Whatever else is wrong by now
+/// must not keep DEL from freeing what ADD took.
+pub(super) fn of_host_local(request: &Request) -> Value {
     let mut config = request.raw().clone();
     config["ipam"] = json!({"type": "host-local"});
-    if let Some(folder) = data_dir {
-        config["ipam"]["dataDir"] = json!(folder);
+    if let Some(folder) = find(request.raw(), "dataDir").filter(|folder| folder.is_string()) {
+        config["ipam"]["dataDir"] = folder.clone();
     }
     config
-}
-
-/// Where host-local keeps leases, in a configuration that may be wrong in all else.
-pub(super) fn data_dir(request: &Request) -> Option<&str> {
-    find(request.raw(), "dataDir")?.as_str()
 }
 
 /// Whether the lease can be used: one subnet for each family of the network, within it.

@@ -88,6 +88,19 @@ fn a_lease_that_is_gone_keeps_nothing_from_being_freed() {
 }
 
 #[test]
+fn a_configuration_that_is_wrong_by_now_frees_the_lease_in_its_own_folder() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    // Nothing but the configuration tells where the lease is.
+    let folder = host.folder().join("run/leases/lab");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("10.40.1.2"), "c1\r\neth0").unwrap();
+    let wrong = with(overlay(), &json!({"bridge": "x", "dataDir": "/run/leases"}));
+    host.container("c1").attachment(&wrong, "eth0").del().unwrap();
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+#[test]
 fn another_subnet_is_for_new_containers() {
     let lab = Lab::new();
     let host = lab.host("a");
