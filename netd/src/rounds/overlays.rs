@@ -92,27 +92,29 @@ impl Worker {
     pub(super) fn take_old_gateways_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
         for here in &job.overlays.networks {
             let name = &here.overlay.name;
-            note(&format!("gateways of overlay network {name}"), self.take_old_gateways_of(here, job));
+            note(&format!("gateways of overlay network {name}"), self.take_old_gateways_of(here));
         }
     }
 
-    fn take_old_gateways_of(&mut self, here: &Here, job: &Job) -> Outcome {
+    fn take_old_gateways_of(&mut self, here: &Here) -> Outcome {
         let (network, bridge) = (&here.overlay.name, here.overlay.bridge());
-        let attachments = job.snapshot.attachments.values().filter(|attachment| attachment.id.network == *network);
-        let needed: State = attachments
-            .flat_map(|attachment| attachment.sections.values())
-            .flat_map(|section| section.shared.iter().cloned())
-            .collect();
         let is_of = |subnets: &[IpNetwork], address: &IpNetwork| subnets.iter().any(|it| it.contains(address.ip()));
-        let held = self.kernel.addresses(Side::Host, &bridge)?.into_iter();
-        let held = held.filter(|it| is_of(&here.overlay.subnets, it) && !is_of(&here.own.subnets, it)).map(|address| {
-            Object::Address(Address { side: Side::Host, link: bridge.clone(), address, detect_duplicates: false })
-        });
-        let absent: State = held.filter(|address| needed.find(&address.key()).is_none()).collect();
-        if absent.is_empty() || self.store.network(network)?.paused {
+        let mut held = self.kernel.addresses(Side::Host, &bridge)?;
+        held.retain(|it| is_of(&here.overlay.subnets, it) && !is_of(&here.own.subnets, it));
+        if held.is_empty() || self.store.network(network)?.paused {
             return Ok(());
         }
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
+        let attachments = self.store.list_network(network).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let needed: State = attachments
+            .iter()
+            .flat_map(|attachment| attachment.sections.values())
+            .flat_map(|section| section.shared.iter().cloned())
+            .collect();
+        let held = held.into_iter().map(|address| {
+            Object::Address(Address { side: Side::Host, link: bridge.clone(), address, detect_duplicates: false })
+        });
+        let absent: State = held.filter(|address| needed.find(&address.key()).is_none()).collect();
         let observed = self.kernel.observe(absent.keys())?;
         let plan = plan(&Desired { present: State::default(), absent }, &observed);
         for step in &plan.steps {
@@ -123,7 +125,8 @@ impl Worker {
 
     fn take_overlay_away(&mut self, network: &NetworkName) -> Outcome {
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
-        if self.store.network(network)?.paused {
+        // An ADD may have begun since the snapshot.
+        if self.store.network(network)?.paused || !self.store.list_network(network).is_empty() {
             return Ok(());
         }
         let kind = LinkKind::Vxlan { vni: None, local: None, port: None };

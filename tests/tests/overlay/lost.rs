@@ -2,7 +2,7 @@
 
 use std::{process::Stdio, time::Duration};
 
-use tests::{Lab, eventually, throughout};
+use tests::{Host, Lab, built, eventually, throughout};
 
 use super::{
     SECOND,
@@ -64,6 +64,18 @@ fn what_led_to_a_host_that_leaves_the_file_goes() {
     cluster.stop();
 }
 
+/// Tells netd of h1 that there is no overlay network any more.
+fn take_out_of_the_settings(cluster: &Cluster) {
+    let h1 = &cluster.hosts[0];
+    let settings = cluster.settings(1);
+    std::fs::write(h1.folder().join("netd.toml"), settings.split("[[network]]").next().unwrap()).unwrap();
+    h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
+}
+
+fn has_lease(host: &Host) -> bool {
+    host.run_dir().join("overlays/lab.json").exists()
+}
+
 #[test]
 fn a_network_that_leaves_the_settings_goes_and_nothing_else() {
     let lab = Lab::new();
@@ -71,12 +83,9 @@ fn a_network_that_leaves_the_settings_goes_and_nothing_else() {
     let h1 = &cluster.hosts[0];
     let name = device(h1);
     h1.sh("ip link add other type vxlan id 5 dstport 4789; ip link set other group 1852142692");
-    let settings = cluster.settings(1);
-    let without = settings.split("[[network]]").next().unwrap();
-    std::fs::write(h1.folder().join("netd.toml"), without).unwrap();
-    h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
+    take_out_of_the_settings(&cluster);
     eventually(SECOND * 5, || h1.link(&name).is_null());
-    eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());
+    eventually(SECOND * 5, || !has_lease(h1));
     assert!(!h1.sh("nft list ruleset").contains("elements"));
     assert!(!h1.link("other").is_null(), "another netd's");
     cluster.stop();
@@ -90,13 +99,11 @@ fn a_network_that_leaves_the_settings_stays_while_it_has_containers() {
     eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
     let h1 = &cluster.hosts[0];
     let name = device(h1);
-    let settings = cluster.settings(1);
-    std::fs::write(h1.folder().join("netd.toml"), settings.split("[[network]]").next().unwrap()).unwrap();
-    h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
+    take_out_of_the_settings(&cluster);
     throughout(SECOND * 3, || c1.pings(&c2.address("eth0")));
     c1.detach().unwrap();
     eventually(SECOND * 5, || h1.link(&name).is_null());
-    eventually(SECOND * 5, || !h1.run_dir().join("overlays/lab.json").exists());
+    eventually(SECOND * 5, || !has_lease(h1));
     cluster.stop();
 }
 
@@ -119,5 +126,24 @@ fn containers_of_a_part_that_moved_keep_their_gateway() {
     c2.detach().unwrap();
     eventually(SECOND * 5, || !h1.sh("ip -o address").contains("10.40.1.1"));
     assert!(h1.sh("ip -o address").contains("10.40.9.1"), "that of the part it has");
+    cluster.stop();
+}
+
+#[test]
+fn a_paused_network_is_not_taken_away() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape::default());
+    let h1 = &cluster.hosts[0];
+    let name = device(h1);
+    let command = |words: &str| h1.run(&format!("{} {words}", built("netd").display())).text();
+    command("pause lab");
+    // The network after it shows that its turn is over.
+    let next = h1.run_dir().join("overlays/next.json");
+    std::fs::copy(h1.run_dir().join("overlays/lab.json"), &next).unwrap();
+    take_out_of_the_settings(&cluster);
+    eventually(SECOND * 5, || !next.exists());
+    assert!(has_lease(h1) && !h1.link(&name).is_null());
+    command("resume lab");
+    eventually(SECOND * 5, || !has_lease(h1) && h1.link(&name).is_null());
     cluster.stop();
 }
