@@ -42,12 +42,21 @@ pub(crate) struct Variant {
     pub(crate) plugin: &'static str,
     /// Interfaces by which the network goes on, on other hosts: nothing is masqueraded there.
     pub(crate) elsewhere: Vec<LinkName>,
-    /// Gateways may stand on the bridge beside others, which older containers still have.
-    pub(crate) beside: bool,
+    /// What becomes of gateways that the bridge has and the network does not.
+    pub(crate) earlier: Earlier,
+}
+
+/// Addresses that a bridge has from an earlier configuration of its network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// They cannot stand beside the new ones: refused, or with `forceAddress` removed, as by the reference.
+    InConflict,
+    /// They stay: containers use them.
+    Kept,
 }
 
 impl Variant {
-    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new(), beside: false };
+    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new(), earlier: Earlier::InConflict };
 }
 
 /// ADD.
@@ -93,7 +102,7 @@ fn make(
     let mut wanted = attach.wanted();
     wanted.section.leases.clone_from(&assignment.leases);
     let mut absent: State = attach.unwanted().into_iter().collect();
-    if !variant.beside {
+    if variant.earlier == Earlier::InConflict {
         absent.extend(conflicts(host, config, &wanted, &assigned)?);
     }
     let mut before = before_forwarding(host, &assigned)?;

@@ -12,7 +12,7 @@ use netd_model::overlay::HostLease;
 use netd_store::Store;
 
 use crate::{
-    bridge::{self, Variant},
+    bridge::{self, Earlier, Variant},
     cni::{About, CniResult, Error, Kind, Request, Target, Valid, Version},
     host::{self, Host},
     host_local, ipam,
@@ -69,7 +69,7 @@ fn status(request: &Request) -> Result<(), Error> {
 }
 
 fn variant(lease: &HostLease) -> Variant {
-    Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()], beside: true }
+    Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()], earlier: Earlier::Kept }
 }
 
 /// Why there is no lease to work with.

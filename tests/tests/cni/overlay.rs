@@ -105,10 +105,14 @@ fn another_subnet_is_for_new_containers() {
     let lab = Lab::new();
     let host = lab.host("a");
     host.give_lease(&host_lease("10.40.1.0/24"));
-    let old = host.container("c1").add(&overlay());
+    let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
+    let old = c1.add(&overlay());
     host.give_lease(&host_lease("10.40.2.0/24"));
-    let new = host.container("c2").add(&with(overlay(), &json!({"mtu": 1400})));
+    let new = c2.add(&with(overlay(), &json!({"mtu": 1400})));
     assert_eq!([old.address().unwrap(), new.address().unwrap()], ["10.40.1.2", "10.40.2.2"]);
+    assert!(c1.pings("10.40.1.1") && c2.pings("10.40.2.1"), "each its gateway");
+    assert!(c1.pings("10.40.2.2") && c2.pings("10.40.1.2"), "and each other");
+    old.check().unwrap();
     old.del().unwrap();
     new.del().unwrap();
     assert_eq!(host.leftovers(), [""; 0]);

@@ -66,11 +66,15 @@ impl Cluster {
 
     /// Writes the peers file with these hosts, the same on every host.
     pub(crate) fn write_peers(&self, numbers: &[usize]) {
-        let text: String = numbers.iter().map(|number| self.peer(*number)).collect();
+        self.publish(&numbers.iter().map(|number| self.peer(*number)).collect::<String>());
+    }
+
+    /// Writes the peers file, the same on every host.
+    pub(crate) fn publish(&self, text: &str) {
         for host in &self.hosts {
             let file = host.folder().join("run/peers.toml");
             let new = file.with_extension("new");
-            std::fs::write(&new, &text).unwrap();
+            std::fs::write(&new, text).unwrap();
             std::fs::rename(new, file).unwrap();
         }
     }

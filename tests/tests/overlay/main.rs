@@ -7,6 +7,7 @@ mod direct;
 mod etcd;
 mod heal;
 mod lost;
+mod moved;
 mod reach;
 mod upgrade;
 
