@@ -33,7 +33,7 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("daemon", daemon(&settings.run_dir)),
         found("documents", documents(&snapshot)),
         found("nft", nft()),
-        found("resolvers", resolvers(settings)),
+        found("upstreams", upstreams(settings)),
         found("cluster", cluster(settings, &store)),
     ];
     let look = boot_id().map_err(|error| chain(&error));
@@ -84,7 +84,8 @@ fn cluster(settings: &Settings, store: &Store) -> Result<(), String> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
 }
 
-fn resolvers(settings: &Settings) -> Result<(), String> {
+/// The servers that questions for other names are forwarded to.
+fn upstreams(settings: &Settings) -> Result<(), String> {
     if !settings.upstreams.is_empty() {
         return Ok(());
     }

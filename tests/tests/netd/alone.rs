@@ -93,6 +93,7 @@ fn check_says_what_is_wrong_and_what_to_do() {
     host.write_resolv_conf("nameserver 192.0.2.53\n");
     let silent = netd(&host, &["check"]);
     assert!(silent.code == Some(1) && silent.stdout.contains("systemctl start netd"), "{silent:?}");
+    assert!(silent.stdout.contains("upstreams  ok\n"), "{silent:?}");
     let daemon = host.netd();
     let [c1, _] = two(&host);
     eventually(SOON, || netd(&host, &["check"]).success());
