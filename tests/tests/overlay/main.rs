@@ -9,6 +9,7 @@ mod heal;
 mod lost;
 mod moved;
 mod reach;
+mod storm;
 mod upgrade;
 
 use std::time::Duration;
