@@ -66,16 +66,17 @@ impl Kernel {
             return Err(impossible(step, "containers that are not in this plan need it"));
         };
         let family = program.family;
-        let loaded = program::load(*program, program::text(family), || line(step));
+        let load = |text: &str| program::load(*program, text, || line(step));
+        let loaded = load(&anew::program(family));
         if !matches!(loaded, Err(Error::Nft { .. })) {
             return loaded;
         }
-        for text in [anew::stand_in, anew::anew, anew::done] {
+        for text in [anew::stand_in, anew::anew] {
             let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
             let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
-            program::load(*program, &text(family, &elements.concat()), || line(step))?;
+            load(&text(family, &elements.concat()))?;
         }
-        Ok(())
+        load(&anew::program(family))
     }
 }
 

@@ -1,7 +1,8 @@
 //! A program over an older one whose sets have another shape: a set that is there keeps its shape, so it must go.
 //!
 //! A packet under way in the old rules must find the old elements, which are gone at the very moment at which a set
-//! goes. So rules go in one transaction and their sets in the next, and in between a second table does the work.
+//! goes. So rules go in one transaction and their sets in the next, and in between a second table does the work. Our
+//! table says the version last of all: whoever comes after one that was killed half-way finds an older one, and goes on.
 
 use std::fmt::Write as _;
 
@@ -16,18 +17,24 @@ const STAND_IN: &str = "netd-next";
 pub(crate) fn stand_in(family: Family, elements: &[Element]) -> String {
     let (word, program) = (family.word(), with(family, elements));
     let program = program.replace(&format!("{word} {TABLE} "), &format!("{word} {STAND_IN} "));
-    format!("table {word} {STAND_IN} {{ }}\ndelete table {word} {STAND_IN}\n{program}flush table {word} {TABLE}\n")
+    format!("{}{program}flush table {word} {TABLE}\n", without_stand_in(family))
 }
 
-/// Second transaction: our table anew, with all elements, and no rules in the other.
+/// Second transaction: our table anew, with all elements, and no rules in the other. By its version it is older than any.
 pub(crate) fn anew(family: Family, elements: &[Element]) -> String {
     let (word, program) = (family.word(), with(family, elements));
-    format!("delete table {word} {TABLE}\n{program}flush table {word} {STAND_IN}\n")
+    let older = program.replace(&format!("\"netd {}\"", family.version()), "\"netd 0\"");
+    format!("delete table {word} {TABLE}\n{older}flush table {word} {STAND_IN}\n")
 }
 
-/// Third: the second table goes.
-pub(crate) fn done(family: Family, _: &[Element]) -> String {
-    format!("delete table {} {STAND_IN}\n", family.word())
+/// Third transaction, and the only one where no set has another shape: the program, and no other table.
+pub(crate) fn program(family: Family) -> String {
+    without_stand_in(family) + program::text(family)
+}
+
+fn without_stand_in(family: Family) -> String {
+    let word = family.word();
+    format!("table {word} {STAND_IN} {{ }}\ndelete table {word} {STAND_IN}\n")
 }
 
 /// The program and its elements; without those whose names `nft` could not read, which repair puts back, and those that
