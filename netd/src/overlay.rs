@@ -124,7 +124,12 @@ pub(crate) fn wanted(here: &Here, ways: &Ways) -> State {
 pub(crate) fn device(here: &Here, ways: &Ways) -> State {
     let Here { overlay, own, .. } = here;
     let name = overlay.device();
-    let kind = LinkKind::Vxlan { vni: Some(overlay.vni), local: Some(own.vtep), port: Some(overlay.port) };
+    let kind = LinkKind::Vxlan {
+        vni: Some(overlay.vni),
+        local: Some(own.vtep),
+        port: Some(overlay.port),
+        learning: Some(false),
+    };
     let link = Link {
         mac: Some(own.mac),
         mtu: Some(ways.mtu),
@@ -150,6 +155,7 @@ pub(crate) fn device(here: &Here, ways: &Ways) -> State {
             link: name.clone(),
             address: IpNetwork::from(subnet.network()),
             detect_duplicates: false,
+            deprecated: false,
         }));
         let forwarding = if subnet.is_ipv4() { "ipv4/ip_forward" } else { "ipv6/conf/all/forwarding" };
         let path = SysctlPath::of_namespace(forwarding);

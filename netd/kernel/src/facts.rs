@@ -63,7 +63,7 @@ impl Kernel {
         let Some(found) = space.links([name])?.pop() else { return Ok(State::default()) };
         let address = |found: address::Found| {
             let (link, address) = (name.clone(), found.address);
-            Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false })
+            Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated: false })
         };
         let mut state: State = space.addresses_of(name, found.index)?.into_iter().map(address).collect();
         for is_ipv6 in [false, true] {

@@ -224,7 +224,7 @@ impl Space {
             let addresses = self.addresses_of(name, found.index)?.into_iter();
             state.extend(addresses.map(|found| {
                 let (link, address) = (name.clone(), found.address);
-                Object::Address(Address { side, link, address, detect_duplicates: false })
+                Object::Address(Address { side, link, address, detect_duplicates: false, deprecated: false })
             }));
         }
         for (asked, is_ipv6) in [(asked.routes4, false), (asked.routes6, true)] {

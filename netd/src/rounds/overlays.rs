@@ -112,7 +112,8 @@ impl Worker {
             .flat_map(|section| section.shared.iter().cloned())
             .collect();
         let held = held.into_iter().map(|address| {
-            Object::Address(Address { side: Side::Host, link: bridge.clone(), address, detect_duplicates: false })
+            let link = bridge.clone();
+            Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated: false })
         });
         let absent: State = held.filter(|address| needed.find(&address.key()).is_none()).collect();
         let observed = self.kernel.observe(absent.keys())?;
@@ -129,7 +130,7 @@ impl Worker {
         if self.store.network(network)?.paused || !self.store.list_network(network).is_empty() {
             return Ok(());
         }
-        let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
+        let kind = LinkKind::Vxlan { vni: None, local: None, port: None, learning: None };
         let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
         let mut absent = State::from_iter([Object::Link(device)]);
         let owner = overlay::owner(network);

@@ -74,7 +74,13 @@ pub(super) fn in_conflict(
             let text = format!("\"{link}\" already has an IP address different from {gateway}");
             return Err(Error::new(Kind::Exists, text).with_details(format!("it has {held}; forceAddress replaces it")));
         }
-        let address = Address { side: Side::Host, link: link.clone(), address: *held, detect_duplicates: false };
+        let address = Address {
+            side: Side::Host,
+            link: link.clone(),
+            address: *held,
+            detect_duplicates: false,
+            deprecated: false,
+        };
         unwanted.push(Object::Address(address));
     }
     Ok(unwanted)

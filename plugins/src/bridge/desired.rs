@@ -166,6 +166,7 @@ impl Attach<'_> {
                 link: link.clone(),
                 address,
                 detect_duplicates: false,
+                deprecated: false,
             }));
             match address {
                 IpNetwork::V4(_) => shared.push(host(SysctlPath::of_namespace("ipv4/ip_forward"), "1")),
@@ -250,6 +251,7 @@ impl Attach<'_> {
                 link: ifname.clone(),
                 address: assigned.address,
                 detect_duplicates,
+                deprecated: false,
             })
         }));
         objects.extend(self.routes.iter().cloned().map(Object::Route));

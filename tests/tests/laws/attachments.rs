@@ -94,7 +94,7 @@ fn shared(shape: &Shape) -> State {
 }
 
 fn on(side: Side, link: &LinkName, address: IpNetwork) -> Object {
-    Object::Address(Address { side, link: link.clone(), address, detect_duplicates: false })
+    Object::Address(Address { side, link: link.clone(), address, detect_duplicates: false, deprecated: false })
 }
 
 fn own(container: u8, shape: &Shape) -> State {

@@ -17,7 +17,7 @@ fn device_name() -> LinkName {
 
 fn device(vni: u32) -> Link {
     let (local, port) = (Some([192, 168, 50, 1].into()), Some(4789));
-    let kind = LinkKind::Vxlan { vni: Some(Vni::try_from(vni).unwrap()), local, port };
+    let kind = LinkKind::Vxlan { vni: Some(Vni::try_from(vni).unwrap()), local, port, learning: Some(false) };
     Link { group: Some(GROUP), ..Link::new(Side::Host, device_name(), kind) }
 }
 
@@ -27,7 +27,7 @@ fn made() -> Step {
 }
 
 fn up(is_up: bool) -> Step {
-    let kind = LinkKind::Vxlan { vni: None, local: None, port: None };
+    let kind = LinkKind::Vxlan { vni: None, local: None, port: None, learning: None };
     Step::Set(Link { up: Some(is_up), ..Link::new(Side::Host, device_name(), kind) })
 }
 

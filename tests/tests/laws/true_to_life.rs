@@ -35,7 +35,13 @@ fn eth0(up: bool) -> Step {
 }
 
 fn address(side: Side, link: &str, text: &str) -> Object {
-    Object::Address(Address { side, link: name(link), address: text.parse().unwrap(), detect_duplicates: false })
+    Object::Address(Address {
+        side,
+        link: name(link),
+        address: text.parse().unwrap(),
+        detect_duplicates: false,
+        deprecated: false,
+    })
 }
 
 fn route(destination: &str, gateway: Option<&str>) -> Step {

@@ -17,6 +17,7 @@ const HEADER: usize = 8;
 const IFA_ADDRESS: u16 = 1;
 const IFA_LOCAL: u16 = 2;
 const IFA_BROADCAST: u16 = 4;
+const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 
 const IFA_F_NODAD: u32 = 0x2;
@@ -80,6 +81,10 @@ pub(crate) fn add(requests: &mut Requests, wanted: &Address, index: u32) {
                 body.u32(IFA_FLAGS, IFA_F_NODAD);
             }
             _ => {}
+        }
+        if wanted.address.is_ipv6() && wanted.deprecated {
+            // Preferred for no time, valid for ever; the kernel fills in the times of creation and change.
+            body.bytes(IFA_CACHEINFO, &[[0; 4], [0xff; 4], [0; 4], [0; 4]].concat());
         }
     });
 }

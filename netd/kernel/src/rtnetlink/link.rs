@@ -159,6 +159,7 @@ impl Found {
                     vni: data.find(IFLA_VXLAN_ID).and_then(u32_of).and_then(|number| Vni::try_from(number).ok()),
                     local: local.and_then(address_of),
                     port: data.find(IFLA_VXLAN_PORT).and_then(array).map(u16::from_be_bytes),
+                    learning: flag(&data, IFLA_VXLAN_LEARNING),
                 }
             }
             Some("veth") => LinkKind::Veth { peer: None },

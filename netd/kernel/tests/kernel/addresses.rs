@@ -17,7 +17,13 @@ fn link() -> LinkName {
 
 fn address(text: &str) -> Object {
     let address = text.parse().unwrap();
-    Object::Address(Address { side: Side::Container, link: link(), address, detect_duplicates: false })
+    Object::Address(Address {
+        side: Side::Container,
+        link: link(),
+        address,
+        detect_duplicates: false,
+        deprecated: false,
+    })
 }
 
 fn route(destination: &str) -> Route {
@@ -49,6 +55,27 @@ fn addresses_of_both_families_are_added_and_removed() {
     lab.kernel.apply(&Plan { steps: again }).unwrap();
     let shown = lab.kernel.addresses(Side::Container, &link()).unwrap();
     assert!(shown.iter().all(|left| left.to_string().starts_with("fe80:")), "{shown:?}");
+}
+
+#[test]
+fn a_deprecated_address_begins_nothing_whoever_came_first() {
+    let deprecated = |text| match address(text) {
+        Object::Address(address) => Object::Address(Address { deprecated: true, ..address }),
+        other => other,
+    };
+    for first in [0, 1] {
+        let mut lab = Lab::new();
+        lab.container.sh(PAIR);
+        let mut both = [deprecated("fd00::1/128"), address("fd00:0:0:1::1/48")];
+        both.rotate_left(first);
+        for one in both {
+            lab.make(&present([one]));
+        }
+        let shown = lab.container.sh("ip address show dev eth0 to fd00::1");
+        assert!(shown.contains("deprecated") && shown.contains("valid_lft forever preferred_lft 0sec"), "{shown}");
+        let way = lab.container.sh("ip route get fd00:0:0:2::2; ip route get fd00::2");
+        assert_eq!(way.matches("src fd00:0:0:1::1").count(), 2, "{way}");
+    }
 }
 
 #[test]

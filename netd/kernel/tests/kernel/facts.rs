@@ -97,7 +97,7 @@ fn an_address_that_another_host_has_is_found() {
     lab.make(&present(shared().into_iter().chain(own())));
     let address = |text: &str| {
         let (link, address) = (name("eth0"), text.parse().unwrap());
-        Object::Address(Address { side: Side::Container, link, address, detect_duplicates: true })
+        Object::Address(Address { side: Side::Container, link, address, detect_duplicates: true, deprecated: false })
     };
     // The program of the bridge lets a container look for its own addresses only.
     sh("nft delete table bridge netd");

@@ -25,6 +25,7 @@ fn device(vni: u32) -> Link {
         vni: Some(Vni::try_from(vni).unwrap()),
         local: Some("192.168.50.1".parse().unwrap()),
         port: Some(4789),
+        learning: Some(false),
     };
     Link {
         mac: Some(mac(1)),
@@ -62,7 +63,7 @@ fn to_peer(vtep: &str, subnets: &[&str]) -> Vec<Object> {
 
 fn address(text: &str) -> Object {
     let (link, address) = (DEVICE.parse().unwrap(), text.parse().unwrap());
-    Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false })
+    Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated: false })
 }
 
 fn element(set: Set, parts: Vec<Part>) -> Object {

@@ -17,7 +17,7 @@ pub(crate) fn shared() -> Vec<Object> {
     };
     let gateway = |address: &str| {
         let (link, address) = (bridge.name.clone(), address.parse().unwrap());
-        Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false })
+        Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated: false })
     };
     let program = |family: Family| Object::Program(Program { family, version: family.version() });
     let forward = SysctlPath::of_namespace("ipv4/ip_forward");
@@ -61,7 +61,7 @@ pub(crate) fn container(number: u8) -> Vec<Object> {
     };
     let address = |address: &str| {
         let (link, address) = (container.name.clone(), address.parse().unwrap());
-        Object::Address(Address { side: Side::Container, link, address, detect_duplicates: false })
+        Object::Address(Address { side: Side::Container, link, address, detect_duplicates: false, deprecated: false })
     };
     let route = |destination: &str, gateway: &str| {
         Object::Route(Route {

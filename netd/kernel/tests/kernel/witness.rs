@@ -11,7 +11,8 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     addr::{Mac, Mtu},
     name::LinkName,
-    object::{Address, Key, Link, LinkKind, Object, Port, Route, Side, State},
+    object::{Address, GROUP, Key, Link, LinkKind, Object, Port, Route, Side, State},
+    overlay::Vni,
 };
 use rtnetlink::{
     Error, Handle, RouteMessageBuilder,
@@ -20,7 +21,7 @@ use rtnetlink::{
         address::{AddressAttribute, AddressMessage},
         link::{
             AfSpecInet6, AfSpecUnspec, In6AddrGenMode, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData,
-            LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+            InfoVxlan, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
         },
         route::{
             RouteAddress, RouteAttribute, RouteMessage, RouteMetric, RouteProtocol, RouteScope, RouteType, RouteVia,
@@ -79,7 +80,7 @@ impl Witness {
             let side = self.side;
             state.extend(self.addresses_of(index).into_iter().map(|address| {
                 let link = link.name.clone();
-                Object::Address(Address { side, link, address, detect_duplicates: false })
+                Object::Address(Address { side, link, address, detect_duplicates: false, deprecated: false })
             }));
             state.extend(self.routes_of(&link.name, index).into_iter().map(Object::Route));
             state.insert(Object::Link(link));
@@ -183,6 +184,7 @@ fn tell(link: &mut Link, info: &LinkInfo, peer: Option<&(Side, LinkName)>) {
         LinkInfo::Data(InfoData::Bridge(data)) if data.contains(&InfoBridge::VlanFiltering(true)) => {
             link.kind = LinkKind::Bridge { vlan_filtering: Some(true) };
         }
+        LinkInfo::Data(InfoData::Vxlan(data)) => link.kind = vxlan(data),
         LinkInfo::PortData(InfoPortData::BridgePort(data)) => {
             let port = link.port.as_mut().unwrap();
             for flag in data {
@@ -195,6 +197,21 @@ fn tell(link: &mut Link, info: &LinkInfo, peer: Option<&(Side, LinkName)>) {
         }
         _ => {}
     }
+}
+
+fn vxlan(data: &[InfoVxlan]) -> LinkKind {
+    let (mut vni, mut local, mut port, mut learning) = (None, None, None, None);
+    for attribute in data {
+        match attribute {
+            InfoVxlan::Id(number) => vni = Vni::try_from(*number).ok(),
+            InfoVxlan::Local(address) => local = Some((*address).into()),
+            InfoVxlan::Local6(address) => local = Some((*address).into()),
+            InfoVxlan::Port(number) => port = Some(*number),
+            InfoVxlan::Learning(is_on) => learning = Some(*is_on),
+            _ => {}
+        }
+    }
+    LinkKind::Vxlan { vni, local, port, learning }
 }
 
 fn has_link_local(families: &[AfSpecUnspec]) -> bool {
@@ -320,4 +337,25 @@ fn another_crate_reads_what_we_read_of_what_we_made() {
     let said = agree(&mut lab);
     let missing: Vec<_> = wanted.iter().filter(|object| said.find(&object.key()).is_none()).collect();
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn another_crate_reads_what_we_read_of_the_port_by_which_a_bridge_goes_on() {
+    let mut lab = Lab::new();
+    let bridge = Link::new(Side::Host, "br-lab".parse().unwrap(), LinkKind::Bridge { vlan_filtering: None });
+    let port = Port { bridge: bridge.name.clone(), hairpin: Some(false), isolated: Some(false) };
+    let device = |name: &str, number: u32, local: &str, learning| {
+        let (vni, local) = (Vni::try_from(number).ok(), local.parse().ok());
+        let kind = LinkKind::Vxlan { vni, local, port: Some(4789), learning: Some(learning) };
+        let port = learning.then(|| port.clone());
+        let (group, link_local) = (Some(GROUP), Some(false));
+        Link { group, link_local, port, up: Some(true), ..Link::new(Side::Host, name.parse().unwrap(), kind) }
+    };
+    let devices = [device("ovlx1", 1, "192.168.50.1", true), device("ovlx2", 2, "fd50::1", false)];
+    lab.make(&present([bridge].into_iter().chain(devices.clone()).map(Object::Link)));
+    let said = agree(&mut lab);
+    for wanted in devices {
+        let found = said.link(Side::Host, &wanted.name).unwrap();
+        assert_eq!((&found.kind, &found.port, found.link_local), (&wanted.kind, &wanted.port, Some(false)));
+    }
 }

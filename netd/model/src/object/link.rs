@@ -68,7 +68,7 @@ pub enum LinkKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         peer: Option<(Side, LinkName)>,
     },
-    /// A VXLAN device (RFC 7348), which learns nothing. What it has from its birth, it keeps.
+    /// A VXLAN device (RFC 7348). What it has from its birth, it keeps.
     Vxlan {
         /// The network identifier.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -79,6 +79,9 @@ pub enum LinkKind {
         /// The UDP port that packets go to.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         port: Option<u16>,
+        /// Whether it learns which host a hardware address is at from what comes in. Where nothing is said, it does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        learning: Option<bool>,
     },
     /// `lo`.
     Loopback,

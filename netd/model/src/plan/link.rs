@@ -29,14 +29,17 @@ pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
 
 /// Whether `found` was born with something that `wanted` says otherwise: it goes, and another comes.
 pub(super) fn is_of_another_birth(wanted: &Link, found: &Link) -> bool {
-    let (LinkKind::Vxlan { vni, local, port }, LinkKind::Vxlan { vni: v, local: l, port: p }) =
-        (&wanted.kind, &found.kind)
+    let (
+        LinkKind::Vxlan { vni, local, port, learning },
+        LinkKind::Vxlan { vni: v, local: l, port: p, learning: learns },
+    ) = (&wanted.kind, &found.kind)
     else {
         return false;
     };
     differs(vni.as_ref(), v.as_ref()).is_some()
         || differs(local.as_ref(), l.as_ref()).is_some()
         || differs(port.as_ref(), p.as_ref()).is_some()
+        || differs(learning.as_ref(), learns.as_ref()).is_some()
 }
 
 fn differs<T: PartialEq + Clone>(wanted: Option<&T>, found: Option<&T>) -> Option<T> {
@@ -48,7 +51,7 @@ fn nothing(kind: &LinkKind) -> LinkKind {
     match kind {
         LinkKind::Bridge { .. } => LinkKind::Bridge { vlan_filtering: None },
         LinkKind::Veth { .. } => LinkKind::Veth { peer: None },
-        LinkKind::Vxlan { .. } => LinkKind::Vxlan { vni: None, local: None, port: None },
+        LinkKind::Vxlan { .. } => LinkKind::Vxlan { vni: None, local: None, port: None, learning: None },
         other => other.clone(),
     }
 }

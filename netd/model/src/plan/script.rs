@@ -57,14 +57,15 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
                 LinkKind::Bridge { vlan_filtering: Some(filtering) } => {
                     write!(f, " vlan_filtering {}", u8::from(filtering))
                 }
-                LinkKind::Vxlan { vni, local, port } => f.write_str(&vxlan_text(vni, local, port)),
+                LinkKind::Vxlan { vni, local, port, learning } => f.write_str(&vxlan_text(vni, local, port, learning)),
                 _ => Ok(()),
             }
         }
         Object::Vlan(vlan) => write!(f, "bridge vlan {verb} {}", vlan_text(vlan)),
-        Object::Address(Address { link, address, detect_duplicates, .. }) => {
-            let nodad = if address.is_ipv6() && !detect_duplicates && verb == "add" { " nodad" } else { "" };
-            write!(f, "ip address {verb} {address} dev {link}{nodad}")
+        Object::Address(Address { link, address, detect_duplicates, deprecated, .. }) => {
+            let says = |word, is_so: bool| if address.is_ipv6() && is_so && verb == "add" { word } else { "" };
+            let (nodad, deprecated) = (says(" nodad", !detect_duplicates), says(" preferred_lft 0", *deprecated));
+            write!(f, "ip address {verb} {address} dev {link}{nodad}{deprecated}")
         }
         Object::Neighbour(Neighbour { link, address, mac }) if verb == "add" => {
             write!(f, "ip neighbour replace {address} lladdr {mac} dev {link} nud permanent")
@@ -107,13 +108,14 @@ fn attributes(link: &Link) -> String {
     text
 }
 
-fn vxlan_text(vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>) -> String {
+fn vxlan_text(vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>, learning: Option<bool>) -> String {
     let words = [
         vni.map(|vni| format!(" id {vni}")),
         local.map(|local| format!(" local {local}")),
         port.map(|port| format!(" dstport {port}")),
     ];
-    words.into_iter().flatten().chain([" nolearning".to_owned()]).collect()
+    let learning = if learning == Some(true) { " learning" } else { " nolearning" };
+    words.into_iter().flatten().chain([learning.to_owned()]).collect()
 }
 
 fn fdb_text(fdb: &Fdb, verb: &str) -> String {

@@ -42,7 +42,13 @@ fn container_end() -> Link {
 }
 
 fn address(side: Side, link: &str, address: &str) -> Object {
-    Object::Address(Address { side, link: name(link), address: address.parse().unwrap(), detect_duplicates: false })
+    Object::Address(Address {
+        side,
+        link: name(link),
+        address: address.parse().unwrap(),
+        detect_duplicates: false,
+        deprecated: false,
+    })
 }
 
 fn default_route() -> Route {

@@ -59,7 +59,7 @@ pub(crate) fn add(requests: &mut Requests, link: &Link, master: Option<u32>) {
             // A new bridge does not filter. To say so would be refused by a kernel that cannot.
             match link.kind {
                 LinkKind::Bridge { vlan_filtering: Some(true) } => vlan_filtering(body, true),
-                LinkKind::Vxlan { vni, local, port } => vxlan(body, vni, local, port),
+                LinkKind::Vxlan { vni, local, port, learning } => vxlan(body, vni, local, port, learning == Some(true)),
                 _ => {}
             }
         });
@@ -144,8 +144,8 @@ fn attributes(body: &mut Body<'_>, link: &Link) {
     }
 }
 
-/// A VXLAN device that learns nothing, or another's word would be taken for a peer's.
-fn vxlan(body: &mut Body<'_>, vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>) {
+/// A VXLAN device. One that learns takes the word of whoever is let in; the kernel's own default is that it does.
+fn vxlan(body: &mut Body<'_>, vni: Option<Vni>, local: Option<IpAddr>, port: Option<u16>, learning: bool) {
     body.nest(IFLA_INFO_DATA, |body| {
         if let Some(vni) = vni {
             body.u32(IFLA_VXLAN_ID, vni.into());
@@ -158,7 +158,7 @@ fn vxlan(body: &mut Body<'_>, vni: Option<Vni>, local: Option<IpAddr>, port: Opt
         if let Some(port) = port {
             body.bytes(IFLA_VXLAN_PORT, &port.to_be_bytes());
         }
-        body.u8(IFLA_VXLAN_LEARNING, 0);
+        body.u8(IFLA_VXLAN_LEARNING, u8::from(learning));
     });
 }
 
