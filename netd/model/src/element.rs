@@ -44,6 +44,12 @@ pub enum Set {
     Source4,
     /// The same for IPv6.
     Source6,
+    /// Bridge ports by which a network goes on, on other hosts: no word of a router crosses them.
+    Elsewhere,
+    /// Such a port and the gateway that every host has: no ARP of or for it crosses.
+    Gateway4,
+    /// The same for IPv6 and neighbour discovery.
+    Gateway6,
     /// UDP port and VXLAN network of ours.
     Vni,
     /// Host, UDP port and VXLAN network: who may send there.
@@ -115,7 +121,7 @@ impl Family {
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -125,6 +131,9 @@ impl Set {
         Self::GuardedIp,
         Self::Source4,
         Self::Source6,
+        Self::Elsewhere,
+        Self::Gateway4,
+        Self::Gateway6,
         Self::Vni,
         Self::Peer4,
         Self::Peer6,
@@ -139,6 +148,7 @@ impl Set {
     pub fn family(self) -> Family {
         match self {
             Self::Guarded | Self::Mac | Self::GuardedIp | Self::Source4 | Self::Source6 => Family::Bridge,
+            Self::Elsewhere | Self::Gateway4 | Self::Gateway6 => Family::Bridge,
             _ => Family::Inet,
         }
     }
@@ -160,6 +170,9 @@ impl Set {
             Self::GuardedIp => "guarded-ip",
             Self::Source4 => "source4",
             Self::Source6 => "source6",
+            Self::Elsewhere => "elsewhere",
+            Self::Gateway4 => "gateway4",
+            Self::Gateway6 => "gateway6",
             Self::Vni => "vni",
             Self::Peer4 => "peer4",
             Self::Peer6 => "peer6",

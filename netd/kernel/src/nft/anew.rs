@@ -61,10 +61,12 @@ fn is_plain(element: &Element) -> bool {
     !element.owner.is_empty() && links.chain([element.owner.as_str()]).all(is_plain)
 }
 
-/// An element as `nft` reads it; in [`Set::Source6`] the address is bits of a packet.
+/// An element as `nft` reads it; in [`Set::Source6`] and [`Set::Gateway6`] the address is bits of a packet.
 fn written(element: &Element) -> String {
     let parts = element.key.parts.iter().map(|part| match part {
-        Part::Ipv6(address) if element.key.set == Set::Source6 => format!("{:#034x}", address.to_bits()),
+        Part::Ipv6(address) if matches!(element.key.set, Set::Source6 | Set::Gateway6) => {
+            format!("{:#034x}", address.to_bits())
+        }
         part => part.to_string(),
     });
     format!("{} comment \"{}\"", parts.collect::<Vec<_>>().join(" . "), element.owner)

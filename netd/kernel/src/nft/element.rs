@@ -178,8 +178,10 @@ fn parts(set: Set, key: &[u8], end: &[u8]) -> Option<Vec<Part>> {
         Set::Peer6 => [ipv6(key), port(after(16)), vni(after(20))].into_iter().collect(),
         Set::Inside4 => [subnet4(0), subnet4(4)].into_iter().collect(),
         Set::Inside6 => [subnet6(0), subnet6(16)].into_iter().collect(),
-        Set::Guarded | Set::GuardedIp => [link(key)].into_iter().collect(),
+        Set::Guarded | Set::GuardedIp | Set::Elsewhere => [link(key)].into_iter().collect(),
         Set::Mac => [link(key), mac(after(16))].into_iter().collect(),
+        Set::Gateway4 => [link(key), ipv4(after(16))].into_iter().collect(),
+        Set::Gateway6 => [link(key), ipv6(after(16))].into_iter().collect(),
         Set::Source4 => [link(key), mac(after(16)), ipv4(after(24))].into_iter().collect(),
         Set::Source6 => [link(key), mac(after(16)), ipv6(after(24))].into_iter().collect(),
     }

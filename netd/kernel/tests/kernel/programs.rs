@@ -123,7 +123,7 @@ fn chains_of_others_that_drop_are_found() {
     let seen: Vec<_> =
         of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
     assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
-    assert_eq!(chains.len(), 5);
+    assert_eq!(chains.len(), 6);
 }
 
 /// Run alone, in a mount namespace that has no `nft`.

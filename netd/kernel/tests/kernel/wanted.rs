@@ -97,6 +97,8 @@ pub(crate) fn elements(number: u8) -> Vec<Object> {
     let ip6 = Part::Ipv6(format!("fd00:1::{number}").parse().unwrap());
     let bridge = Part::Link("br-web".parse().unwrap());
     let port = Part::Link(format!("veth{number}").parse().unwrap());
+    // A port of its own, because what comes in by it is looked at otherwise.
+    let elsewhere = Part::Link(format!("ovlx{number}").parse().unwrap());
     let element = |set, parts: Vec<Part>| {
         let key = ElementKey { set, parts };
         Object::Element(Element { key, owner: owner.clone() })
@@ -109,8 +111,11 @@ pub(crate) fn elements(number: u8) -> Vec<Object> {
         element(Set::Guarded, vec![port.clone()]),
         element(Set::GuardedIp, vec![port.clone()]),
         element(Set::Mac, vec![port.clone(), mac.clone()]),
-        element(Set::Source4, vec![port.clone(), mac.clone(), ip4]),
-        element(Set::Source6, vec![port, mac, ip6]),
+        element(Set::Source4, vec![port.clone(), mac.clone(), ip4.clone()]),
+        element(Set::Source6, vec![port, mac, ip6.clone()]),
+        element(Set::Elsewhere, vec![elsewhere.clone()]),
+        element(Set::Gateway4, vec![elsewhere.clone(), ip4]),
+        element(Set::Gateway6, vec![elsewhere, ip6]),
     ]
 }
 

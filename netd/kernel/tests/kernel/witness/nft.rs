@@ -18,7 +18,7 @@ use crate::{programs::programs, wanted::elements};
 /// The sets that the crate can list. In the others a part is some bits of a packet, in JSON an `integer`, a type that
 /// the crate does not have, or a subnet; `nft_shows_elements_with_their_owners` and the tests of overlays look there.
 fn listable() -> impl Iterator<Item = Set> {
-    let has_bits = |set: &Set| *set == Set::Source6 || Set::OF_OVERLAYS.contains(set);
+    let has_bits = |set: &Set| matches!(set, Set::Source6 | Set::Gateway6) || Set::OF_OVERLAYS.contains(set);
     Set::ALL.into_iter().filter(move |set| !has_bits(set))
 }
 
@@ -112,7 +112,9 @@ fn elements_that_another_crate_added_are_what_we_wanted() {
         let Object::Element(Element { key, owner }) = object else { panic!("{object:?}") };
         let text = |part: &Part| match part {
             Part::Link(name) => name.to_string(),
-            Part::Ipv6(address) if key.set == Set::Source6 => format!("{:#034x}", address.to_bits()),
+            Part::Ipv6(address) if matches!(key.set, Set::Source6 | Set::Gateway6) => {
+                format!("{:#034x}", address.to_bits())
+            }
             other => other.to_string(),
         };
         let values: Vec<_> = key.parts.iter().map(|part| Expression::String(text(part).into())).collect();
@@ -185,6 +187,6 @@ fn another_crate_lists_the_chains_of_hooks_that_we_list() {
             ((chain.family, chain.table, chain.name), (hook, chain.priority, chain.drops))
         })
         .collect();
-    assert_eq!(ours.len(), 3 + others.len());
+    assert_eq!(ours.len(), 4 + others.len());
     assert_eq!(ours, listed);
 }
