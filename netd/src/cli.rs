@@ -2,13 +2,16 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
 use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
     name::{HostName, NetworkName},
-    overlay::Vni,
+    overlay::{Mode, Vni},
 };
 
 /// Names for containers, and repair of what their networks need on this host.
@@ -128,6 +131,9 @@ pub(crate) struct NewNetwork {
     /// The size of a host's part of each subnet [default: 24 and 64].
     #[arg(long, value_delimiter = ',')]
     pub(crate) host_prefix: Option<Vec<u8>>,
+    /// How packets go from host to host: by routes, or as frames, where all hosts are one link.
+    #[arg(long, value_parser = mode(), default_value = "routed")]
+    pub(crate) mode: Mode,
     /// The VXLAN network identifier [default: one that is free].
     #[arg(long, value_parser = vni)]
     pub(crate) vni: Option<Vni>,
@@ -149,6 +155,10 @@ pub(crate) struct NewNetwork {
     /// Ask no other server for names.
     #[arg(long)]
     pub(crate) internal: bool,
+}
+
+fn mode() -> impl TypedValueParser<Value = Mode> {
+    PossibleValuesParser::new(["routed", "l2"]).map(|word| if word == "l2" { Mode::L2 } else { Mode::Routed })
 }
 
 fn vni(text: &str) -> Result<Vni, String> {

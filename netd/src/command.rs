@@ -125,6 +125,7 @@ impl From<NewNetwork> for written::Network {
         Self {
             name: new.name,
             _driver: written::Driver::Overlay,
+            mode: new.mode,
             subnet: new.subnet,
             host_prefix: new.host_prefix,
             vni: new.vni,

@@ -56,6 +56,13 @@ impl Look {
         Ok(look)
     }
 
+    /// Leaves alone what attachments recorded of a network's bridge before it was netd's to keep.
+    pub(crate) fn leave_bridge(&mut self, network: &NetworkName) {
+        if let Some(shared) = self.shared.get_mut(network) {
+            shared.retain(is_of_host);
+        }
+    }
+
     /// The bridges that questions come over.
     pub(crate) fn bridges(&self) -> BTreeSet<LinkName> {
         let names = self.living.iter().filter_map(|attachment| attachment.names());

@@ -110,10 +110,12 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
     }
 }
 
-/// The host's end of a pair, of which only the place in a bridge of ours is wanted.
+/// The host's end of a pair, of which only the place in a bridge of ours is wanted: one that was recorded, or one that
+/// nobody recorded because netd keeps it for a network of many hosts.
 fn port_candidate(link: &Link, attachment: &Attachment) -> Option<Link> {
     let port = link.port.clone()?;
-    if !is_bridge_of_ours(recorded(attachment, &port.bridge)) {
+    let bridge = recorded(attachment, &port.bridge);
+    if bridge.is_some() && !is_bridge_of_ours(bridge) {
         return None;
     }
     let bare = Link::new(Side::Host, link.name.clone(), LinkKind::Veth { peer: None });

@@ -23,6 +23,7 @@ use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
     name::NetworkName,
     object::{Key, Object, Side, State, Sysctl, SysctlPath},
+    overlay::Mode,
     plan::{Plan, plan},
 };
 use netd_store::{Conflists, Snapshot, Store};
@@ -156,6 +157,9 @@ impl Worker {
                 Ok(look) => self.look = look,
                 Err(error) => note("look at interfaces", Err(error.into())),
             }
+        }
+        for here in job.overlays.networks.iter().filter(|here| here.overlay.mode == Mode::L2) {
+            self.look.leave_bridge(&here.overlay.name);
         }
         self.see_to_overlays(job, &mut note);
         let look = std::mem::take(&mut self.look);

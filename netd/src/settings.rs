@@ -62,11 +62,13 @@ const MAX_BYTES: u64 = 1 << 16;
 /// driver = "overlay"
 /// subnet = ["10.40.0.0/16"]      # one of IPv4, one of IPv6, or both
 /// host_prefix = [24]             # the size of a host's part of each
+/// mode = "routed"                # or "l2": all hosts are one link
 /// vni = 77                       # else a function of the names of cluster and network
 /// port = 4789
 /// masquerade = true
 /// domain = "lab.internal"
 /// internal = false
+/// direct = false                 # true: no VXLAN between hosts on one link
 /// mtu = 1450
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

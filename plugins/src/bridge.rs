@@ -29,8 +29,8 @@ use desired::{Assigned, Attach, Facts, Wanted};
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "bridge", oldest: Version::V0_1_0 },
     config: |request| request.target().map_or(Ok(()), |target| Config::of(request, target).map(drop)),
-    add: |request, target| attach(&Variant::BRIDGE, request, target),
-    check: |request, target| compare(&Variant::BRIDGE, request, target),
+    add: |request, target| attach(&Variant::bridge(), request, target),
+    check: |request, target| compare(&Variant::bridge(), request, target),
     del,
     gc,
     status,
@@ -44,6 +44,8 @@ pub(crate) struct Variant {
     pub(crate) elsewhere: Vec<LinkName>,
     /// What becomes of gateways that the bridge has and the network does not.
     pub(crate) earlier: Earlier,
+    /// The bridge and what is on it, where netd keeps them: made if they are not there, and not recorded.
+    pub(crate) kept: State,
 }
 
 /// Addresses that a bridge has from an earlier configuration of its network.
@@ -56,7 +58,10 @@ pub(crate) enum Earlier {
 }
 
 impl Variant {
-    const BRIDGE: Self = Self { plugin: PLUGIN.about.name, elsewhere: Vec::new(), earlier: Earlier::InConflict };
+    fn bridge() -> Self {
+        let (plugin, earlier) = (PLUGIN.about.name, Earlier::InConflict);
+        Self { plugin, elsewhere: Vec::new(), earlier, kept: State::default() }
+    }
 }
 
 /// ADD.
@@ -65,7 +70,7 @@ pub(crate) fn attach(variant: &Variant, request: &Request, target: &Target) -> R
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
     host.refuse_live(&target.id)?;
-    let facts = facts(&mut host, &config)?;
+    let facts = facts(&mut host, &config, !variant.kept.is_empty())?;
     let assignment = ipam::add(request, target, &mut host)?;
     let made = make(variant, request, target, &mut host, &config, &facts, &assignment);
     if made.is_err() {
@@ -98,6 +103,7 @@ fn make(
         addresses: &assigned,
         routes: &in_container,
         elsewhere: &variant.elsewhere,
+        kept: &variant.kept,
     };
     let mut wanted = attach.wanted();
     wanted.section.leases.clone_from(&assignment.leases);
@@ -106,7 +112,10 @@ fn make(
         absent.extend(conflicts(host, config, &wanted, &assigned)?);
     }
     let mut before = before_forwarding(host, &assigned)?;
-    before.extend(attach.bridge_without_ipv6());
+    if variant.kept.is_empty() {
+        before.extend(attach.bridge_without_ipv6());
+    }
+    before.extend(variant.kept.iter().cloned());
     host.make(&Intent { target, plugin: variant.plugin, section: wanted.section.clone(), before, absent })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
@@ -114,10 +123,14 @@ fn make(
     Ok(result(target, config, &wanted, &assigned, routes, ipam))
 }
 
-fn facts(host: &mut Host, config: &Config) -> Result<Facts, Error> {
+fn facts(host: &mut Host, config: &Config, is_kept: bool) -> Result<Facts, Error> {
     let bridge = host.link(Side::Host, &config.bridge)?;
     if let Some(found) = &bridge {
         usable(config, found)?;
+    }
+    if let Some(Link { name, .. }) = bridge.as_ref().filter(|found| is_kept && !found.is_ours()) {
+        let text = format!("\"{name}\" already exists and is of another program");
+        return Err(Error::new(Kind::Exists, text).with_details("remove it, or rename the network"));
     }
     let uplink_mtu = if bridge.is_none() && config.mtu.is_none() { host.uplink_mtu()? } else { None };
     // Only a bridge that is made needs an address of its own.

@@ -8,7 +8,10 @@ mod config;
 #[cfg(test)]
 mod tests;
 
-use netd_model::overlay::HostLease;
+use netd_model::{
+    object::State,
+    overlay::{HostLease, Mode, l2},
+};
 use netd_store::Store;
 
 use crate::{
@@ -68,8 +71,17 @@ fn status(request: &Request) -> Result<(), Error> {
     ipam::status(&request, &mut Host::open_without_container(&request)?)
 }
 
+/// In mode `l2` the bridge is netd's, and other hosts' containers are on it; otherwise they are beyond the VXLAN device.
 fn variant(lease: &HostLease) -> Variant {
-    Variant { plugin: PLUGIN.about.name, elsewhere: vec![lease.overlay.device()], earlier: Earlier::Kept }
+    let HostLease { overlay, subnets, .. } = lease;
+    let (plugin, earlier) = (PLUGIN.about.name, Earlier::Kept);
+    match overlay.mode {
+        Mode::Routed => Variant { plugin, elsewhere: vec![overlay.device()], earlier, kept: State::default() },
+        Mode::L2 => {
+            let kept = l2::bridge(overlay, &l2::shares(overlay, subnets), netd_kernel::has_ipv6());
+            Variant { plugin, elsewhere: Vec::new(), earlier, kept: kept.into() }
+        }
+    }
 }
 
 /// Why there is no lease to work with.

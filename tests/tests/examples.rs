@@ -1,7 +1,7 @@
 //! The examples in the plugins' READMEs, as a runtime would run them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use netd_model::overlay::{HostLease, Overlay, PORT, VERSION, Vni};
+use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::Value;
 use tests::{Lab, workspace};
 
@@ -23,6 +23,7 @@ fn examples() -> Vec<(String, Value)> {
 fn host_lease(network: &str) -> HostLease {
     let overlay = Overlay {
         name: network.parse().unwrap(),
+        mode: Mode::Routed,
         subnets: vec!["10.40.0.0/16".parse().unwrap()],
         vni: Vni::of_network("default", network),
         port: PORT,

@@ -142,13 +142,28 @@ impl Set {
     ];
 
     /// Those that overlay networks have elements in.
-    pub const OF_OVERLAYS: [Self; 5] = [Self::Vni, Self::Peer4, Self::Peer6, Self::Inside4, Self::Inside6];
+    pub const OF_OVERLAYS: [Self; 8] = [
+        Self::Elsewhere,
+        Self::Gateway4,
+        Self::Gateway6,
+        Self::Vni,
+        Self::Peer4,
+        Self::Peer6,
+        Self::Inside4,
+        Self::Inside6,
+    ];
 
     /// The family of the table that the set is in.
     pub fn family(self) -> Family {
         match self {
-            Self::Guarded | Self::Mac | Self::GuardedIp | Self::Source4 | Self::Source6 => Family::Bridge,
-            Self::Elsewhere | Self::Gateway4 | Self::Gateway6 => Family::Bridge,
+            Self::Guarded
+            | Self::Mac
+            | Self::GuardedIp
+            | Self::Source4
+            | Self::Source6
+            | Self::Elsewhere
+            | Self::Gateway4
+            | Self::Gateway6 => Family::Bridge,
             _ => Family::Inet,
         }
     }

@@ -124,8 +124,8 @@ pub struct Address {
     /// Whether IPv6 looks for a duplicate first (RFC 4862 5.4), which takes a second or more. Not compared.
     #[serde(default)]
     pub detect_duplicates: bool,
-    /// Whether it answers, and begins nothing while the host has another: deprecated (RFC 4862 5.5.4), which only IPv6
-    /// knows. Not compared.
+    /// Whether it answers, and begins nothing while the interface has another: deprecated (RFC 4862 5.5.4), and in IPv4,
+    /// which knows no such thing, added after the others. Not compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deprecated: bool,
 }

@@ -2,6 +2,7 @@
 //!
 //! Everything here is state, not events: who reads a document has all of it, and a lost one is replaced by the next.
 
+pub mod l2;
 mod vni;
 
 use std::net::IpAddr;
@@ -22,12 +23,26 @@ pub const VERSION: u32 = 1;
 /// The port of VXLAN where nothing else is said (RFC 7348 5).
 pub const PORT: u16 = 4789;
 
+/// How packets of a network go from host to host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// By routes: each host has a subnet of its own, and no broadcast leaves it.
+    #[default]
+    Routed,
+    /// As frames: all hosts are one link with one subnet, see [`l2`].
+    L2,
+}
+
 /// An overlay network, the same on all hosts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overlay {
     /// Its name, as in the CNI configuration.
     pub name: NetworkName,
+    /// How packets go from host to host.
+    #[serde(default, skip_serializing_if = "Mode::is_routed")]
+    pub mode: Mode,
     /// What all hosts' subnets are parts of: one of IPv4, one of IPv6, or both.
     pub subnets: Vec<IpNetwork>,
     /// The VXLAN network identifier.
@@ -136,16 +151,29 @@ pub struct HostLease {
     pub mtu: Mtu,
 }
 
+impl Mode {
+    /// What a plugin or a netd that knows no other mode takes it for.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+    fn is_routed(&self) -> bool {
+        *self == Self::Routed
+    }
+}
+
 impl Overlay {
     /// The bridge that the network's containers of this host are on.
     pub fn bridge(&self) -> LinkName {
-        derived_link(Derived::OverlayBridge, &[self.name.as_str()])
+        bridge(&self.name)
     }
 
     /// The VXLAN device of this host.
     pub fn device(&self) -> LinkName {
         device(&self.name)
     }
+}
+
+/// The bridge of a network.
+pub fn bridge(network: &NetworkName) -> LinkName {
+    derived_link(Derived::OverlayBridge, &[network.as_str()])
 }
 
 /// The VXLAN device of a network.

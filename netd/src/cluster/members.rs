@@ -13,7 +13,7 @@ use super::peers_file::{Host, Peers};
 use crate::settings::{
     Settings,
     cluster::Place,
-    network::{Network, family},
+    network::{Network, family, longest_prefix},
 };
 
 #[cfg(test)]
@@ -100,13 +100,10 @@ impl Members {
         for network in &settings.networks.usable {
             let name = &network.overlay.name;
             let Some(subnets) = host.subnets.get(name) else { continue };
-            if let Some(subnet) = subnets.iter().find(|subnet| !is_part(subnet, &network.overlay)) {
-                let whole: Vec<String> = network.overlay.subnets.iter().map(ToString::to_string).collect();
-                let of = format!("peer {}: subnet \"{subnet}\" of network {name}", host.name);
-                self.errors.push(format!("{of} is no part of {}", whole.join(", ")));
-                let was =
-                    old.member(host, name).filter(|was| was.subnets.iter().all(|it| is_part(it, &network.overlay)));
-                members.extend(was.cloned());
+            if let Some(wrong) = subnets.iter().find_map(|subnet| misfit(subnet, &network.overlay)) {
+                self.errors.push(format!("peer {}: {wrong}", host.name));
+                let fits = |was: &&Member| was.subnets.iter().all(|it| misfit(it, &network.overlay).is_none());
+                members.extend(old.member(host, name).filter(fits).cloned());
                 continue;
             }
             members.push(Member {
@@ -158,6 +155,13 @@ fn reachable(host: &Host, own: Option<IpAddr>, networks: &[Network]) -> Result<(
     }
 }
 
-fn is_part(part: &IpNetwork, overlay: &Overlay) -> bool {
-    overlay.subnets.iter().any(|whole| whole.prefix() <= part.prefix() && whole.contains(part.network()))
+/// Why a host cannot have this part of a network.
+fn misfit(part: &IpNetwork, Overlay { name, mode, subnets, .. }: &Overlay) -> Option<String> {
+    let subnet = format!("subnet \"{part}\" of network {name}");
+    if !subnets.iter().any(|whole| whole.prefix() <= part.prefix() && whole.contains(part.network())) {
+        let whole: Vec<String> = subnets.iter().map(ToString::to_string).collect();
+        return Some(format!("{subnet} is no part of {}", whole.join(", ")));
+    }
+    let longest = longest_prefix(part, *mode);
+    (part.prefix() > longest).then(|| format!("{subnet} has no room: its prefix is above {longest}"))
 }

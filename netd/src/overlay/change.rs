@@ -47,9 +47,8 @@ impl<'a> Change<'a> {
 
     /// What should be, and what should no longer be.
     pub(crate) fn desired(&self, ways: &Ways) -> Desired {
-        let of = |peers: &[&Member]| -> State {
-            peers.iter().flat_map(|peer| to_peer(&self.here.overlay, ways, peer)).collect()
-        };
+        let of =
+            |peers: &[&Member]| -> State { peers.iter().flat_map(|peer| to_peer(self.here, ways, peer)).collect() };
         let (present, mut absent) = (of(&self.came), of(&self.went));
         absent.retain(|object| present.find(&object.key()).is_none());
         Desired { present, absent }

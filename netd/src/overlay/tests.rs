@@ -1,5 +1,6 @@
 use netd_model::{
-    overlay::{PORT, VERSION, Vni},
+    object::Route,
+    overlay::{Mode, PORT, VERSION, Vni},
     plan::{Desired, plan},
 };
 
@@ -18,12 +19,13 @@ pub(super) fn member(number: u8, subnets: &[&str]) -> Member {
 }
 
 pub(super) fn ways(mtu: u32) -> Ways {
-    Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new() }
+    Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new(), has_ipv6: true }
 }
 
 pub(super) fn here(subnets: &[&str]) -> Here {
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
+        mode: Mode::Routed,
         subnets: subnets.iter().map(|subnet| subnet.parse().unwrap()).collect(),
         vni: Vni::try_from(77).unwrap(),
         port: PORT,
@@ -35,10 +37,16 @@ pub(super) fn here(subnets: &[&str]) -> Here {
     Here { overlay, mtu: None, direct: false, own: member(1, &["10.40.1.0/24"]), peers }
 }
 
+/// What makes all of it from nothing.
+fn script(here: &Here) -> String {
+    let present = wanted(here, &ways(1450));
+    let script = plan(&Desired { present, absent: State::default() }, &State::default()).to_string();
+    let (device, bridge) = (here.overlay.device().to_string(), here.overlay.bridge().to_string());
+    script.replace(&device, "DEVICE").replace(&bridge, "BRIDGE")
+}
+
 #[test]
 fn a_peer_is_let_in_known_and_last_of_all_led_to() {
-    let wanted = wanted(&here(&["10.40.0.0/16"]), &ways(1450));
-    let script = plan(&Desired { present: wanted, absent: State::default() }, &State::default()).to_string();
     let expected = "\
 host       nft add table inet netd # version 2
 host       nft add element inet netd vni { 4789 . 77 } # overlay lab
@@ -53,8 +61,40 @@ host       bridge fdb replace 02:00:00:00:00:02 dev DEVICE dst 192.168.50.2 self
 host       ip route add 10.40.2.0/24 via 10.40.2.0 dev DEVICE onlink
 host       ip route add fd40:0:0:2::/64 via fd40:0:0:2:: dev DEVICE onlink
 ";
-    let device = here(&[]).overlay.device().to_string();
-    assert_eq!(script.replace(&device, "DEVICE"), expected);
+    assert_eq!(script(&here(&["10.40.0.0/16"])), expected);
+}
+
+#[test]
+fn hosts_of_one_link_have_a_bridge_that_floods_to_each_other() {
+    let mut here = here(&["10.40.0.0/16", "fd40::/48"]);
+    here.overlay.mode = Mode::L2;
+    here.own = member(1, &["10.40.1.0/24", "fd40:0:0:1::/64"]);
+    here.peers = [2, 3].map(|number| member(number, &[])).into();
+    let expected = "\
+host       nft add table inet netd # version 2
+host       nft add table bridge netd # version 2
+host       nft add element bridge netd elsewhere { \"DEVICE\" } # overlay lab
+host       nft add element bridge netd gateway4 { \"DEVICE\" . 10.40.0.1 } # overlay lab
+host       nft add element bridge netd gateway6 { \"DEVICE\" . fd40::1 } # overlay lab
+host       nft add element inet netd vni { 4789 . 77 } # overlay lab
+host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overlay lab
+host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overlay lab
+host       sysctl net/ipv4/ip_forward=1
+host       sysctl net/ipv6/conf/all/forwarding=1
+host       ip link add dev BRIDGE address 02:03:0a:28:01:01 group netd type bridge
+host       ip link add dev DEVICE address 02:00:00:00:00:01 mtu 1450 group netd master BRIDGE type vxlan id 77 local 192.168.50.1 dstport 4789 learning
+host       sysctl net/ipv6/conf/BRIDGE/accept_ra=0
+host       sysctl net/ipv6/conf/BRIDGE/disable_ipv6=0
+host       ip address add 10.40.1.1/16 dev BRIDGE
+host       ip address add fd40:0:0:1::1/48 dev BRIDGE nodad
+host       ip link set dev BRIDGE up
+host       ip link set dev DEVICE addrgenmode none master BRIDGE hairpin off isolated off up
+host       ip address add 10.40.0.1/32 dev BRIDGE
+host       ip address add fd40::1/128 dev BRIDGE nodad preferred_lft 0
+host       bridge fdb append 00:00:00:00:00:00 dev DEVICE dst 192.168.50.2 self permanent
+host       bridge fdb append 00:00:00:00:00:00 dev DEVICE dst 192.168.50.3 self permanent
+";
+    assert_eq!(script(&here), expected);
 }
 
 #[test]
@@ -75,7 +115,7 @@ fn way_to_peers(here: &Here, on_link: &[&Member]) -> String {
     let on_link = on_link.iter().map(|peer| (peer.vtep, "eth0".parse().unwrap())).collect();
     let ways = Ways { on_link, ..ways(1450) };
     let mut wanted = wanted(here, &ways);
-    device(here, &ways).keys().for_each(|key| drop(wanted.remove(key)));
+    apart_from_peers(here, &ways).keys().for_each(|key| drop(wanted.remove(key)));
     let script = plan(&Desired { present: wanted, absent: State::default() }, &State::default()).to_string();
     script.replace(here.overlay.device().as_str(), "DEVICE")
 }
@@ -98,7 +138,8 @@ host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
 ";
     assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
     assert!(way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink"));
-    let inside = device(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
+    let inside =
+        apart_from_peers(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
     assert_eq!(inside, 2, "packets between containers keep their source");
 }
 
@@ -118,7 +159,7 @@ fn the_route_to_a_host_carries_its_mtu_where_that_is_smaller() {
 fn a_route_is_ours_by_its_priority_and_only_within_the_network() {
     let overlay = here(&["10.40.0.0/16"]).overlay;
     let is_ours = |destination: &str, priority| {
-        let route = route("eth0".parse().unwrap(), destination.parse().unwrap(), [192, 168, 50, 2].into());
+        let route = routed::route("eth0".parse().unwrap(), destination.parse().unwrap(), [192, 168, 50, 2].into());
         is_direct_route_of(&overlay, &Route { priority, ..route })
     };
     assert!(is_ours("10.40.2.0/24", Some(DIRECT)));

@@ -143,6 +143,22 @@ fn nothing_of_a_bridge_that_was_found_is_wanted() {
 }
 
 #[test]
+fn a_port_is_put_back_into_a_bridge_that_nobody_recorded_once_it_is_there_and_ours() {
+    let mut recorded = sample::attachment("web", "c1", "10.1.0.7");
+    recorded.sections.get_mut("bridge").unwrap().shared = State::default();
+    let wanted = own(&recorded);
+    let put_back = |observed: &State| plan(&permitted(&wanted, observed), observed).to_string();
+    let mut observed = intact();
+    change(&mut observed, &veth("c1"), |link| link.port = None);
+    let port = format!("host       ip link set dev {} master br-web hairpin on\n", veth("c1"));
+    assert_eq!(put_back(&observed), port);
+    change(&mut observed, "br-web", |bridge| bridge.group = Some(0));
+    assert_eq!(put_back(&observed), "nothing to do\n");
+    observed.remove(&Key::Link(Side::Host, "br-web".parse().unwrap()));
+    assert_eq!(put_back(&observed), "nothing to do\n");
+}
+
+#[test]
 fn nothing_in_a_container_is_wanted() {
     assert!(wanted(&web()).iter().all(|object| object.side() == Side::Host));
 }

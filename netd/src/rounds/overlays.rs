@@ -12,8 +12,8 @@ use netd_model::{
     addr::Mtu,
     element::{Element, Set},
     name::{LinkName, NetworkName},
-    object::{Address, GROUP, Key, Link, LinkKind, Object, Side, State},
-    overlay::{HostLease, Member, Overlay, VERSION, device},
+    object::{Address, Key, Link, Object, Side, State},
+    overlay::{HostLease, Member, Mode, Overlay, VERSION, bridge, device},
     plan::{Desired, Plan, plan},
 };
 
@@ -90,7 +90,7 @@ impl Worker {
     /// Takes gateways of parts that the host does not have any more from its bridges, when no container needs them: such
     /// a part may be another host's by now, and must be found there.
     pub(super) fn take_old_gateways_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
-        for here in &job.overlays.networks {
+        for here in job.overlays.networks.iter().filter(|here| here.overlay.mode == Mode::Routed) {
             let name = &here.overlay.name;
             note(&format!("gateways of overlay network {name}"), self.take_old_gateways_of(here));
         }
@@ -124,15 +124,19 @@ impl Worker {
         Ok(self.kernel.apply(&plan)?)
     }
 
+    /// The bridge stays where containers are on it.
     fn take_overlay_away(&mut self, network: &NetworkName) -> Outcome {
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
         // An ADD may have begun since the snapshot.
         if self.store.network(network)?.paused || !self.store.list_network(network).is_empty() {
             return Ok(());
         }
-        let kind = LinkKind::Vxlan { vni: None, local: None, port: None, learning: None };
-        let device = Link { group: Some(GROUP), ..Link::new(Side::Host, device(network), kind) };
-        let mut absent = State::from_iter([Object::Link(device)]);
+        let (device, bridge) = (device(network), bridge(network));
+        let links = self.kernel.our_links()?;
+        let is_on_bridge = |link: &Link| link.port.as_ref().is_some_and(|port| port.bridge == bridge);
+        let has_containers = links.iter().any(|link| is_on_bridge(link) && link.name != device);
+        let goes = |link: &Link| link.name == device || link.name == bridge && !has_containers;
+        let mut absent: State = links.iter().filter(|link| goes(link)).cloned().map(Object::Link).collect();
         let owner = overlay::owner(network);
         let elements = self.elements()?.into_iter().filter(|element| element.owner == owner);
         absent.extend(elements.map(Object::Element));
@@ -192,7 +196,7 @@ impl Worker {
         if applied.looked.elapsed() >= LOOK_EVERY || applied.ways.mtu != mtu || number != applied.device {
             return Ok(false);
         }
-        let mut present = overlay::device(&applied.here, &applied.ways);
+        let mut present = overlay::apart_from_peers(&applied.here, &applied.ways);
         present.extend(overlay::samples(&applied.here, &applied.ways));
         let observed = self.kernel.observe_few(present.keys())?;
         Ok(plan(&Desired { present, absent: State::default() }, &observed).is_empty())
@@ -217,7 +221,8 @@ impl Worker {
     /// The whole network, from what the kernel has. None where somebody else changes shared things.
     fn make_overlay(&mut self, here: &Here, mtu: Mtu) -> Outcome<Option<Applied>> {
         let looked = Instant::now();
-        let ways = Ways { mtu, on_link: self.on_same_link(here, here.peers.iter())? };
+        let on_link = self.on_same_link(here, here.peers.iter())?;
+        let ways = Ways { mtu, on_link, has_ipv6: netd_kernel::has_ipv6() };
         let wanted = overlay::wanted(here, &ways);
         let (desired, plan) = self.plan_of_overlay(here, wanted)?;
         if !self.take(here, &desired.present, &plan, looked)? {
@@ -260,19 +265,27 @@ impl Worker {
         Ok(self.kernel.on_same_link(&vteps)?)
     }
 
-    /// From what is there under the keys of `wanted`, and all else that is on the device or says it is the network's.
+    /// From what is there under the keys of `wanted`, and all else that is on the device, stands on the bridge of one link
+    /// for the network, or says it is the network's.
     fn plan_of_overlay(&mut self, here: &Here, wanted: State) -> Outcome<(Desired, Plan)> {
-        let device = here.overlay.device();
-        let found = self.kernel.link(Side::Host, &device)?;
-        if found.is_some_and(|found| !found.is_ours()) {
-            return Err(format!("interface {device} is of another program: remove it, or rename the network").into());
-        }
+        let Here { overlay, .. } = here;
+        let (device, bridge) = (overlay.device(), overlay.bridge());
         // All of a table in one question, where one for each key would be thousands.
         let is_in_table =
             |key: &&Key| !matches!(key, Key::Element(_) | Key::Neighbour(..) | Key::Fdb(..) | Key::Route(..));
         let mut observed = self.kernel.observe(wanted.keys().filter(is_in_table))?;
+        let links = [&device, &bridge].into_iter().filter_map(|name| observed.link(Side::Host, name));
+        if let Some(Link { name, .. }) = links.into_iter().find(|found| !found.is_ours()) {
+            return Err(format!("interface {name} is of another program: remove it, or rename the network").into());
+        }
         observed.extend(self.kernel.on_link(&device)?);
-        observed.extend(self.direct_routes_of(&here.overlay)?);
+        if overlay.mode == Mode::L2 {
+            let own = |address: &Address| overlay.subnets.iter().any(|subnet| subnet.contains(address.address.ip()));
+            let mut stale = self.kernel.on_link(&bridge)?;
+            stale.retain(|object| matches!(object, Object::Address(address) if own(address)));
+            observed.extend(stale);
+        }
+        observed.extend(self.direct_routes_of(overlay)?);
         let owner = overlay::owner(&here.overlay.name);
         for element in self.elements()? {
             let is_ours = element.owner == owner;

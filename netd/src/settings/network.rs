@@ -6,7 +6,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
     name::NetworkName,
-    overlay::{Overlay, PORT, Vni},
+    overlay::{Mode, Overlay, PORT, Vni},
 };
 
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,7 @@ impl Network {
         let vni = written.vni.unwrap_or_else(|| Vni::of_network(cluster, written.name.as_str()));
         let overlay = Overlay {
             name: written.name,
+            mode: written.mode,
             subnets: written.subnet,
             vni,
             port: written.port.unwrap_or(PORT),
@@ -126,9 +127,12 @@ impl Network {
     /// # Errors
     /// What is wrong with it.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let subnets = &self.overlay.subnets;
-        check_subnets(subnets)?;
-        check_host_prefixes(subnets, &self.host_prefix)?;
+        let Overlay { subnets, mode, .. } = &self.overlay;
+        check_subnets(subnets, *mode)?;
+        check_host_prefixes(subnets, &self.host_prefix, *mode)?;
+        if self.direct && *mode == Mode::L2 {
+            return Err("direct is for mode \"routed\": on one link there are no routes".to_owned());
+        }
         let is_ipv6 = subnets.iter().any(IpNetwork::is_ipv6);
         match self.mtu.filter(|mtu| is_ipv6 && u32::from(*mtu) < SMALLEST_IPV6_MTU) {
             Some(mtu) => Err(format!("mtu {mtu} is below {SMALLEST_IPV6_MTU}, which IPv6 needs")),
@@ -160,12 +164,17 @@ pub(crate) fn malformed(subnet: &IpNetwork) -> Option<String> {
     (!is_of_hosts).then(|| format!("subnet \"{subnet}\" has no addresses of hosts"))
 }
 
-/// The longest prefix that leaves a bridge and containers an address.
-fn longest_prefix(subnet: &IpNetwork) -> u8 {
-    if subnet.is_ipv6() { 126 } else { 30 }
+/// The longest prefix that leaves a bridge and containers an address; in mode `l2` a bridge may have two.
+pub(crate) fn longest_prefix(subnet: &IpNetwork, mode: Mode) -> u8 {
+    match (subnet.is_ipv6(), mode) {
+        (true, Mode::Routed) => 126,
+        (true, Mode::L2) => 125,
+        (false, Mode::Routed) => 30,
+        (false, Mode::L2) => 29,
+    }
 }
 
-fn check_subnets(subnets: &[IpNetwork]) -> Result<(), String> {
+fn check_subnets(subnets: &[IpNetwork], mode: Mode) -> Result<(), String> {
     if subnets.is_empty() {
         return Err("subnet = [] names none".to_owned());
     }
@@ -177,14 +186,15 @@ fn check_subnets(subnets: &[IpNetwork]) -> Result<(), String> {
         if !families.insert(subnet.is_ipv6()) {
             return Err(format!("subnet \"{subnet}\" is the second of {}, one is allowed", family(subnet.network())));
         }
-        if subnet.prefix() > longest_prefix(subnet) {
-            return Err(format!("subnet \"{subnet}\" has no room: its prefix is above {}", longest_prefix(subnet)));
+        let longest = longest_prefix(subnet, mode);
+        if subnet.prefix() > longest {
+            return Err(format!("subnet \"{subnet}\" has no room: its prefix is above {longest}"));
         }
     }
     Ok(())
 }
 
-fn check_host_prefixes(subnets: &[IpNetwork], prefixes: &[u8]) -> Result<(), String> {
+fn check_host_prefixes(subnets: &[IpNetwork], prefixes: &[u8], mode: Mode) -> Result<(), String> {
     if prefixes.len() != subnets.len() {
         return Err(format!(
             "host_prefix = {prefixes:?} is not one number for each subnet, of which are {}",
@@ -192,7 +202,7 @@ fn check_host_prefixes(subnets: &[IpNetwork], prefixes: &[u8]) -> Result<(), Str
         ));
     }
     for (prefix, subnet) in prefixes.iter().zip(subnets) {
-        let range = subnet.prefix()..=longest_prefix(subnet);
+        let range = subnet.prefix()..=longest_prefix(subnet, mode);
         if !range.contains(prefix) {
             return Err(format!("host_prefix {prefix} is not {} to {} for \"{subnet}\"", range.start(), range.end()));
         }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use netd_model::overlay::{Overlay, Vni};
+use netd_model::overlay::{Mode, Overlay, Vni};
 
 use super::{
     cluster::{Etcd, Key, Place, Static, Store, Tls},
@@ -91,6 +91,7 @@ ttl = 3
 [[network]]
 name = "lab"
 driver = "overlay"
+mode = "l2"
 subnet = ["10.40.0.0/16", "fd00:40::/48"]
 host_prefix = [24, 64]
 vni = 77
@@ -99,7 +100,7 @@ masquerade = false
 domain = "Lab.Internal."
 internal = true
 mtu = 1450
-direct = true
+direct = false
 "#;
 
 #[test]
@@ -113,6 +114,7 @@ fn every_key_of_a_cluster_is_taken() {
     assert_eq!(settings.cluster, Cluster { name: "rack".to_owned(), store });
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
+        mode: Mode::L2,
         subnets: vec!["10.40.0.0/16".parse().unwrap(), "fd00:40::/48".parse().unwrap()],
         vni: 77.try_into().unwrap(),
         port: 8472,
@@ -120,7 +122,7 @@ fn every_key_of_a_cluster_is_taken() {
         domain: Some("lab.internal".parse().unwrap()),
         internal: true,
     };
-    let lab = Network { overlay, host_prefix: vec![24, 64], mtu: Some(1450.try_into().unwrap()), direct: true };
+    let lab = Network { overlay, host_prefix: vec![24, 64], mtu: Some(1450.try_into().unwrap()), direct: false };
     assert_eq!(settings.networks, Networks { usable: vec![lab], refused: vec![] });
 }
 
@@ -134,7 +136,7 @@ fn a_cluster_has_defaults() {
     let of_hosts = Static { peers: "/etc/netd/peers.toml".into(), key: None, sync_port: 7790, ttl };
     assert_eq!(settings.cluster, Cluster { name: "default".to_owned(), store: Store::Static(of_hosts) });
     let lab = settings.networks.usable.first().unwrap();
-    assert!(!lab.direct);
+    assert_eq!((lab.overlay.mode, lab.direct), (Mode::Routed, false));
     assert_eq!((lab.overlay.vni, lab.overlay.port), (Vni::of_network("default", "lab"), 4789));
     assert_eq!((lab.overlay.masquerade, lab.overlay.internal, &lab.overlay.domain), (true, false, &None));
     assert_eq!((&lab.host_prefix, lab.mtu), (&vec![24, 64], None));
@@ -228,6 +230,7 @@ fn a_mistake_in_a_cluster_is_named_with_its_line() {
         ("[cluster]\nsync_port = 65536", ["line 2", "65536"]),
         ("[cluster]\nttl = 0", ["line 2", "0 is not 1 to 3600 seconds"]),
         (&in_network("subnets = []"), ["line 4", "subnets"]),
+        (&in_network("mode = 'bridged'"), ["line 4", "unknown variant `bridged`, expected `routed` or `l2`"]),
         (&in_network("subnet = ['10.40.0.0/33']"), ["line 4", "subnet"]),
         (&in_network("subnet = []\nvni = 16777216"), ["line 5", "vni 16777216"]),
         (&in_network("subnet = []\nport = 0"), ["line 5", "port 0"]),
@@ -254,6 +257,12 @@ fn a_network_that_cannot_be_is_refused_and_the_others_are_unharmed() {
         ("subnet = ['10.41.0.0/16']\nhost_prefix = []", "host_prefix = [] is not one number for each subnet"),
         ("subnet = ['10.41.0.0/16']\nhost_prefix = [15]", "host_prefix 15 is not 16 to 30 for \"10.41.0.0/16\""),
         ("subnet = ['10.41.0.0/16']\nhost_prefix = [31]", "host_prefix 31"),
+        (
+            "mode = 'l2'\nsubnet = ['10.41.0.0/16']\nhost_prefix = [30]",
+            "host_prefix 30 is not 16 to 29 for \"10.41.0.0/16\"",
+        ),
+        ("mode = 'l2'\nsubnet = ['10.41.0.0/16']\ndirect = true", "direct is for mode \"routed\""),
+        ("mode = 'l2'\nsubnet = ['10.41.0.0/30']", "no room: its prefix is above 29"),
         ("subnet = ['fd00::/48']\nmtu = 1279", "mtu 1279 is below 1280"),
         ("subnet = ['10.40.3.0/24']", "\"10.40.3.0/24\" overlaps \"10.40.0.0/16\" of network lab"),
         ("subnet = ['10.0.0.0/8']", "\"10.0.0.0/8\" overlaps \"10.40.0.0/16\" of network lab"),

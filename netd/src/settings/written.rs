@@ -9,7 +9,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
     name::{HostName, LinkName, NetworkName},
-    overlay::Vni,
+    overlay::{Mode, Vni},
 };
 use serde::{Deserialize, de};
 
@@ -107,6 +107,8 @@ pub(crate) struct Network {
     pub(crate) name: NetworkName,
     #[serde(rename = "driver")]
     pub(crate) _driver: Driver,
+    #[serde(default)]
+    pub(crate) mode: Mode,
     pub(crate) subnet: Vec<IpNetwork>,
     pub(crate) host_prefix: Option<Vec<u8>>,
     pub(crate) vni: Option<Vni>,

@@ -80,13 +80,14 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use netd_model::overlay::{Overlay, PORT, Vni};
+    use netd_model::overlay::{Mode, Overlay, PORT, Vni};
 
     use super::*;
 
     fn lease() -> HostLease {
         let overlay = Overlay {
             name: "lab".parse().unwrap(),
+            mode: Mode::Routed,
             subnets: vec!["10.40.0.0/16".parse().unwrap()],
             vni: Vni::of_network("default", "lab"),
             port: PORT,

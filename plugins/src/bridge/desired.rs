@@ -8,7 +8,7 @@ use netd_model::{
     attachment::{AttachmentId, Section},
     element::{Element, ElementKey, Family, Part, Set},
     name::LinkName,
-    object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath, Vlan},
+    object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
 use super::config::Config;
@@ -61,6 +61,8 @@ pub(super) struct Attach<'a> {
     pub routes: &'a [Route],
     /// Interfaces by which the network goes on, on other hosts.
     pub elsewhere: &'a [LinkName],
+    /// The bridge and what is on it, where they are wanted apart from the attachment.
+    pub kept: &'a State,
 }
 
 impl Attach<'_> {
@@ -122,6 +124,9 @@ impl Attach<'_> {
 
     /// The bridge: as we found it where another made it, as we make it otherwise.
     fn bridge(&self) -> Link {
+        if let Some(kept) = self.kept.link(Side::Host, &self.config.bridge) {
+            return kept.clone();
+        }
         let filtering = self.config.filters_vlans().then_some(true);
         let kind = LinkKind::Bridge { vlan_filtering: filtering };
         let mut link = Link::new(Side::Host, self.config.bridge.clone(), kind);
@@ -140,17 +145,28 @@ impl Attach<'_> {
     }
 
     fn shared(&self, bridge: &Link, vlan_gateway: Option<&LinkName>) -> Vec<Object> {
+        let mut shared: Vec<Object> = self.programs().map(Object::Program).collect();
+        if self.kept.is_empty() {
+            shared.extend(self.on_host(bridge, vlan_gateway));
+        }
+        shared
+    }
+
+    /// The programs that this attachment has elements of.
+    fn programs(&self) -> impl Iterator<Item = Program> {
+        let is_masqueraded = self.config.masquerade && !self.addresses.is_empty();
+        let families = [(Family::Inet, is_masqueraded), (Family::Bridge, self.config.mac_spoof_check)].into_iter();
+        let wanted = families.filter(|(_, is_wanted)| *is_wanted);
+        wanted.map(|(family, _)| Program { family, version: family.version() })
+    }
+
+    /// The bridge and what is on it.
+    fn on_host(&self, bridge: &Link, vlan_gateway: Option<&LinkName>) -> Vec<Object> {
         let host =
             |path: SysctlPath, value: &str| Object::Sysctl(Sysctl { side: Side::Host, path, value: value.to_owned() });
         let mut shared = vec![Object::Link(bridge.clone())];
         if self.facts.ipv6 {
             shared.push(host(SysctlPath::of_link("ipv6", &self.config.bridge, "accept_ra"), "0"));
-        }
-        if self.config.masquerade && !self.addresses.is_empty() {
-            shared.push(Object::Program(Program { family: Family::Inet, version: Family::Inet.version() }));
-        }
-        if self.config.mac_spoof_check {
-            shared.push(Object::Program(Program { family: Family::Bridge, version: Family::Bridge.version() }));
         }
         if !self.config.gateway {
             return shared;

@@ -55,8 +55,16 @@ fn script(config: &Value, addresses: &[&str], facts: &Facts) -> String {
     let assigned = addresses::assigned(&config, &ipam);
     let routes = addresses::routes(&config, &ipam, &assigned);
     let routes = addresses::in_container(&target.id.ifname, &routes, &assigned);
-    let attach =
-        Attach { id: &target.id, config: &config, facts, addresses: &assigned, routes: &routes, elsewhere: &[] };
+    let kept = State::default();
+    let attach = Attach {
+        id: &target.id,
+        config: &config,
+        facts,
+        addresses: &assigned,
+        routes: &routes,
+        elsewhere: &[],
+        kept: &kept,
+    };
     let absent = attach.unwanted().into_iter().collect();
     let Wanted { section, .. } = attach.wanted();
     let mut present = section.shared;

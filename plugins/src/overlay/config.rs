@@ -3,7 +3,10 @@
 use netd_model::{
     IpNetwork,
     addr::Mtu,
-    overlay::{HostLease, Overlay},
+    overlay::{
+        HostLease, Mode, Overlay,
+        l2::{self, Share},
+    },
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -62,8 +65,7 @@ impl Config {
             let text = format!("mtu {} is larger than the {} that cross the overlay", u32::from(mtu), u32::from(most));
             return Err(Error::config(text));
         }
-        let ranges: Vec<Value> = lease.subnets.iter().map(|subnet| json!([{"subnet": subnet}])).collect();
-        let mut ipam = json!({"type": "host-local", "ranges": ranges});
+        let mut ipam = json!({"type": "host-local", "ranges": ranges(lease)});
         if let Some(folder) = &self.data_dir {
             ipam["dataDir"] = json!(folder);
         }
@@ -94,6 +96,17 @@ pub(super) fn of_host_local(request: &Request) -> Value {
         config["ipam"]["dataDir"] = folder.clone();
     }
     config
+}
+
+/// The addresses that containers of this host may get: of its parts, and in mode `l2` with the prefix of the whole.
+fn ranges(HostLease { overlay, subnets, .. }: &HostLease) -> Vec<Value> {
+    match overlay.mode {
+        Mode::Routed => subnets.iter().map(|subnet| json!([{"subnet": subnet}])).collect(),
+        Mode::L2 => {
+            let range = |Share { subnet, gateway, first, last, .. }: Share| json!([{"subnet": subnet, "gateway": gateway, "rangeStart": first, "rangeEnd": last}]);
+            l2::shares(overlay, subnets).into_iter().map(range).collect()
+        }
+    }
 }
 
 /// Whether the lease can be used: one subnet for each family of the network, within it.

@@ -1,4 +1,4 @@
-use netd_model::overlay::{HostLease, Overlay, PORT, VERSION, Vni};
+use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
 
 use super::*;
@@ -26,6 +26,7 @@ fn request(command: &str, keys: &Value, run_dir: &std::path::Path) -> Box<Reques
 fn host_lease(subnets: &[&str]) -> HostLease {
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
+        mode: Mode::Routed,
         subnets: ["10.40.0.0/16", "fd40::/48"].map(|subnet| subnet.parse().unwrap()).to_vec(),
         vni: Vni::of_network("default", "lab"),
         port: PORT,
@@ -35,6 +36,12 @@ fn host_lease(subnets: &[&str]) -> HostLease {
     };
     let subnets = subnets.iter().map(|subnet| subnet.parse().unwrap()).collect();
     HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap() }
+}
+
+fn of_one_link(subnets: &[&str]) -> HostLease {
+    let mut lease = host_lease(subnets);
+    lease.overlay.mode = Mode::L2;
+    lease
 }
 
 fn of_bridge(keys: &Value, lease: &HostLease) -> Result<Value, Error> {
@@ -51,6 +58,25 @@ fn the_lease_says_what_the_bridge_plugin_is_to_do() {
     let said = ["mtu", "ipMasq", "isDefaultGateway", "hairpinMode"].map(|key| config[key].clone());
     assert_eq!(said, [json!(1450), json!(true), json!(true), json!(true)]);
     assert_eq!(config["args"], json!({"cni": {}}));
+}
+
+#[test]
+fn containers_of_one_link_get_addresses_of_the_hosts_part_with_the_prefix_of_the_whole() {
+    let config = of_bridge(&json!({}), &of_one_link(&["10.40.1.0/24", "fd40:0:0:1::/64"])).unwrap();
+    let range = |subnet: &str, gateway: &str, first: &str, last: &str| json!([{"subnet": subnet, "gateway": gateway, "rangeStart": first, "rangeEnd": last}]);
+    let ranges = [
+        range("10.40.0.0/16", "10.40.0.1", "10.40.1.2", "10.40.1.255"),
+        range("fd40::/48", "fd40::1", "fd40:0:0:1::2", "fd40::1:ffff:ffff:ffff:ffff"),
+    ];
+    assert_eq!(config["ipam"]["ranges"], json!(ranges));
+}
+
+#[test]
+fn the_bridge_of_one_link_is_kept_apart_from_attachments() {
+    let routed = variant(&host_lease(&["10.40.1.0/24"]));
+    assert_eq!((routed.elsewhere.len(), routed.kept.is_empty()), (1, true));
+    let of_one_link = variant(&of_one_link(&["10.40.1.0/24"]));
+    assert_eq!((of_one_link.elsewhere.len(), of_one_link.kept.is_empty()), (0, false));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `overlay`: what the host's lease makes of an attachment, and what is said where there is none.
 
-use netd_model::overlay::{HostLease, Overlay, PORT, VERSION, Vni};
+use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
 use tests::Lab;
 
@@ -9,6 +9,7 @@ use super::config::{addresses, with};
 fn host_lease(part: &str) -> HostLease {
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
+        mode: Mode::Routed,
         subnets: vec!["10.40.0.0/16".parse().unwrap()],
         vni: Vni::of_network("default", "lab"),
         port: PORT,

@@ -8,6 +8,8 @@ use super::SECOND;
 /// How the hosts are addressed, and what the network has.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
+    /// The network's mode.
+    pub(crate) mode: &'static str,
     /// Whether the underlay is of IPv6.
     pub(crate) underlay_ipv6: bool,
     pub(crate) ipv4: bool,
@@ -19,7 +21,8 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    pub(crate) const DEFAULT: Self = Self { underlay_ipv6: false, ipv4: true, ipv6: false, mtu: 1500, direct: false };
+    pub(crate) const DEFAULT: Self =
+        Self { mode: "routed", underlay_ipv6: false, ipv4: true, ipv6: false, mtu: 1500, direct: false };
 }
 
 impl Default for Shape {
@@ -94,8 +97,8 @@ impl Cluster {
         format!(
             "cni_conf_dir = '/run'\n[host]\nname = 'h{number}'\naddress = '{address}'\n[cluster]\n{}\n\
              ttl = {TTL}\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = {subnets:?}\nhost_prefix = {prefixes:?}\n\
-             direct = {}\n",
-            self.store, self.shape.direct
+             mode = {:?}\ndirect = {}\n",
+            self.store, self.shape.mode, self.shape.direct
         )
     }
 
@@ -106,8 +109,13 @@ impl Cluster {
 
     /// A container in the network, on a host.
     pub(crate) fn container(&self, number: usize, name: &str) -> Container {
+        self.container_of(number, name, &lab_network())
+    }
+
+    /// The same by another configuration.
+    pub(crate) fn container_of(&self, number: usize, name: &str, network: &Value) -> Container {
         let container = self.hosts[number - 1].container(name);
-        container.add(&lab_network());
+        container.add(network);
         container
     }
 

@@ -6,6 +6,7 @@ mod cluster;
 mod direct;
 mod etcd;
 mod heal;
+mod l2;
 mod lost;
 mod moved;
 mod reach;

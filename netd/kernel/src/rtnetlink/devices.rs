@@ -35,12 +35,20 @@ impl Devices {
                 was || is_new
             }
             RTM_DELLINK => self.0.remove(&index()),
+            // What a device or its bridge learned goes by itself.
+            RTM_DELNEIGH if body.first() == Some(&AF_BRIDGE) && !is_permanent(body) => false,
             RTM_DELADDR | RTM_DELNEIGH => self.0.contains(&index()),
             RTM_DELROUTE => route::is_as_ours(body),
             RTM_NEWROUTE => flags & NLM_F_REPLACE != 0 && route::is_as_ours(body),
             _ => false,
         }
     }
+}
+
+/// Whether a forwarding entry is one that somebody made: `ndm_state`.
+fn is_permanent(body: &[u8]) -> bool {
+    const NUD_PERMANENT: u8 = 0x80;
+    body.get(8).is_some_and(|state| state & NUD_PERMANENT != 0)
 }
 
 fn is_device(found: &Found) -> bool {

@@ -43,7 +43,9 @@ fn of_object(object: &Object) -> u8 {
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
         Object::Link(_) => 3,
         Object::Sysctl(_) | Object::Vlan(_) => 4,
-        Object::Address(_) => 5,
+        Object::Address(address) if !address.deprecated => 5,
+        // Of several addresses the first is the source, where no route says another.
+        Object::Address(_) => 6,
         // The kernel takes them only where the interface is up, or loses them when it comes up.
         Object::Neighbour(_) | Object::Fdb(_) => 7,
         Object::Route(_) => 8,

@@ -69,6 +69,12 @@ fn what_does_not_go_together_costs_only_what_it_is_about() {
             "\"10.41.2.0/24\" of network lab is no part of 10.40.0.0/16, fd00",
         ),
         (
+            "10.40.2.0/24",
+            "10.40.2.0/31",
+            "db: h1* h3, lab: h1*",
+            "\"10.40.2.0/31\" of network lab has no room: its prefix is above 30",
+        ),
+        (
             ", db = ['10.50.1.0/24']",
             "",
             "db: h3, lab: h1* h2",

@@ -18,7 +18,9 @@ use crate::{programs::programs, wanted::elements};
 /// The sets that the crate can list. In the others a part is some bits of a packet, in JSON an `integer`, a type that
 /// the crate does not have, or a subnet; `nft_shows_elements_with_their_owners` and the tests of overlays look there.
 fn listable() -> impl Iterator<Item = Set> {
-    let has_bits = |set: &Set| matches!(set, Set::Source6 | Set::Gateway6) || Set::OF_OVERLAYS.contains(set);
+    let has_bits = |set: &Set| {
+        matches!(set, Set::Source6 | Set::Gateway6 | Set::Vni | Set::Peer4 | Set::Peer6 | Set::Inside4 | Set::Inside6)
+    };
     Set::ALL.into_iter().filter(move |set| !has_bits(set))
 }
 

@@ -1,0 +1,76 @@
+//! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
+//! `packet send PROTOCOL ADDRESS [FIRST]`.
+//!
+//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds. What is sent
+//! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type.
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket, sockopt};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+const WORD: &[u8] = b"word";
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["answer", at] => answer(at.parse().unwrap()),
+        ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
+        ["ask", "udp", at] => ask_udp(at.parse().unwrap()),
+        ["send", protocol, to] => send(protocol.parse().unwrap(), to.parse().unwrap(), 0),
+        ["send", protocol, to, first] => {
+            send(protocol.parse().unwrap(), to.parse().unwrap(), first.parse().unwrap());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn answer(at: SocketAddr) {
+    let (udp, tcp) = (UdpSocket::bind(at).unwrap(), TcpListener::bind(at).unwrap());
+    std::thread::spawn(move || {
+        loop {
+            let mut bytes = [0; WORD.len()];
+            let (length, asker) = udp.recv_from(&mut bytes).unwrap();
+            udp.send_to(&bytes[..length], asker).unwrap();
+        }
+    });
+    loop {
+        let (mut stream, _) = tcp.accept().unwrap();
+        let mut bytes = [0; WORD.len()];
+        // Who gave up asking is none to fail for.
+        let _ = stream.read_exact(&mut bytes).and_then(|()| stream.write_all(&bytes));
+    }
+}
+
+fn ask_tcp(at: SocketAddr) {
+    let mut stream = TcpStream::connect_timeout(&at, PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(WORD).unwrap();
+    let mut bytes = [0; WORD.len()];
+    stream.read_exact(&mut bytes).unwrap();
+    assert_eq!(bytes, WORD);
+}
+
+fn ask_udp(at: SocketAddr) {
+    let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.send_to(WORD, at).unwrap();
+    let mut bytes = [0; WORD.len()];
+    let (length, answerer) = socket.recv_from(&mut bytes).unwrap();
+    assert_eq!((&bytes[..length], answerer), (WORD, at));
+}
+
+/// As UDP it would be from and to port 9, `discard`.
+fn send(protocol: u32, to: IpAddr, first: u8) {
+    let family = if to.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let protocol = Protocol::from_raw(protocol.try_into().unwrap());
+    let socket = socket(family, SocketType::RAW, Some(protocol)).unwrap();
+    sockopt::set_socket_broadcast(&socket, true).unwrap();
+    let packet = [first, 9, 0, 9, 0, 12, 0, 0, 0, 0, 0, 0];
+    sendto(&socket, &packet, SendFlags::empty(), &SocketAddr::new(to, 0)).unwrap();
+}
