@@ -66,7 +66,7 @@ fn wanted(vni: u32, hosts: &Hosts) -> State {
 }
 
 /// All that is on the device, and is not wanted.
-fn stale(kernel: &MemoryKernel, wanted: &State) -> State {
+pub(super) fn stale(kernel: &MemoryKernel, wanted: &State) -> State {
     let is_on_device = |object: &&Object| object.carrier().is_some();
     kernel.host().iter().filter(is_on_device).filter(|it| wanted.find(&it.key()).is_none()).cloned().collect()
 }

@@ -87,15 +87,17 @@ fn really(host: &Host, container: &Container, step: &Step) -> bool {
     let node: &Node = if side == "host" { host } else { container };
     let script = match step {
         Step::AddPair(..) => command.replace(" in container", &format!(" netns {}", container.pid())),
-        // The real program has more sets; one is enough here.
-        Step::Add(Object::Program(_)) => {
-            format!("{command}; nft add set inet netd masquerade4 {{ type ipv4_addr\\; }}")
+        // The real program has more sets; these are enough here.
+        Step::Add(Object::Program(program)) => {
+            let sets: &[_] = match program.family {
+                Family::Inet => &["masquerade4 { type ipv4_addr\\; }"],
+                Family::Bridge => &["elsewhere { type ifname\\; }", "gateway4 { type ifname . ipv4_addr\\; }"],
+            };
+            let add = |set: &&str| format!("; nft add set {} netd {set}", program.family.word());
+            command.to_owned() + &sets.iter().map(add).collect::<String>()
         }
         // nft(8) adds without EXCL, and creates with it.
-        Step::Add(Object::Element(_)) => {
-            command.replace("nft add", "nft create").replace(['{', '}'], "").replacen("masquerade4", "masquerade4 {", 1)
-                + "}"
-        }
+        Step::Add(Object::Element(_)) => command.replace("nft add", "nft create"),
         Step::Add(Object::Sysctl(sysctl)) => format!("echo {} > /proc/sys/{}", sysctl.value, sysctl.path),
         _ => command.to_owned(),
     };
@@ -114,9 +116,12 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
             !shown.stdout.trim().is_empty()
         }
         Key::Element(element) => {
-            host.run_script(&format!("nft get element inet netd masquerade4 {{ {element} }} 2>/dev/null")).success()
+            let (family, set) = (element.set.family().word(), element.set.name());
+            host.run_script(&format!("nft get element {family} netd {set} {{ {element} }} 2>/dev/null")).success()
         }
-        Key::Program(_) => host.run_script("nft list table inet netd 2>/dev/null").success(),
+        Key::Program(family) => {
+            host.run_script(&format!("nft list table {} netd 2>/dev/null", family.word())).success()
+        }
         Key::Sysctl(side, path) => node(side).sysctl(path.as_str()).is_some_and(|value| value != "0"),
         Key::Neighbour(link, address) => {
             host.run(&format!("ip neigh show {address} dev {link} nud permanent")).stdout.contains("lladdr")
