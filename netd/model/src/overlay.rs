@@ -41,7 +41,7 @@ pub struct Overlay {
     /// Its name, as in the CNI configuration.
     pub name: NetworkName,
     /// How packets go from host to host.
-    #[serde(default, skip_serializing_if = "Mode::is_routed")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub mode: Mode,
     /// What all hosts' subnets are parts of: one of IPv4, one of IPv6, or both.
     pub subnets: Vec<IpNetwork>,
@@ -151,14 +151,6 @@ pub struct HostLease {
     pub mtu: Mtu,
 }
 
-impl Mode {
-    /// What a plugin or a netd that knows no other mode takes it for.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-    fn is_routed(&self) -> bool {
-        *self == Self::Routed
-    }
-}
-
 impl Overlay {
     /// The bridge that the network's containers of this host are on.
     pub fn bridge(&self) -> LinkName {
@@ -179,4 +171,9 @@ pub fn bridge(network: &NetworkName) -> LinkName {
 /// The VXLAN device of a network.
 pub fn device(network: &NetworkName) -> LinkName {
     derived_link(Derived::OverlayDevice, &[network.as_str()])
+}
+
+/// What need not be written, so that who knows no other value reads the document too.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

@@ -21,14 +21,14 @@ fn bridge(text: &str) -> Link {
     Link::new(Side::Host, name(text), LinkKind::Bridge { vlan_filtering: None })
 }
 
-fn port(bridge: &str) -> Option<Port> {
-    Some(Port { bridge: name(bridge), hairpin: None, isolated: None })
+fn port(bridge: &str) -> Port {
+    Port { bridge: name(bridge), hairpin: None, isolated: None }
 }
 
 fn device(vni: u32) -> Link {
     let (vni, local) = (Vni::try_from(vni).ok(), Some([192, 168, 50, 1].into()));
     let kind = LinkKind::Vxlan { vni, local, port: Some(4789), learning: Some(true) };
-    Link { port: port("br0"), ..Link::new(Side::Host, name("ovlx0"), kind) }
+    Link { port: Some(port("br0")), ..Link::new(Side::Host, name("ovlx0"), kind) }
 }
 
 /// A change of the device, of which nothing is said yet.
@@ -114,12 +114,12 @@ fn happen(kernel: &mut MemoryKernel, event: &Event) {
         }
         Event::Moved => {
             let _ = kernel.take(0, &Step::Add(Object::Link(bridge("br9"))));
-            let _ = kernel.take(0, &Step::Set(Link { port: port("br9"), ..change() }));
+            let _ = kernel.take(0, &Step::Set(Link { port: Some(port("br9")), ..change() }));
         }
         Event::Flush => kernel.flush_ruleset(),
         Event::Lose(index) => {
             let lost = kernel.host().iter().nth(*index).cloned();
-            lost.into_iter().for_each(|lost| kernel.take(0, &Step::Delete(lost)).unwrap());
+            let _ = lost.map(|lost| kernel.take(0, &Step::Delete(lost)));
         }
     }
 }

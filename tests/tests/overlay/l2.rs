@@ -24,9 +24,15 @@ fn with_containers(cluster: &Cluster) -> Vec<Container> {
     let count = cluster.hosts.len();
     let containers: Vec<_> = (1..=count).map(|number| cluster.container(number, &format!("c{number}"))).collect();
     for (one, other) in containers.iter().zip(containers.iter().skip(1)) {
-        eventually(SECOND * 3, || one.pings(&other.address("eth0")));
+        let is_reached = holds_within(SECOND * 5, || reaches(one, &other.address("eth0")));
+        assert!(is_reached, "{}", cluster.netd.iter().flatten().map(Daemon::log).collect::<String>());
     }
     containers
+}
+
+/// Whether an echo request to an address is answered within a second; one may be lost while something is looked for.
+fn reaches(node: &Node, address: &str) -> bool {
+    node.run(&format!("ping -n -c 1 -i 0.2 -w 1 {address}")).success()
 }
 
 /// The address of a container by which the others know it, of IPv4 and of IPv6.
@@ -49,9 +55,11 @@ fn bridge(host: &Host) -> String {
 /// Counts what comes in by an interface, before any bridge and any rule of ours.
 fn count(node: &Node, link: &str, packets: &[&str]) {
     node.sh("nft delete table netdev seen 2>/dev/null || true");
-    let rules: Vec<_> = packets.iter().map(|packet| format!("add rule netdev seen in {packet} counter")).collect();
     let chain = format!("type filter hook ingress device \"{link}\" priority 0;");
-    node.sh(&format!("nft 'add table netdev seen; add chain netdev seen in {{ {chain} }}; {}'", rules.join("; ")));
+    node.sh(&format!("nft 'add table netdev seen; add chain netdev seen in {{ {chain} }}'"));
+    for packet in packets {
+        node.sh(&format!("nft 'add rule netdev seen in {packet} counter'"));
+    }
 }
 
 /// How much was counted, for each of the packets.
@@ -62,7 +70,22 @@ fn counted(node: &Node) -> Vec<u64> {
     rules.filter_map(counter).collect()
 }
 
-/// Whether somebody who listens on TCP and UDP is heard.
+/// Port 7 of an address.
+fn at_port(address: &str) -> String {
+    if address.contains(':') { format!("[{address}]:7") } else { format!("{address}:7") }
+}
+
+/// Who answers at both addresses of a container, until it is dropped.
+fn answering(container: &Container, number: usize) -> [Daemon; 2] {
+    of_container(number).map(|address| {
+        let log = container.folder().join(format!("{address}.log"));
+        Daemon::start(container, PACKET.as_ref(), log, |command| {
+            command.args(["answer", &at_port(&address)]);
+        })
+    })
+}
+
+/// Whether somebody who answers is heard.
 fn asks(container: &Container, protocol: &str, at: &str) -> bool {
     run(container.command(PACKET).args(["ask", protocol, at]), b"").success()
 }
@@ -76,18 +99,7 @@ fn containers_of_all_hosts_are_neighbours() {
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 3, one_link());
     let containers = with_containers(&cluster);
-    let answering = |number: usize| {
-        let at = |address: &str| {
-            Daemon::start(&containers[number], PACKET.as_ref(), lab.folder().join(address), |it| {
-                it.args([
-                    "answer",
-                    &if address.contains(':') { format!("[{address}]:7") } else { format!("{address}:7") },
-                ]);
-            })
-        };
-        of_container(number + 1).map(|address| at(&address))
-    };
-    let answering: Vec<_> = (0..3).map(answering).collect();
+    let answering: Vec<_> = (1..=3).flat_map(|number| answering(&containers[number - 1], number)).collect();
     for (number, container) in containers.iter().enumerate() {
         let [ipv4, ipv6] = of_container(number + 1);
         let held = container.addresses("eth0");
@@ -97,9 +109,8 @@ fn containers_of_all_hosts_are_neighbours() {
                 // A router between them would not let it pass.
                 let hop = if address.contains(':') { "-6 -t 1" } else { "-4 -t 1" };
                 eventually(SECOND * 2, || container.run(&format!("ping -n {hop} -c 1 -W 2 {address}")).success());
-                let at = if address.contains(':') { format!("[{address}]:7") } else { format!("{address}:7") };
                 for protocol in ["tcp", "udp"] {
-                    eventually(SECOND * 3, || asks(container, protocol, &at));
+                    eventually(SECOND * 3, || asks(container, protocol, &at_port(&address)));
                 }
             }
         }
@@ -114,9 +125,9 @@ fn the_gateway_is_the_own_host_and_nobody_asks_others_for_it() {
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 2, one_link());
     let containers = with_containers(&cluster);
-    let target = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } @th,64,128";
-    let gateway6 = format!("{target} 0xfd400000000000000000000000000001");
-    let crossing = ["arp daddr ip 10.40.0.1", "arp saddr ip 10.40.0.1", &gateway6, "arp htype 1", target_of(target)];
+    let discovery = "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }";
+    let gateway6 = format!("{discovery} @th,64,128 0xfd400000000000000000000000000001");
+    let crossing = ["arp daddr ip 10.40.0.1", "arp saddr ip 10.40.0.1", &gateway6, "arp htype 1", discovery];
     for host in &cluster.hosts {
         count(host, &device(host), &crossing);
     }
@@ -126,15 +137,15 @@ fn the_gateway_is_the_own_host_and_nobody_asks_others_for_it() {
             host.sh(&format!("ip neigh flush dev {}", bridge(host)));
             let mac = host.link(&bridge(host))["address"].as_str().unwrap().to_owned();
             for gateway in GATEWAYS {
-                assert!(container.pings(gateway), "{} of {}: {gateway}", container.name(), host.name());
+                assert!(reaches(container, gateway), "{} of {}: {gateway}", container.name(), host.name());
                 let known = container.sh(&format!("ip neigh show {gateway} dev eth0"));
                 assert!(known.contains(&mac), "{known}, not {mac}");
             }
         }
         for (from, to) in [(0, 2), (1, 1)] {
             containers[from].sh("ip neigh flush dev eth0");
-            for address in &of_container(to) {
-                assert!(containers[from].pings(address), "{address}");
+            for address in of_container(to) {
+                assert!(reaches(&containers[from], &address), "{address}");
             }
         }
     }
@@ -144,11 +155,6 @@ fn the_gateway_is_the_own_host_and_nobody_asks_others_for_it() {
         assert!(counted[3] > 0 && counted[4] > 0, "{}: others are asked for: {counted:?}", host.name());
     }
     cluster.stop();
-}
-
-/// The same for any target.
-fn target_of(target: &str) -> &str {
-    target.strip_suffix(" @th,64,128").unwrap_or(target)
 }
 
 #[test]
@@ -163,7 +169,7 @@ fn what_a_host_that_lets_gateways_out_sends_is_not_let_in() {
     count(h2, &device(h2), &crossing);
     count(&containers[1], "eth0", &[&crossing[..], &["icmpv6 type echo-request ip6 daddr ff02::1"]].concat());
     containers[0].sh("ip neigh flush dev eth0");
-    assert!(containers[0].pings("10.40.0.1"));
+    assert!(reaches(&containers[0], "10.40.0.1"));
     for kind in [128, 134] {
         send(&containers[0], &format!("58 ff02::1 {kind}"));
     }
@@ -178,38 +184,31 @@ fn hosts_and_containers_reach_each_other_from_addresses_of_their_own() {
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 2, one_link());
     let containers = with_containers(&cluster);
-    let input = |source: &str| format!("add rule inet from in {} saddr {source} counter;", family(source));
-    let sources = of_host(1).into_iter().chain(of_container(1)).map(|source| input(&source)).collect::<String>();
-    let count = format!(
-        "nft 'add table inet from; add chain inet from in {{ type filter hook input priority 0; }}; {sources}'"
-    );
-    containers[1].sh(&count);
-    for (to, from_container) in of_container(2).iter().zip(of_host(1)) {
-        eventually(SECOND * 2, || cluster.hosts[0].pings(to));
+    containers[1].sh("nft 'add table inet from; add chain inet from in { type filter hook input priority 0; }'");
+    for source in of_host(1).into_iter().chain(of_container(1)) {
+        let family = if source.contains(':') { "ip6" } else { "ip" };
+        containers[1].sh(&format!("nft 'add rule inet from in {family} saddr {source} counter'"));
+    }
+    for (to, own) in of_container(2).iter().zip(of_host(1)) {
+        eventually(SECOND * 2, || reaches(&cluster.hosts[0], to));
         let way = cluster.hosts[0].sh(&format!("ip route get {to}"));
-        assert!(way.contains(&format!("src {from_container}")), "{way}");
-        eventually(SECOND * 2, || containers[0].pings(to));
+        assert!(way.contains(&format!("src {own}")), "{way}");
+        eventually(SECOND * 2, || reaches(&containers[0], to));
     }
     let seen = containers[1].sh("nft list table inet from");
     assert!(seen.matches("counter packets").count() == 4 && !seen.contains("packets 0"), "{seen}");
     for number in [1, 2] {
         for address in of_host(number) {
-            for container in &containers {
-                eventually(SECOND * 2, || container.pings(&address));
-            }
-            cluster.hosts.iter().for_each(|host| eventually(SECOND * 2, || host.pings(&address)));
+            eventually(SECOND * 3, || containers.iter().all(|container| reaches(container, &address)));
+            eventually(SECOND * 3, || cluster.hosts.iter().all(|host| reaches(host, &address)));
         }
     }
     cluster.switch.sh("ip address add 192.168.50.100/24 dev br0");
     cluster.switch.sh("nft 'add table ip seen; add chain ip seen in { type filter hook input priority 0; }; \
          add rule ip seen in ip saddr 192.168.50.2 icmp type echo-request counter'");
-    assert!(containers[1].pings("192.168.50.100"));
+    assert!(reaches(&containers[1], "192.168.50.100"));
     assert!(cluster.switch.sh("nft list table ip seen").contains("packets 1"), "its own host is its way out");
     cluster.stop();
-}
-
-fn family(address: &str) -> &'static str {
-    if address.contains(':') { "ip6" } else { "ip" }
 }
 
 #[test]
@@ -258,8 +257,8 @@ fn whatever_is_broken_heals() {
         let heals = holds_within(HEALED, || {
             let [ipv4, ipv6] = of_container(2);
             is_whole(h1, &device, &bridge)
-                && [&ipv4, &ipv6].into_iter().all(|address| containers[0].pings(address))
-                && GATEWAYS.iter().all(|gateway| containers[0].pings(gateway))
+                && [&ipv4, &ipv6].into_iter().all(|address| reaches(&containers[0], address))
+                && GATEWAYS.iter().all(|gateway| reaches(&containers[0], gateway))
         });
         assert!(heals, "{damage}: {}", cluster.netd[0].as_ref().unwrap().log());
     }
@@ -315,10 +314,10 @@ fn the_last_container_goes_and_the_host_stays_on_the_link() {
     let before = h1.link(&bridge(h1))["ifindex"].clone();
     containers[0].check().unwrap();
     containers[0].detach().unwrap();
-    assert!(of_container(2).iter().all(|address| h1.pings(address)));
-    assert!(of_host(1).iter().all(|address| containers[1].pings(address)));
+    assert!(of_container(2).iter().all(|address| reaches(h1, address)));
+    assert!(of_host(1).iter().all(|address| reaches(&containers[1], address)));
     let next = cluster.container(1, "next");
-    eventually(SECOND * 2, || next.pings(&containers[1].address("eth0")));
+    eventually(SECOND * 2, || reaches(&next, &containers[1].address("eth0")));
     assert_eq!(h1.link(&bridge(h1))["ifindex"], before, "it is the same bridge");
     cluster.stop();
 }
@@ -335,12 +334,12 @@ fn without_netd_the_plugin_makes_the_same_bridge_and_netd_takes_it_up() {
     h1.sh(&format!("ip link del {device}; ip link del {bridge}"));
     let c1 = cluster.container(1, "c1");
     assert_eq!(describe(&h1, &bridge), made_by_netd);
-    assert!(GATEWAYS.iter().all(|gateway| c1.pings(gateway)));
+    assert!(GATEWAYS.iter().all(|gateway| reaches(&c1, gateway)));
     c1.check().unwrap();
     let index = h1.link(&bridge)["ifindex"].clone();
     cluster.start(1);
-    eventually(SECOND * 3, || of_container(2).iter().all(|address| c1.pings(address)));
-    assert!(of_container(1).iter().all(|address| c2.pings(address)));
+    eventually(SECOND * 3, || of_container(2).iter().all(|address| reaches(&c1, address)));
+    assert!(of_container(1).iter().all(|address| reaches(&c2, address)));
     assert_eq!(h1.link(&bridge)["ifindex"], index, "adopted");
     cluster.stop();
 }
@@ -376,7 +375,7 @@ fn a_network_that_leaves_the_settings_goes_with_its_bridge_once_nobody_is_on_it(
             assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
         }
     }
-    assert!(containers[1].pings("10.40.0.1"), "its host is there");
+    assert!(reaches(&containers[1], "10.40.0.1"), "its host is there");
     cluster.stop();
 }
 
@@ -393,9 +392,9 @@ fn what_comes_from_no_peer_is_dropped() {
          ip link set evil up; ip address add 10.40.9.1/16 dev evil"
     ));
     count(h1, &device(h1), &["arp saddr ip 10.40.9.1", "arp saddr ip 10.40.2.2"]);
-    assert!(!stranger.pings(&containers[0].address("eth0")));
+    assert!(!reaches(&stranger, &containers[0].address("eth0")));
     containers[1].sh("ip neigh flush dev eth0");
-    assert!(containers[1].pings(&containers[0].address("eth0")));
+    assert!(reaches(&containers[1], &containers[0].address("eth0")));
     let counted = counted(h1);
     assert!(counted[0] == 0 && counted[1] > 0, "{counted:?}");
     cluster.stop();
@@ -410,15 +409,20 @@ fn containers_are_checked_and_kept_apart_and_other_hosts_are_neither() {
     let [c1, other] = ["c1", "other"].map(|name| cluster.container_of(1, name, &guarded));
     let c2 = cluster.container_of(2, "c2", &lab_network());
     for address in of_container(2).iter().map(String::as_str).chain(GATEWAYS) {
-        eventually(SECOND * 3, || c1.pings(address) && other.pings(address));
+        eventually(SECOND * 3, || reaches(&c1, address) && reaches(&other, address));
     }
-    assert!(!c1.pings(&other.address("eth0")) && !other.pings(&c1.address("eth0")));
-    assert!(c2.pings(&c1.address("eth0")) && c2.pings(&other.address("eth0")));
+    assert!(!reaches(&c1, &other.address("eth0")) && !reaches(&other, &c1.address("eth0")));
+    assert!(reaches(&c2, &c1.address("eth0")) && reaches(&c2, &other.address("eth0")));
     // From an address that is not its own; the container that is not checked may.
     for (container, may) in [(&c1, false), (&c2, true)] {
         let target = if may { &c1 } else { &c2 };
         container.sh("ip address add 10.40.7.7/16 dev eth0");
-        assert_eq!(container.pings(&format!("-I 10.40.7.7 {}", target.address("eth0"))), may, "{}", container.name());
+        assert_eq!(
+            reaches(container, &format!("-I 10.40.7.7 {}", target.address("eth0"))),
+            may,
+            "{}",
+            container.name()
+        );
         container.sh("ip address del 10.40.7.7/16 dev eth0");
     }
     cluster.stop();
