@@ -125,6 +125,21 @@ fn containers_of_all_hosts_are_neighbours() {
 }
 
 #[test]
+fn an_underlay_of_either_family_carries_one_family_as_well() {
+    for (underlay_ipv6, ipv4) in [(true, true), (false, false)] {
+        let lab = Lab::new();
+        let shape = Shape { underlay_ipv6, ipv4, ipv6: !ipv4, ..one_link() };
+        let cluster = Cluster::new(&lab, 2, shape);
+        let containers = with_containers(&cluster);
+        assert!(reaches(&containers[0], GATEWAYS[usize::from(!ipv4)]));
+        let h1 = &cluster.hosts[0];
+        let is_off = h1.sysctl(&format!("net/ipv6/conf/{}/disable_ipv6", bridge(h1)));
+        assert_eq!(is_off.as_deref(), Some(if ipv4 { "1" } else { "0" }));
+        cluster.stop();
+    }
+}
+
+#[test]
 fn the_gateway_is_the_own_host_and_nobody_asks_others_for_it() {
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 2, one_link());
