@@ -70,10 +70,11 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
     let store = Store::open(&settings.run_dir);
     let boot = boot_id()?;
     let peers = store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default())));
+    let leased = store.host_leases();
     let snapshot = Reader::new(store).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);
     match subject {
-        Subject::Networks => text(json, &show::networks(attachments, &paused(&snapshot))),
+        Subject::Networks => text(json, &show::networks(attachments, &leased?, &paused(&snapshot))),
         Subject::Attachments => text(json, &show::attachments(attachments)),
         Subject::Names => text(json, &show::names(attachments, &boot)),
         Subject::Peers => {
@@ -150,10 +151,10 @@ fn paused(snapshot: &Snapshot) -> BTreeSet<NetworkName> {
 
 fn pause(settings: &Settings, network: &NetworkName, paused: bool) -> anyhow::Result<()> {
     let store = Store::open(&settings.run_dir);
-    let is_known = Reader::new(store.clone()).read().attachments.keys().any(|id| id.network == *network);
+    let is_known = !store.list_network(network).is_empty() || store.host_leases()?.contains(network);
     let is_paused = store.network(network)?.paused;
     if paused && !is_paused && !is_known {
-        anyhow::bail!("network {network} has no attachments, see `netd show networks`");
+        anyhow::bail!("network {network} has no attachments and is no overlay network here, see `netd show networks`");
     }
     if !paused && !is_paused {
         anyhow::bail!("network {network} is not paused, see `netd show networks`");

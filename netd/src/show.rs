@@ -108,9 +108,10 @@ pub(crate) fn network_of_all(known: &NetworkView) -> NetworkOfAll {
     }
 }
 
-/// The networks that have attachments or are paused.
+/// The networks that have attachments, are `leased` as overlay networks of this host, or are paused.
 pub(crate) fn networks<'a>(
     attachments: impl IntoIterator<Item = &'a Attachment>,
+    leased: &[NetworkName],
     paused: &BTreeSet<NetworkName>,
 ) -> Vec<NetworkRow> {
     let empty = |network: &NetworkName| NetworkRow {
@@ -120,7 +121,8 @@ pub(crate) fn networks<'a>(
         attachments: 0,
         paused: paused.contains(network),
     };
-    let mut rows: BTreeMap<NetworkName, NetworkRow> = paused.iter().map(|name| (name.clone(), empty(name))).collect();
+    let mut rows: BTreeMap<NetworkName, NetworkRow> =
+        paused.iter().chain(leased).map(|name| (name.clone(), empty(name))).collect();
     for attachment in attachments {
         let network = &attachment.id.network;
         let row = rows.entry(network.clone()).or_insert_with(|| empty(network));
@@ -303,13 +305,15 @@ mod tests {
 
     #[test]
     fn networks_show_where_their_names_are_served_and_whether_they_are_paused() {
-        let paused = BTreeSet::from(["lab".parse().unwrap()]);
+        let [lab, far] = ["lab", "far"].map(|name| name.parse::<NetworkName>().unwrap());
+        let paused = BTreeSet::from([lab]);
         let expected = "\
 NETWORK  DOMAIN        LISTEN           ATTACHMENTS  REPAIR
+far      -             -                0            on
 lab      -             -                0            paused
 web      web.internal  10.1.0.1@br-web  2            on
 ";
-        assert_eq!(table(&networks(&web(), &paused)), expected);
+        assert_eq!(table(&networks(&web(), &[far], &paused)), expected);
     }
 
     #[test]
