@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Container, Daemon, Host, Lab, Node, eventually, holds_within, run};
+use tests::{Container, Daemon, Host, Lab, Node, eventually, holds_within, run, throughout};
 
 use super::{
     SECOND,
@@ -391,24 +391,27 @@ fn a_network_that_leaves_the_settings_goes_with_its_bridge_once_nobody_is_on_it(
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 2, one_link());
     let containers = with_containers(&cluster);
+    let names = cluster.hosts.iter().map(|host| [device(host), bridge(host)]).collect::<Vec<_>>();
+    containers[0].detach().unwrap();
     for (host, netd) in cluster.hosts.iter().zip(&cluster.netd) {
-        let names = [device(host), bridge(host)];
         let settings = std::fs::read_to_string(host.folder().join("netd.toml")).unwrap();
-        containers[0].detach().unwrap();
         std::fs::write(host.folder().join("netd.toml"), settings.split("[[network]]").next().unwrap()).unwrap();
         host.sh(&format!("kill -HUP {}", netd.as_ref().unwrap().pid()));
-        eventually(SECOND * 5, || host.link(&names[0]).is_null());
-        eventually(SECOND * 5, || !host.run_dir().join("overlays/lab.json").exists());
-        let is_used = host.name() == "h2";
-        assert_eq!(host.link(&names[1]).is_null(), !is_used, "{}", host.name());
-        if !is_used {
-            let text = host.kernel_text();
-            let left =
-                text.lines().filter(|line| ["10.40.", "fd40", "ovl", "nft element"].iter().any(|it| line.contains(it)));
-            assert_eq!(left.collect::<Vec<_>>(), [""; 0]);
-        }
     }
-    assert!(reaches(&containers[1], "10.40.0.1"), "its host is there");
+    let is_gone = |number: usize| {
+        let host = &cluster.hosts[number];
+        let is_there = names[number].iter().any(|name| !host.link(name).is_null());
+        !is_there && !host.run_dir().join("overlays/lab.json").exists()
+    };
+    eventually(SECOND * 5, || is_gone(0));
+    throughout(SECOND * 2, || !is_gone(1) && reaches(&containers[1], "10.40.0.1"));
+    containers[1].detach().unwrap();
+    eventually(SECOND * 5, || is_gone(1));
+    for host in &cluster.hosts {
+        let text = host.kernel_text();
+        let is_left = |line: &&str| ["10.40.", "fd40", "ovl", "nft element"].iter().any(|it| line.contains(it));
+        assert_eq!(text.lines().filter(is_left).collect::<Vec<_>>(), [""; 0]);
+    }
     cluster.stop();
 }
 

@@ -28,8 +28,9 @@ fn make_older(host: &Host) {
     let version = Family::Inet.version();
     let ours = host.sh("nft list ruleset");
     assert_eq!(ours.matches(&said(version)).count(), 2, "{ours}");
-    let is_of_shape = |line: &&str| !line.contains("flags timeout") && !line.contains("gc-interval");
-    let lines: Vec<&str> = ours.lines().filter(is_of_shape).collect();
+    // It knew no gateway of many hosts, whose rules nft 1.0.6 shows as it cannot read them.
+    let newer = ["flags timeout", "gc-interval", "@gateway6"];
+    let lines: Vec<&str> = ours.lines().filter(|line| !newer.iter().any(|it| line.contains(it))).collect();
     let older = lines.join("\n").replace(&said(version), &said(version - 1));
     std::fs::write(host.folder().join("run/older.nft"), format!("flush ruleset\n{older}\n")).unwrap();
     host.sh("nft -f /run/older.nft");
