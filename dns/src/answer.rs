@@ -135,6 +135,19 @@ impl<'a> View<'a> {
         self.networks.iter().find(lets_out).map(|zone| Answer::Forward(zone.network.upstreams.clone()))
     }
 
+    /// Puts addresses that are near before the others, and leaves their order otherwise.
+    pub(crate) fn put_near_first(&self, records: &mut [Record]) {
+        let near = || self.networks.iter().flat_map(|zone| &zone.network.near);
+        if near().next().is_none() {
+            return;
+        }
+        records.sort_by_key(|record| match record.data {
+            Data::A(v4) => !near().any(|subnet| subnet.contains(v4.into())),
+            Data::Aaaa(v6) => !near().any(|subnet| subnet.contains(v6.into())),
+            Data::Ptr(_) | Data::Soa(_) | Data::NotAny => false,
+        });
+    }
+
     fn soa(&self, owner: Name) -> Soa {
         Soa { owner, serial: self.zones.serial() }
     }

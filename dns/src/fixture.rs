@@ -62,6 +62,7 @@ pub(crate) fn network(
         domain: domain.parse().unwrap(),
         subnets: subnets.iter().map(|text| text.parse().unwrap()).collect(),
         gateways: addresses(gateways),
+        near: Vec::new(),
         upstreams: Upstreams::Host,
         forward_single_label: false,
         attachments,

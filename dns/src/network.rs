@@ -18,6 +18,8 @@ pub struct Network {
     pub subnets: Vec<IpNetwork>,
     /// Addresses of the host in this network; `host.<domain>` has them.
     pub gateways: Vec<IpAddr>,
+    /// Subnets that are near: in an answer their addresses come before others.
+    pub near: Vec<IpNetwork>,
     /// Who is asked for names that are not ours.
     pub upstreams: Upstreams,
     /// Whether names of one label that nobody bears are asked of the upstreams.

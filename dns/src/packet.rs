@@ -65,7 +65,8 @@ impl Forward {
     }
 }
 
-/// Decides about a packet: octets in, octets out, and no effect. Sets of addresses are shuffled by `rng`.
+/// Decides about a packet: octets in, octets out, and no effect. Sets of addresses are shuffled by `rng`, and
+/// those that are near come first.
 pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) -> Action {
     let request = match Request::parse(packet) {
         Ok(request) => request,
@@ -78,6 +79,7 @@ pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) 
     let (code, sections) = match view.answer(&request.question) {
         Answer::Records(mut answers) => {
             rng.shuffle(&mut answers);
+            view.put_near_first(&mut answers);
             (Code::NoError, Sections { answers, authority: None })
         }
         Answer::NoData(soa) => (Code::NoError, Sections { answers: Vec::new(), authority: Some(soa) }),

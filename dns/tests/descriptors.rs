@@ -59,6 +59,7 @@ fn network(address: IpAddr) -> Network {
         domain: "web.internal".parse().unwrap(),
         subnets: vec![address.into()],
         gateways: vec![address],
+        near: vec![],
         upstreams: Upstreams::None,
         forward_single_label: false,
         attachments: vec![Attachment {

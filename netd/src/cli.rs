@@ -146,6 +146,9 @@ pub(crate) struct NewNetwork {
     /// Send packets to hosts on the same link without VXLAN.
     #[arg(long)]
     pub(crate) direct: bool,
+    /// Answer with a host's own containers first where several bear a name.
+    #[arg(long)]
+    pub(crate) prefer_local: bool,
     /// Let packets to other networks carry the container's address.
     #[arg(long)]
     pub(crate) no_masquerade: bool,

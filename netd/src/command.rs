@@ -136,6 +136,7 @@ impl From<NewNetwork> for written::Network {
             internal: Some(new.internal),
             mtu: new.mtu,
             direct: Some(new.direct),
+            prefer_local: Some(new.prefer_local),
         }
     }
 }

@@ -69,6 +69,7 @@ const MAX_BYTES: u64 = 1 << 16;
 /// domain = "lab.internal"
 /// internal = false
 /// direct = false                 # true: no VXLAN between hosts on one link
+/// prefer_local = false           # true: in answers a host's own containers come first
 /// mtu = 1450
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

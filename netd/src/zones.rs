@@ -108,12 +108,15 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: 
     let of_peers = peers().flat_map(|peer| peer.member.subnets.iter().copied());
     let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).chain(of_peers).collect();
     let remote: Vec<dns::Attachment> = elsewhere(peers()).collect();
+    let local = others.filter(|network| network.network.prefer_local).and_then(|network| network.own.as_ref());
+    let near: Vec<_> = local.into_iter().flat_map(|own| own.subnets.iter().copied()).collect();
     let gateways: BTreeSet<_> = listen.iter().map(|listen| listen.address).collect();
     let of_domain = |domain: dns::Name| dns::Network {
         id: format!("{network}/{domain}").into(),
         domain,
         subnets: subnets.iter().copied().collect(),
         gateways: gateways.iter().copied().collect(),
+        near: near.clone(),
         upstreams: upstreams(members),
         forward_single_label: names().any(|names| names.forward_single_label),
         attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),

@@ -1,5 +1,6 @@
 //! Octets in, octets out. The client's side of the wire is hickory's.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
@@ -7,8 +8,8 @@ use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
 
 use super::*;
-use crate::ZonesBuilder;
 use crate::fixture::{self, attachment, listener, network};
+use crate::{Network, ZonesBuilder};
 
 mod malformed;
 mod rfc1035;
@@ -75,6 +76,26 @@ fn addresses_are_shuffled_for_each_answer() {
         }
     }
     assert!(first.iter().all(|&times| times > 25), "{first:?}");
+}
+
+#[test]
+fn addresses_that_are_near_come_first_and_are_shuffled_among_themselves() {
+    let at = ["10.40.1.2", "10.40.1.3", "10.40.2.2", "10.40.3.2"];
+    let web = attachment("c1", &[&at[..], &["fd40:2::2", "fd40:1::2"]].concat(), &["web"], 5);
+    let lab = network("lab", "lab.internal", &["10.40.0.0/16", "fd40::/16"], &[], vec![web]);
+    let near = ["10.40.1.0/24", "fd40:1::/32"].map(|subnet| subnet.parse().unwrap()).to_vec();
+    let zones = ZonesBuilder::new(1).network(Network { near, ..lab }).build();
+    let origin =
+        Origin { listener: &listener(&["lab"]), source: "10.40.1.2".parse().unwrap(), transport: Transport::Udp };
+    let mut rng = Rng::with_seed(7);
+    let mut ask = |kind| {
+        let octets = octets(respond(&zones, origin, &query("web.", kind).to_vec().unwrap(), &mut rng)).unwrap();
+        Message::from_vec(&octets).unwrap()
+    };
+    let orders: BTreeSet<Vec<Ipv4Addr>> = (0..100).map(|_| addresses(&ask(RecordType::A))).collect();
+    assert_eq!(orders.len(), 4, "{orders:?}");
+    assert!(orders.iter().flat_map(|order| &order[..2]).all(|address| address.octets()[2] == 1), "{orders:?}");
+    assert!((0..10).all(|_| ask(RecordType::AAAA).answers[0].data.to_string() == "fd40:1::2"));
 }
 
 #[test]

@@ -33,6 +33,9 @@ pub(crate) struct Network {
     /// Whether packets to hosts on the same link go without VXLAN.
     #[serde(default)]
     pub(crate) direct: bool,
+    /// Whether a host's own containers come first in answers.
+    #[serde(default)]
+    pub(crate) prefer_local: bool,
 }
 
 /// A network that stands in the settings and cannot be.
@@ -117,7 +120,8 @@ impl Network {
             domain: written.domain,
             internal: written.internal.unwrap_or(false),
         };
-        let network = Self { overlay, host_prefix, mtu: written.mtu, direct: written.direct.unwrap_or(false) };
+        let (direct, prefer_local) = (written.direct.unwrap_or(false), written.prefer_local.unwrap_or(false));
+        let network = Self { overlay, host_prefix, mtu: written.mtu, direct, prefer_local };
         network.check()?;
         Ok(network)
     }

@@ -101,6 +101,7 @@ domain = "Lab.Internal."
 internal = true
 mtu = 1450
 direct = false
+prefer_local = true
 "#;
 
 #[test]
@@ -122,7 +123,13 @@ fn every_key_of_a_cluster_is_taken() {
         domain: Some("lab.internal".parse().unwrap()),
         internal: true,
     };
-    let lab = Network { overlay, host_prefix: vec![24, 64], mtu: Some(1450.try_into().unwrap()), direct: false };
+    let lab = Network {
+        overlay,
+        host_prefix: vec![24, 64],
+        mtu: Some(1450.try_into().unwrap()),
+        direct: false,
+        prefer_local: true,
+    };
     assert_eq!(settings.networks, Networks { usable: vec![lab], refused: vec![] });
 }
 
@@ -136,7 +143,7 @@ fn a_cluster_has_defaults() {
     let of_hosts = Static { peers: "/etc/netd/peers.toml".into(), key: None, sync_port: 7790, ttl };
     assert_eq!(settings.cluster, Cluster { name: "default".to_owned(), store: Store::Static(of_hosts) });
     let lab = settings.networks.usable.first().unwrap();
-    assert_eq!((lab.overlay.mode, lab.direct), (Mode::Routed, false));
+    assert_eq!((lab.overlay.mode, lab.direct, lab.prefer_local), (Mode::Routed, false, false));
     assert_eq!((lab.overlay.vni, lab.overlay.port), (Vni::of_network("default", "lab"), 4789));
     assert_eq!((lab.overlay.masquerade, lab.overlay.internal, &lab.overlay.domain), (true, false, &None));
     assert_eq!((&lab.host_prefix, lab.mtu), (&vec![24, 64], None));

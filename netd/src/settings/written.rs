@@ -120,6 +120,7 @@ pub(crate) struct Network {
     pub(crate) internal: Option<bool>,
     pub(crate) mtu: Option<Mtu>,
     pub(crate) direct: Option<bool>,
+    pub(crate) prefer_local: Option<bool>,
 }
 
 /// `network.driver`: how packets of a network go from host to host.

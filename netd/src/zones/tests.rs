@@ -113,23 +113,36 @@ fn only_a_document_that_was_written_again_makes_a_difference() {
     assert!(!are_same(&[before], &[]));
 }
 
-#[test]
-fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
-    let settings = "network = [{ name = 'web', driver = 'overlay', subnet = ['10.1.0.0/16'] }]";
-    let settings = crate::settings::Settings::parse(settings).unwrap();
+/// The network `web` as it is known where this host has a part of it.
+fn known(prefer_local: bool) -> NetworkView {
+    let settings = format!(
+        "network = [{{ name = 'web', driver = 'overlay', subnet = ['10.1.0.0/16'], prefer_local = {prefer_local} }}]"
+    );
+    let settings = crate::settings::Settings::parse(&settings).unwrap();
     let network = Arc::new(settings.networks.usable.first().unwrap().clone());
     let own = serde_json::json!({"version": 1, "host": "h1", "network": "web", "vtep": "192.0.2.1",
         "mac": "02:00:00:00:00:01", "subnets": ["10.1.0.0/24"]});
-    let mut known = NetworkView { network, own: None, peers: BTreeMap::new() };
+    NetworkView { network, own: Some(serde_json::from_value(own).unwrap()), peers: BTreeMap::new() }
+}
+
+fn view(known: NetworkView) -> View {
+    View { networks: [("web".parse().unwrap(), known)].into(), ..View::default() }
+}
+
+#[test]
+fn the_hosts_part_is_near_where_a_person_prefers_that() {
+    let attachments = [Arc::new(sample::attachment("web", "c1", "10.1.0.7"))];
+    let near = |prefer_local| served(&attachments, &view(known(prefer_local))).remove(0).network.near;
+    assert_eq!((near(false), near(true)), (vec![], vec!["10.1.0.0/24".parse().unwrap()]));
+}
+
+#[test]
+fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
     let attachments = [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")]
         .map(|(network, id, address)| Arc::new(sample::attachment(network, id, address)));
-    let told = |known: &NetworkView| {
-        let view = View { networks: [("web".parse().unwrap(), known.clone())].into(), ..View::default() };
-        of_host(&attachments, &"h1".parse().unwrap(), &view)
-    };
-    assert_eq!(told(&known), []);
-    known.own = Some(serde_json::from_value(own).unwrap());
-    let told = told(&known);
+    let told = |known: NetworkView| of_host(&attachments, &"h1".parse().unwrap(), &view(known));
+    assert_eq!(told(NetworkView { own: None, ..known(false) }), []);
+    let told = told(known(false));
     let [web] = told.as_slice() else { panic!("{told:?}") };
     let containers: Vec<_> = web.containers.iter().map(|container| container.container.as_str()).collect();
     assert_eq!((web.network.as_str(), web.host.as_str(), containers), ("web", "h1", vec!["c1"]));

@@ -90,6 +90,7 @@ fn zones() -> Zones {
         domain: "web.internal".parse().expect("invariant: it is a name"),
         subnets: vec!["10.1.0.0/24".parse().expect("invariant: it is a subnet")],
         gateways: vec![address(1)],
+        near: vec!["10.1.0.0/25".parse().expect("invariant: it is a subnet")],
         upstreams: Upstreams::Host,
         forward_single_label: false,
         attachments: few.into_iter().chain(many).collect(),
