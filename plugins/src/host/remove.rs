@@ -4,6 +4,7 @@ use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
     element::{Element, ElementKey, Part, Set},
     object::{GROUP, Link, LinkKind, Object, Side, State},
+    overlay::device,
     plan::{Desired, Plan, Step, plan},
 };
 
@@ -91,11 +92,12 @@ fn made(previous: &CniResult, link: &Link) -> bool {
     in_container.into_iter().any(|interface| interface.name == link.name)
 }
 
-/// The elements that an attachment with these addresses has, as far as prevResult tells.
+/// The elements that an attachment with these addresses has, as far as prevResult tells: it does not say whether the
+/// network goes on to other hosts.
 fn elements(id: &AttachmentId, previous: Option<&CniResult>) -> State {
     let Some(previous) = previous else { return State::default() };
-    let bridge =
-        previous.interfaces.iter().find(|interface| interface.sandbox.is_none()).map(|bridge| bridge.name.clone());
+    let bridge = previous.interfaces.iter().find(|interface| interface.sandbox.is_none());
+    let homes = || bridge.map(|bridge| bridge.name.clone()).into_iter().chain([device(&id.network)]);
     let mut elements = State::default();
     for ip in &previous.ips {
         let (masquerade, home, part) = match ip.address.ip() {
@@ -103,7 +105,7 @@ fn elements(id: &AttachmentId, previous: Option<&CniResult>) -> State {
             std::net::IpAddr::V6(v6) => (Set::Masquerade6, Set::Home6, Part::Ipv6(v6)),
         };
         let mut keys = vec![ElementKey { set: masquerade, parts: vec![part.clone()] }];
-        keys.extend(bridge.clone().map(|bridge| ElementKey { set: home, parts: vec![part, Part::Link(bridge)] }));
+        keys.extend(homes().map(|link| ElementKey { set: home, parts: vec![part.clone(), Part::Link(link)] }));
         elements.extend(keys.into_iter().map(|key| Object::Element(Element { key, owner: id.owner() })));
     }
     elements

@@ -89,6 +89,20 @@ fn a_lease_that_is_gone_keeps_nothing_from_being_freed() {
 }
 
 #[test]
+fn a_document_that_is_lost_leaves_no_element() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    host.give_lease(&host_lease("10.40.1.0/24"));
+    let attachment = host.container("c1").attachment(&overlay(), "eth0");
+    attachment.add().unwrap();
+    assert!(host.sh("nft list ruleset").contains("elements"));
+    std::fs::remove_dir_all(host.run_dir().join("attachments")).unwrap();
+    attachment.del().unwrap();
+    assert!(!host.sh("nft list ruleset").contains("elements"));
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+#[test]
 fn a_configuration_that_is_wrong_by_now_frees_the_lease_in_its_own_folder() {
     let lab = Lab::new();
     let host = lab.host("a");
