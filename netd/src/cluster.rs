@@ -22,12 +22,13 @@ mod fixture;
 mod tests;
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use netd_model::overlay::NamesOfHost;
+use netd_model::{addr::Mtu, name::NetworkName, overlay::NamesOfHost};
 use tokio::{
     sync::{mpsc, watch},
     time::sleep,
@@ -54,12 +55,17 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it looks meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// What a store gets to know from the loop. None of it is lost, but only the last of each counts.
+/// The largest packet that crosses each network from one host, in bytes, whatever the other hosts take.
+pub(crate) type Mtus = BTreeMap<NetworkName, Mtu>;
+
+/// What a store gets to know from the loop and from repair. None of it is lost, but only the last of each counts.
 struct Orders {
     /// The settings.
     settings: watch::Receiver<Arc<Settings>>,
     /// The names of this host's containers; `None` until they are known, so that no peer hears of an empty host.
     names: watch::Receiver<Option<Arc<[NamesOfHost]>>>,
+    /// What crosses from this host.
+    mtus: watch::Receiver<Mtus>,
 }
 
 /// A store of the cluster.
@@ -79,6 +85,7 @@ pub(crate) struct Cluster {
     shown: Arc<ArcSwap<View>>,
     settings: watch::Sender<Arc<Settings>>,
     names: watch::Sender<Option<Arc<[NamesOfHost]>>>,
+    mtus: watch::Sender<Mtus>,
     /// None where there is one host.
     store: Option<Task>,
 }
@@ -92,19 +99,25 @@ impl Cluster {
         let shown = Arc::new(ArcSwap::from_pointee(View { is_whole, ..View::default() }));
         let (settings, of_settings) = watch::channel(Arc::new(settings.clone()));
         let (names, of_names) = watch::channel(None);
-        let orders = Orders { settings: of_settings, names: of_names };
+        let (mtus, of_mtus) = watch::channel(Mtus::new());
+        let orders = Orders { settings: of_settings, names: of_names, mtus: of_mtus };
         let views = Views { shown: Arc::clone(&shown), events };
         let store = match settings.borrow().cluster.store {
             cluster::Store::None => None,
             cluster::Store::Static(_) => Some(Task::spawn(StaticStore.run(orders, views))),
             cluster::Store::Etcd(_) => Some(Task::spawn(EtcdStore.run(orders, views))),
         };
-        Self { shown, settings, names, store }
+        Self { shown, settings, names, mtus, store }
     }
 
     /// What is known now.
     pub(crate) fn view(&self) -> Arc<View> {
         self.shown.load_full()
+    }
+
+    /// Where repair says what crosses from this host, to be told to the others.
+    pub(crate) fn mtus(&self) -> watch::Sender<Mtus> {
+        self.mtus.clone()
     }
 
     /// Waits until everybody was asked once, but not for ever.

@@ -39,7 +39,7 @@ pub(crate) struct Here {
     pub(crate) mtu: Option<Mtu>,
     /// Whether packets to hosts on the same link go without VXLAN.
     pub(crate) direct: bool,
-    /// What this host has of it.
+    /// What this host has of it, but for its MTU: that is measured.
     pub(crate) own: Member,
     /// What the others have, in the order of their names.
     pub(crate) peers: Arc<[Member]>,
@@ -73,7 +73,8 @@ impl Overlays {
         let here = |known: &NetworkView| {
             let peers = known.peers.values().map(|peer| peer.member.clone()).collect();
             let Network { overlay, mtu, direct, .. } = &*known.network;
-            Some(Here { overlay: overlay.clone(), mtu: *mtu, direct: *direct, own: known.own.clone()?, peers })
+            let own = Member { mtu: None, ..known.own.clone()? };
+            Some(Here { overlay: overlay.clone(), mtu: *mtu, direct: *direct, own, peers })
         };
         let usable = settings.usable.iter().map(|network| &network.overlay.name);
         let named = usable.chain(settings.refused.iter().map(|refused| &refused.network)).chain(view.networks.keys());
@@ -104,6 +105,19 @@ pub(crate) fn mtu_inside(underlay: Mtu, vtep: IpAddr, overlay: &Overlay) -> Resu
         ));
     }
     Mtu::try_from(bytes).map_err(|error| format!("network {}: {error}", overlay.name))
+}
+
+/// The largest packet for containers of this host, from which `own` bytes cross. On one link nobody knows who gets a
+/// packet, so that all take what the host with the least takes.
+pub(crate) fn mtu_here(here: &Here, own: Mtu) -> Mtu {
+    let least = if here.overlay.subnets.iter().any(IpNetwork::is_ipv6) { LEAST_FOR_IPV6 } else { 0 };
+    // One that says it has less has no such network.
+    let of_peers = here.peers.iter().filter_map(|peer| peer.mtu).filter(|mtu| u32::from(*mtu) >= least);
+    match (here.mtu, here.overlay.mode) {
+        (Some(chosen), _) => chosen,
+        (None, Mode::Routed) => own,
+        (None, Mode::L2) => of_peers.fold(own, Mtu::min),
+    }
 }
 
 /// Whose elements are those of an overlay network; no attachment's owner has a space.

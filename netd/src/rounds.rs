@@ -27,10 +27,11 @@ use netd_model::{
     plan::{Plan, plan},
 };
 use netd_store::{Conflists, Snapshot, Store};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use self::overlays::Applied;
 use crate::{
+    cluster::Mtus,
     event::Event,
     firewall,
     logs::{Once, chain},
@@ -80,6 +81,8 @@ struct Worker {
     applied: BTreeMap<NetworkName, Applied>,
     /// Whether somebody did, once somebody listens.
     touched: Option<Arc<AtomicBool>>,
+    /// What crosses overlay networks from this host, for the others.
+    mtus: watch::Sender<Mtus>,
     events: mpsc::Sender<Event>,
 }
 
@@ -93,13 +96,19 @@ const FINISHED_AT_ONCE: usize = 16;
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 impl Rounds {
-    /// Starts the thread; at the end of each round it puts [`Event::RoundEnded`] into the queue.
-    pub(crate) fn start(store: Store, boot: Arc<str>, events: mpsc::Sender<Event>) -> io::Result<Self> {
+    /// Starts the thread; at the end of each round it puts [`Event::RoundEnded`] into the queue, and `mtus` gets what
+    /// crosses overlay networks whenever that changed.
+    pub(crate) fn start(
+        store: Store,
+        boot: Arc<str>,
+        mtus: watch::Sender<Mtus>,
+        events: mpsc::Sender<Event>,
+    ) -> io::Result<Self> {
         let (jobs, work) = std::sync::mpsc::sync_channel::<Job>(1);
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot, seen, events.clone());
+            let mut worker = Worker::new(store, boot, seen, mtus, events.clone());
             for job in work {
                 let begin = Instant::now();
                 worker.round(&job);
@@ -126,7 +135,13 @@ impl Rounds {
 }
 
 impl Worker {
-    fn new(store: Store, boot: Arc<str>, stop: Arc<AtomicBool>, events: mpsc::Sender<Event>) -> Self {
+    fn new(
+        store: Store,
+        boot: Arc<str>,
+        stop: Arc<AtomicBool>,
+        mtus: watch::Sender<Mtus>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         Self {
             stop,
             store,
@@ -139,6 +154,7 @@ impl Worker {
             kept: Once::default(),
             applied: BTreeMap::new(),
             touched: None,
+            mtus,
             events,
         }
     }

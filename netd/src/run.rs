@@ -82,8 +82,8 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let boot: Arc<str> = store.boot()?.id.into();
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
     heard::start(events.clone())?;
-    let rounds = Rounds::start(store.clone(), Arc::clone(&boot), events.clone())?;
     let cluster = Cluster::start(&settings, events.clone());
+    let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);
     let mut daemon = Daemon {
         file,

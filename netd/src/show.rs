@@ -10,6 +10,7 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use netd_model::{
+    addr::Mtu,
     attachment::{Attachment, Listen, Progress},
     name::{ContainerId, HostName, LinkName, NetworkName},
     object::{Object, Side},
@@ -54,6 +55,8 @@ pub(crate) struct PeerRow {
     /// Seconds since 1970.
     since: u64,
     vtep: IpAddr,
+    /// Nothing where it does not say.
+    mtu: Option<Mtu>,
     subnets: Vec<IpNetwork>,
     containers: usize,
     error: Option<String>,
@@ -156,6 +159,7 @@ pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
         state: if peer.alive { "alive" } else { "silent" },
         since: peer.since,
         vtep: peer.member.vtep,
+        mtu: peer.member.mtu,
         subnets: peer.member.subnets.clone(),
         containers: peer.containers,
         error: peer.last_error.clone(),
@@ -262,7 +266,7 @@ impl Row for AttachmentRow {
 
 impl Row for PeerRow {
     const HEAD: &'static [&'static str] =
-        &["NETWORK", "HOST", "STATE", "FOR", "VTEP", "SUBNETS", "CONTAINERS", "LAST ERROR"];
+        &["NETWORK", "HOST", "STATE", "FOR", "VTEP", "MTU", "SUBNETS", "CONTAINERS", "LAST ERROR"];
 
     fn cells(&self) -> Vec<String> {
         let since = UNIX_EPOCH + Duration::from_secs(self.since);
@@ -273,6 +277,7 @@ impl Row for PeerRow {
             self.state.to_owned(),
             format!("{seconds} s"),
             self.vtep.to_string(),
+            joined(self.mtu),
             joined(&self.subnets),
             self.containers.to_string(),
             self.error.clone().unwrap_or_default(),

@@ -8,16 +8,25 @@ use std::{
 
 use netd_model::{name::NetworkName, overlay::NamesOfHost};
 
-use super::view::State;
+use super::{Mtus, view::State};
 
 /// The names of one host, network by network.
 pub(super) type Names = BTreeMap<NetworkName, Arc<NamesOfHost>>;
 
+/// What one host told of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Told {
+    /// Names of its containers.
+    pub(super) names: Names,
+    /// What crosses from it; nothing from one that does not say so.
+    pub(super) mtus: Mtus,
+}
+
 /// What was heard of another host.
 #[derive(Debug, Clone)]
 pub(super) struct Contact {
-    /// The last names that it told.
-    pub(super) names: Names,
+    /// The last that it told.
+    pub(super) told: Told,
     /// Whether it has answered lately.
     pub(super) state: State,
     /// Since when that is so.
@@ -33,28 +42,35 @@ pub(super) struct Contact {
 impl Contact {
     /// A host of which nothing was heard yet.
     pub(super) fn new(clock: SystemTime) -> Self {
-        Self { names: Names::new(), state: State::Silent, since: clock, last_error: None, is_asked: false, heard: None }
+        Self {
+            told: Told::default(),
+            state: State::Silent,
+            since: clock,
+            last_error: None,
+            is_asked: false,
+            heard: None,
+        }
     }
 
-    /// It answered, with names or with the news that they are as they were; or it could not be asked, or not understood.
+    /// It answered, with what it has or with the news that this is as it was; or it could not be asked, or not understood.
     /// Whether that changed anything.
-    pub(super) fn hear(&mut self, answer: Result<Option<Names>, String>, now: Instant, clock: SystemTime) -> bool {
+    pub(super) fn hear(&mut self, answer: Result<Option<Told>, String>, now: Instant, clock: SystemTime) -> bool {
         let (state, error) = (self.state, self.last_error.take());
         let is_first = !std::mem::replace(&mut self.is_asked, true);
-        let names = match answer {
-            Ok(names) => {
+        let told = match answer {
+            Ok(told) => {
                 self.heard = Some(now);
                 self.be(State::Alive, clock);
-                names
+                told
             }
             Err(error) => {
                 self.last_error = Some(error);
                 None
             }
         };
-        let is_new = names.as_ref().is_some_and(|names| *names != self.names);
-        if let Some(names) = names {
-            self.names = names;
+        let is_new = told.as_ref().is_some_and(|told| *told != self.told);
+        if let Some(told) = told {
+            self.told = told;
         }
         is_first || is_new || self.state != state || self.last_error != error
     }
@@ -87,9 +103,10 @@ mod tests {
 
     const TTL: Duration = Duration::from_secs(15);
 
-    fn names() -> Names {
+    fn told() -> Told {
         let text = r#"{"version": 1, "host": "h2", "network": "lab", "containers": []}"#;
-        Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_str(text).unwrap()))])
+        let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_str(text).unwrap()))]);
+        Told { names, mtus: Mtus::new() }
     }
 
     #[test]
@@ -99,19 +116,19 @@ mod tests {
         let mut contact = Contact::new(clock);
         assert_eq!((contact.state, contact.falls_silent(TTL)), (State::Silent, None));
 
-        assert!(contact.hear(Ok(Some(names())), at(1).0, at(1).1));
+        assert!(contact.hear(Ok(Some(told())), at(1).0, at(1).1));
         assert_eq!((contact.state, contact.since), (State::Alive, at(1).1));
-        assert!(!contact.hear(Ok(Some(names())), at(1).0, at(1).1) && !contact.hear(Ok(None), at(1).0, at(1).1));
+        assert!(!contact.hear(Ok(Some(told())), at(1).0, at(1).1) && !contact.hear(Ok(None), at(1).0, at(1).1));
         assert!(contact.hear(Err("refused".to_owned()), at(2).0, at(2).1));
         assert!(!contact.hear(Err("refused".to_owned()), at(2).0, at(2).1));
         assert_eq!((contact.state, contact.last_error.as_deref()), (State::Alive, Some("refused")));
         assert!(!contact.age(TTL, at(15).0, at(15).1));
         assert!(contact.age(TTL, at(16).0, at(16).1));
-        assert_eq!((contact.state, contact.since, contact.names.len()), (State::Silent, at(16).1, 1));
+        assert_eq!((contact.state, contact.since, contact.told.names.len()), (State::Silent, at(16).1, 1));
         assert!(!contact.age(TTL, at(17).0, at(17).1), "once");
 
         assert!(contact.hear(Ok(None), at(20).0, at(20).1));
         assert_eq!((contact.state, contact.since, contact.last_error), (State::Alive, at(20).1, None));
-        assert_eq!(contact.names, names(), "they are as they were");
+        assert_eq!(contact.told, told(), "they are as they were");
     }
 }

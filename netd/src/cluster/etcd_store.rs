@@ -128,11 +128,13 @@ async fn talk(
                 sleep(QUIET.saturating_sub(written.elapsed())).await;
                 written = Instant::now();
             }
+            Ok(()) = orders.mtus.changed() => {}
             changed = orders.settings.changed() => return changed.or(Ok(())),
             () = sleep_until(expiry.unwrap_or_else(|| Instant::now() + etcd.ttl).into()) => board.expire(Instant::now()),
         }
         let names = known(&mut orders.names);
-        board.write(settings, names.as_deref(), &mut session).await?;
+        let mtus = orders.mtus.borrow_and_update().clone();
+        board.write(settings, names.as_deref(), &mtus, &mut session).await?;
         views.show(board.view());
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{sync::mpsc, time::timeout};
 
-use super::{Cluster, State};
+use super::{Cluster, Mtus, State};
 use crate::event::Event;
 
 /// Beyond this a test has failed.
@@ -51,6 +51,18 @@ impl Host {
             format!("{host} {state} {}", names.collect::<Vec<_>>().join(" "))
         });
         peers.collect::<Vec<_>>().join(", ")
+    }
+
+    /// What crosses from each peer, as far as it says so.
+    pub(super) fn mtus(&self) -> Vec<Option<u32>> {
+        let view = self.cluster.view();
+        let peers = view.networks.values().flat_map(|network| network.peers.values());
+        peers.map(|peer| peer.member.mtu.map(u32::from)).collect()
+    }
+
+    /// As repair does: this crosses from the host in network `lab`.
+    pub(super) fn measures(&self, bytes: u32) {
+        self.cluster.mtus().send_replace(Mtus::from([("lab".parse().unwrap(), bytes.try_into().unwrap())]));
     }
 
     /// Waits, by the events, until the view is as it should be.

@@ -38,7 +38,7 @@ impl Store for StaticStore {
         let (answer, answers) = watch::channel(Answer::default());
         let settings = orders.settings.clone();
         let host = move || settings.borrow().host.name.clone();
-        tokio::join!(publish::publish(orders.names, host, answer), keep(orders.settings, answers, views));
+        tokio::join!(publish::publish(orders.names, orders.mtus, host, answer), keep(orders.settings, answers, views));
     }
 }
 

@@ -1,14 +1,16 @@
 //! How hosts that stand in a file tell each other their names: HTTP/1 over TCP, each asks each.
 //!
 //! ```text
-//! GET /v1/names?after=1732551600000&wait=5000     authorization: Bearer <key>
-//! 200 {"version": 1732551600001, "host": "h2", "networks": [{"version": 1, "host": "h2", "network": "lab", ...}]}
+//! GET /v1/names?after=1732551600000&wait=5000     authorization: Bearer <key>     netd-takes: mtus
+//! 200 {"version": 1732551600001, "host": "h2", "networks": [{"version": 1, "host": "h2", "network": "lab", ...}],
+//!      "mtus": {"lab": 1450}}
 //! 304 nothing but that version for `wait` milliseconds, which are 10 s at most
 //! 401 another key    404 another form of the protocol    503 it has just started and does not know its names yet
 //! ```
 //!
 //! Who is not listed is hung up on. The version only tells one state from another: it begins at the time of the start, so
-//! that a netd that starts again has another one. Nothing is encrypted.
+//! that a netd that starts again has another one. Who does not say that it takes MTUs is an older netd, which would refuse
+//! a document with them, and gets none. Nothing is encrypted.
 
 pub(super) mod client;
 mod document;
@@ -21,6 +23,12 @@ pub(super) use self::publish::Answer;
 
 /// What is asked for.
 const PATH: &str = "/v1/names";
+
+/// The header by which the asker says which parts of the answer it knows beside names.
+const TAKES: &str = "netd-takes";
+
+/// The largest packets of networks.
+const MTUS: &str = "mtus";
 
 /// How long a question may wait for news.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);

@@ -119,6 +119,27 @@ async fn names_arrive_and_change_at_every_other_host() {
 }
 
 #[tokio::test]
+async fn what_crosses_from_a_host_is_told_to_the_others_and_not_to_an_older_netd() {
+    let lab = Lab::new(2);
+    let [mut h1, mut h2] = [1, 2].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    assert_eq!(h1.mtus(), [None]);
+    let older = lab.ask(2, "GET /v1/names HTTP/1.1").await;
+    h1.measures(1450);
+    h2.until(|host| host.mtus() == [Some(1450)]).await;
+    assert_eq!(h1.mtus(), [None], "its own is not its peer's");
+    let newer = lab.ask(2, "GET /v1/names HTTP/1.1\r\nnetd-takes: mtus").await;
+    assert!(newer.ends_with(r#""mtus":{"lab":1450}}"#), "{newer}");
+    let still = lab.ask(2, "GET /v1/names HTTP/1.1").await;
+    assert!(!older.contains("mtus") && !still.contains("mtus"), "{still}");
+    h1.measures(1350);
+    h2.until(|host| host.mtus() == [Some(1350)]).await;
+    h1.cluster.stop().await;
+    h2.shows("h1 silent h1").await;
+    assert_eq!(h2.mtus(), [Some(1350)], "as its routes");
+}
+
+#[tokio::test]
 async fn many_changes_arrive_as_the_last_one() {
     let lab = Lab::new(2);
     let [h1, mut h2] = [1, 2].map(|host| lab.start(host));

@@ -80,15 +80,16 @@ impl NetworkView {
 impl Peer {
     /// A host of which this was heard.
     pub(super) fn new(member: &Member, contact: &Contact) -> Self {
-        let (names, outside) = match contact.names.get(&member.network) {
+        let (names, outside) = match contact.told.names.get(&member.network) {
             Some(names) => within(names, member),
             None => (Arc::new(empty(member)), 0),
         };
         let foreign = (outside > 0).then(|| {
             format!("{outside} addresses of network {} are not in its subnets and are left out", member.network)
         });
+        let mtu = contact.told.mtus.get(&member.network).copied().or(member.mtu);
         Self {
-            member: member.clone(),
+            member: Member { mtu, ..member.clone() },
             names,
             state: contact.state,
             since: contact.since,

@@ -46,6 +46,7 @@ pub(super) fn apart_from_peers(here: &Here, ways: &Ways) -> Vec<Object> {
 pub(super) fn to_peer(overlay: &Overlay, ways: &Ways, peer: &Member) -> Vec<Object> {
     let link = overlay.device();
     let mut objects = Vec::new();
+    // Also where ours is the smaller: a route without one may have any, and one that was small would stay so.
     let mtu = peer.mtu.map(|mtu| mtu.min(ways.mtu).into());
     let mut is_inside = peer.subnets.is_empty();
     for subnet in &peer.subnets {

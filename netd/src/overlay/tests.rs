@@ -144,6 +144,28 @@ host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
 }
 
 #[test]
+fn on_one_link_all_take_what_the_host_with_the_least_takes() {
+    let mtu = |text: &str, chosen: Option<u32>, mode, of_peers: &[Option<u32>]| {
+        let member = |(mtu, number): (&Option<u32>, u8)| {
+            let mtu = mtu.map(|bytes| bytes.try_into().unwrap());
+            Member { mtu, ..member(number, &[]) }
+        };
+        let here = here(&[text]);
+        let overlay = Overlay { mode, ..here.overlay };
+        let chosen = chosen.map(|bytes| bytes.try_into().unwrap());
+        let here = Here { overlay, mtu: chosen, peers: of_peers.iter().zip(2..).map(member).collect(), ..here };
+        u32::from(mtu_here(&here, chosen.unwrap_or(1450.try_into().unwrap())))
+    };
+    let (ipv4, ipv6) = ("10.40.0.0/16", "fd40::/48");
+    assert_eq!(mtu(ipv4, None, Mode::L2, &[]), 1450);
+    assert_eq!(mtu(ipv4, None, Mode::L2, &[Some(8950), None]), 1450);
+    assert_eq!(mtu(ipv4, None, Mode::L2, &[Some(1400), None, Some(1250)]), 1250);
+    assert_eq!(mtu(ipv6, None, Mode::L2, &[Some(1400), None, Some(1250)]), 1400, "IPv6 does not cross in 1250");
+    assert_eq!(mtu(ipv4, Some(1440), Mode::L2, &[Some(1400)]), 1440, "a person chose");
+    assert_eq!(mtu(ipv4, None, Mode::Routed, &[Some(1400)]), 1450, "the route to that host says so");
+}
+
+#[test]
 fn the_route_to_a_host_carries_its_mtu_where_that_is_smaller() {
     for (of_peer, carried) in
         [(None, ""), (Some(1400), " mtu 1400"), (Some(1450), " mtu 1450"), (Some(8950), " mtu 1450")]

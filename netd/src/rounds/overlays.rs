@@ -43,6 +43,11 @@ impl Worker {
     /// Each network for itself: one that cannot be keeps no other from being.
     pub(super) fn see_to_overlays(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
         let networks = &job.overlays.networks;
+        self.mtus.send_if_modified(|told| {
+            let count = told.len();
+            told.retain(|name, _| networks.iter().any(|here| here.overlay.name == *name));
+            told.len() != count
+        });
         if !networks.is_empty() && self.touched.is_none() {
             match heard::start_for_overlays(self.events.clone()) {
                 Ok(touched) => self.touched = Some(touched),
@@ -174,9 +179,11 @@ impl Worker {
         if self.store.network(name)?.paused {
             return Ok(());
         }
-        let mtu = self.mtu_of(here)?;
+        let own = self.mtu_of(here)?;
+        self.mtus.send_if_modified(|told| told.insert(name.clone(), own) != Some(own));
+        let mtu = overlay::mtu_here(here, own);
         let of_before = match before {
-            Some(before) if self.still_holds(&before, mtu)? => self.change_overlay(before, here)?,
+            Some(before) if self.still_holds(&before, mtu)? => self.change_overlay(before, here, mtu)?,
             _ => None,
         };
         let Some(applied) = (match of_before {
@@ -193,7 +200,9 @@ impl Worker {
     /// Whether the network is worth no look at everything. What does not grow with the number of hosts is looked at.
     fn still_holds(&mut self, applied: &Applied, mtu: Mtu) -> Outcome<bool> {
         let number = netd_kernel::link_index(&applied.here.overlay.device());
-        if applied.looked.elapsed() >= LOOK_EVERY || applied.ways.mtu != mtu || number != applied.device {
+        // On one link it is the device's alone.
+        let is_of_peers = applied.here.overlay.mode == Mode::Routed && applied.ways.mtu != mtu;
+        if applied.looked.elapsed() >= LOOK_EVERY || is_of_peers || number != applied.device {
             return Ok(false);
         }
         let mut present = overlay::apart_from_peers(&applied.here, &applied.ways);
@@ -203,12 +212,16 @@ impl Worker {
     }
 
     /// What changed since, and only that. None where that is too much, or somebody else changes shared things.
-    fn change_overlay(&mut self, mut applied: Applied, here: &Here) -> Outcome<Option<Applied>> {
+    fn change_overlay(&mut self, mut applied: Applied, here: &Here, mtu: Mtu) -> Outcome<Option<Applied>> {
         let Some(change) = Change::between(&applied.here, here) else { return Ok(None) };
-        if !change.is_empty() {
+        let is_other_mtu = std::mem::replace(&mut applied.ways.mtu, mtu) != mtu;
+        if is_other_mtu || !change.is_empty() {
             let begin = Instant::now();
             applied.ways.on_link.append(&mut self.on_same_link(here, change.came.iter().copied())?);
-            let desired = change.desired(&applied.ways);
+            let mut desired = change.desired(&applied.ways);
+            if is_other_mtu {
+                desired.present.extend(overlay::apart_from_peers(here, &applied.ways));
+            }
             let plan = plan(&desired, &self.kernel.observe_few(desired.keys())?);
             if !self.take(here, &desired.present, &plan, begin)? {
                 return Ok(None);
@@ -303,7 +316,7 @@ impl Worker {
         Ok((desired, plan))
     }
 
-    /// What a person chose, or what the ways to other hosts leave.
+    /// What crosses from here: what a person chose, or what the ways to other hosts leave.
     fn mtu_of(&mut self, here: &Here) -> Outcome<Mtu> {
         if let Some(mtu) = here.mtu {
             return Ok(mtu);

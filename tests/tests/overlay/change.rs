@@ -51,7 +51,8 @@ fn of_a_host_that_comes_or_goes_its_own_entries_change_and_no_others() {
     let h1 = &cluster.hosts[0];
     let device = device(h1);
     let routes = || h1.sh(&format!("ip route show dev {device}"));
-    eventually(SECOND * 3, || routes().lines().count() == 3);
+    // What crosses from a host is told a moment after the host, and the route to it is made anew.
+    eventually(SECOND * 3, || routes().matches("mtu 1450").count() == 3);
     for (numbers, is_there) in [(&[1, 2, 3][..], false), (&[1, 2, 3, 4], true)] {
         let monitor = Monitor::start(h1);
         cluster.write_peers(numbers);

@@ -9,6 +9,7 @@ mod heal;
 mod l2;
 mod lost;
 mod moved;
+mod mtu;
 mod reach;
 mod storm;
 mod upgrade;

@@ -22,7 +22,10 @@ use super::{
     tree::{Entry, Found, Tree},
 };
 use crate::{
-    cluster::view::{State, View},
+    cluster::{
+        Mtus,
+        view::{State, View},
+    },
     logs::chain,
     settings::{
         Settings,
@@ -207,6 +210,7 @@ impl Board {
         &mut self,
         settings: &Settings,
         names: Option<&[NamesOfHost]>,
+        mtus: &Mtus,
         session: &mut Session,
     ) -> Result<(), Lost> {
         let of_settings = &settings.networks.usable;
@@ -220,7 +224,7 @@ impl Board {
             self.seen.extend(standing.cloned());
             let networks = networks.as_slice();
             let (cluster, instance, seen) = (settings.cluster.name.as_str(), self.instance.as_str(), &self.seen);
-            let wish = Wish { cluster, own, instance, networks, seen, names, leases, attempt };
+            let wish = Wish { cluster, own, instance, networks, seen, names, mtus, leases, attempt };
             let claims = claims(&wish, &self.tree);
             self.refused = claims.errors;
             if claims.writes.is_empty() {

@@ -23,9 +23,12 @@ use super::{
     sight::{self, Own},
     tree::Tree,
 };
-use crate::settings::{
-    cluster::{Host, Place},
-    network::{Network, Networks, overlap},
+use crate::{
+    cluster::Mtus,
+    settings::{
+        cluster::{Host, Place},
+        network::{Network, Networks, overlap},
+    },
 };
 
 /// How many shards go in one transaction: etcd takes one and a half megabytes.
@@ -45,6 +48,8 @@ pub(super) struct Wish<'w> {
     pub(super) seen: &'w BTreeSet<NetworkName>,
     /// The names of its containers, where they are known.
     pub(super) names: Option<&'w [NamesOfHost]>,
+    /// What crosses from it, network by network, as far as it was measured yet.
+    pub(super) mtus: &'w Mtus,
     /// What its documents end with.
     pub(super) leases: Leases,
     /// How often others were faster.
@@ -227,9 +232,9 @@ pub(super) fn create(tree: &Tree, network: &Network, own: &Own) -> Result<Write,
 fn parts(wish: &Wish<'_>, tree: &Tree, network: &Network, claims: &mut Claims) {
     let name = &network.overlay.name;
     let key = Key::Member(name.clone(), wish.own.host.clone());
-    let old = match tree.document(&key) {
-        Some(Document::Member(old)) => old.subnets.as_slice(),
-        _ => &[],
+    let (old, old_mtu) = match tree.document(&key) {
+        Some(Document::Member(old)) => (old.subnets.as_slice(), old.mtu),
+        _ => (&[][..], None),
     };
     let mut subnets = Vec::new();
     for (whole, prefix) in network.overlay.subnets.iter().zip(&network.host_prefix) {
@@ -260,7 +265,7 @@ fn parts(wish: &Wish<'_>, tree: &Tree, network: &Network, claims: &mut Claims) {
         network: name.clone(),
         vtep: wish.own.vtep,
         mac: Mac::derived(&["vtep", wish.cluster, name.as_str(), &wish.own.identity]),
-        mtu: None,
+        mtu: wish.mtus.get(name).copied().or(old_mtu),
         subnets,
     };
     write.put(tree, key, Document::Member(member), wish.leases.reservation);

@@ -36,6 +36,24 @@ async fn hosts_get_parts_of_their_network_and_hear_of_each_others_names() {
 }
 
 #[tokio::test]
+async fn what_crosses_from_a_host_stands_in_the_store_and_outlives_its_netd() {
+    let lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
+    assert_eq!(h1.mtus(), [None]);
+    for bytes in [1450, 1350] {
+        h2.measures(bytes);
+        h1.until(|host| host.mtus() == [Some(bytes)]).await;
+    }
+    h2.cluster.stop().await;
+    let h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
+    assert_eq!(h1.mtus(), [Some(1350)], "it has not measured it again yet");
+    drop(h2);
+}
+
+#[tokio::test]
 async fn a_host_that_is_gone_falls_silent_and_comes_back_with_its_part() {
     let lab = Lab::new();
     let mut h1 = lab.start(1).await;

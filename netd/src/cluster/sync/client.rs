@@ -22,11 +22,11 @@ use tokio::{
 };
 
 use super::{
-    LARGEST, LONGEST_WAIT, PATH, document,
+    LARGEST, LONGEST_WAIT, MTUS, PATH, TAKES, document,
     server::{bearer, give_up_in_time},
 };
 use crate::{
-    cluster::{contact::Names, task::Task},
+    cluster::{contact::Told, task::Task},
     logs::chain,
     settings::cluster::Key,
 };
@@ -64,13 +64,13 @@ pub(crate) struct Target {
     pub(crate) ttl: Duration,
 }
 
-/// What came of one attempt: other names, the news that there are none, or an error.
+/// What came of one attempt: what it has now, the news that there are none, or an error.
 #[derive(Debug)]
 pub(crate) struct Report {
     /// The host.
     pub(crate) host: HostName,
     /// What came of it.
-    pub(crate) answer: Result<Option<Names>, String>,
+    pub(crate) answer: Result<Option<Told>, String>,
 }
 
 /// A connection, and the task that moves its octets.
@@ -87,9 +87,9 @@ pub(crate) async fn poll(target: Target, reports: mpsc::Sender<Report>) {
     loop {
         let answer = attempt(&target, &mut connection, version).await;
         let answer = answer.map(|news| {
-            news.map(|(new, names)| {
+            news.map(|(new, told)| {
                 version = Some(new);
-                names
+                told
             })
         });
         let rest = match &answer {
@@ -110,7 +110,7 @@ async fn attempt(
     target: &Target,
     kept: &mut Option<Connection>,
     version: Option<u64>,
-) -> Result<Option<(u64, Names)>, String> {
+) -> Result<Option<(u64, Told)>, String> {
     let mut connection = match usable(kept.take()).await {
         Some(connection) => connection,
         None => connect(target).await?,
@@ -131,7 +131,7 @@ async fn ask(
     target: &Target,
     connection: &mut Connection,
     version: Option<u64>,
-) -> Result<Option<(u64, Names)>, String> {
+) -> Result<Option<(u64, Told)>, String> {
     let request = target.request(version).map_err(|error| format!("the question cannot be put: {error}"))?;
     let response = connection.requests.send_request(request).await.map_err(|error| hung_up(&error))?;
     read(response, &target.host).await
@@ -154,7 +154,7 @@ fn hung_up(error: &hyper::Error) -> String {
     format!("it hangs up, as on who is not in its peers file: {}", chain(error))
 }
 
-async fn read(response: Response<Incoming>, host: &HostName) -> Result<Option<(u64, Names)>, String> {
+async fn read(response: Response<Incoming>, host: &HostName) -> Result<Option<(u64, Told)>, String> {
     match response.status() {
         StatusCode::OK => {
             let body = Limited::new(response.into_body(), LARGEST).collect().await;
@@ -186,7 +186,7 @@ impl Target {
     fn request(&self, version: Option<u64>) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
         let after = version.map(|version| format!("&after={version}")).unwrap_or_default();
         let request = Request::get(format!("{PATH}?wait={}{after}", self.wait().as_millis()));
-        let request = request.header(header::HOST, self.address.to_string());
+        let request = request.header(header::HOST, self.address.to_string()).header(TAKES, MTUS);
         let shown = self.key.iter().fold(request, |request, key| request.header(header::AUTHORIZATION, bearer(key)));
         shown.body(Empty::new())
     }

@@ -9,7 +9,10 @@ use netd_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cluster::contact::Names;
+use crate::cluster::{
+    Mtus,
+    contact::{Names, Told},
+};
 
 /// The document.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,13 +24,16 @@ pub(super) struct Document {
     pub(super) host: HostName,
     /// The names, network by network.
     pub(super) networks: Vec<NamesOfHost>,
+    /// What crosses each of its networks.
+    #[serde(default, skip_serializing_if = "Mtus::is_empty")]
+    pub(super) mtus: Mtus,
 }
 
-/// The version and the names of `host`, as it wrote them.
+/// The version, and what `host` told with it.
 ///
 /// # Errors
 /// It is no such document, a newer netd wrote it, or it is another host's.
-pub(super) fn parse(bytes: &[u8], host: &HostName) -> Result<(u64, Names), String> {
+pub(super) fn parse(bytes: &[u8], host: &HostName) -> Result<(u64, Told), String> {
     let document = serde_json::from_slice::<Document>(bytes).map_err(|error| {
         let newer =
             serde_json::from_slice(bytes).ok().and_then(|value| newest(&value)).filter(|it| *it > VERSION.into());
@@ -50,7 +56,7 @@ pub(super) fn parse(bytes: &[u8], host: &HostName) -> Result<(u64, Names), Strin
     if document.host != *host {
         return Err(format!("it says that it is host {}", document.host));
     }
-    Ok((document.version, names))
+    Ok((document.version, Told { names, mtus: document.mtus }))
 }
 
 /// The highest form of the names in a document whose other fields are unknown.
@@ -66,7 +72,7 @@ fn too_new(version: u64) -> String {
 mod tests {
     use super::*;
 
-    fn parsed(text: &str) -> Result<(u64, Names), String> {
+    fn parsed(text: &str) -> Result<(u64, Told), String> {
         parse(text.as_bytes(), &"h2".parse().unwrap())
     }
 
@@ -74,10 +80,14 @@ mod tests {
     fn the_names_of_a_host_are_read_network_by_network() {
         let text = r#"{"version": 7, "host": "h2", "networks": [
             {"version": 1, "host": "h2", "network": "lab", "containers":
-                [{"container": "c1", "names": ["web"], "addresses": ["10.40.2.5"], "ttl": 5}]}]}"#;
-        let (version, names) = parsed(text).unwrap();
-        let lab = names.get(&"lab".parse().unwrap()).unwrap();
-        assert_eq!((version, names.len(), lab.containers.len()), (7, 1, 1));
+                [{"container": "c1", "names": ["web"], "addresses": ["10.40.2.5"], "ttl": 5}]}], "mtus": {"lab": 1450}}"#;
+        let network = "lab".parse().unwrap();
+        let (version, told) = parsed(text).unwrap();
+        let lab = told.names.get(&network).unwrap();
+        assert_eq!((version, told.names.len(), lab.containers.len()), (7, 1, 1));
+        assert_eq!(told.mtus.get(&network).copied().map(u32::from), Some(1450));
+        let (_, told) = parsed(r#"{"version": 7, "host": "h2", "networks": []}"#).unwrap();
+        assert_eq!(told, Told::default(), "an older netd");
     }
 
     #[test]
@@ -93,6 +103,7 @@ mod tests {
             (r#"{"version": -1, "host": "h2", "networks": []}"#, "malformed"),
             (r#"{"version": 7, "host": "../h2", "networks": []}"#, "malformed"),
             (&"[".repeat(100_000), "malformed"),
+            (r#"{"version": 7, "host": "h2", "networks": [], "mtus": {"lab": 67}}"#, "MTU 67 is not between"),
             (&of("h3", ""), "it says that it is host h3"),
             (&of("h2", &lab.replace("h2", "h3")), "it says that it is host h3"),
             (&of("h2", &format!("{lab}, {lab}")), "network lab twice"),

@@ -10,6 +10,7 @@ use netd_model::{name::HostName, overlay::NamesOfHost};
 use tokio::{sync::watch, time::sleep};
 
 use super::{LARGEST, document::Document};
+use crate::cluster::Mtus;
 
 /// Changes that come closer than this are one.
 const QUIET: Duration = Duration::from_millis(50);
@@ -17,32 +18,39 @@ const QUIET: Duration = Duration::from_millis(50);
 /// What is answered, until something changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
-    /// The document and its version; none until the names are known.
-    pub(super) document: Option<(u64, Bytes)>,
+    /// None until the names are known.
+    document: Option<Published>,
     /// Why the last names are not in it.
     pub(crate) error: Option<String>,
 }
 
+/// The document.
+#[derive(Debug, Clone)]
+struct Published {
+    version: u64,
+    whole: Bytes,
+    /// What an older netd takes.
+    names: Bytes,
+}
+
 impl Answer {
     /// The document, if it is another than the asker has.
-    pub(super) fn news(&self, after: Option<u64>) -> Option<&Bytes> {
-        self.document.as_ref().filter(|(version, _)| Some(*version) != after).map(|(_, bytes)| bytes)
+    pub(super) fn news(&self, after: Option<u64>, takes_mtus: bool) -> Option<&Bytes> {
+        let document = self.document.as_ref().filter(|document| Some(document.version) != after);
+        document.map(|document| if takes_mtus { &document.whole } else { &document.names })
     }
 
     /// Whether the asker has what there is: not so where nothing is known yet.
     pub(super) fn is_as(&self, after: Option<u64>) -> bool {
-        self.document.as_ref().is_some_and(|(version, _)| Some(*version) == after)
+        self.document.as_ref().is_some_and(|document| Some(document.version) == after)
     }
 
-    fn set(&mut self, version: u64, host: HostName, networks: &[NamesOfHost]) {
-        let document = Document { version, host, networks: networks.to_vec() };
-        self.error = match serde_json::to_vec(&document) {
-            Ok(bytes) if bytes.len() > LARGEST => Some(format!(
-                "names of this host are not published: they take {} bytes, more than {LARGEST}",
-                bytes.len()
-            )),
-            Ok(bytes) => {
-                self.document = Some((version, bytes.into()));
+    fn set(&mut self, mut document: Document) {
+        let whole = bytes(&document);
+        document.mtus.clear();
+        self.error = match whole.and_then(|whole| Ok((whole, bytes(&document)?))) {
+            Ok((whole, names)) => {
+                self.document = Some(Published { version: document.version, whole, names });
                 None
             }
             Err(error) => Some(format!("names of this host are not published: {error}")),
@@ -50,9 +58,18 @@ impl Answer {
     }
 }
 
-/// Turns each set of names into an answer.
+fn bytes(document: &Document) -> Result<Bytes, String> {
+    let bytes = serde_json::to_vec(document).map_err(|error| error.to_string())?;
+    if bytes.len() > LARGEST {
+        return Err(format!("they take {} bytes, more than {LARGEST}", bytes.len()));
+    }
+    Ok(bytes.into())
+}
+
+/// Turns each set of names, and what crosses the networks then, into an answer.
 pub(crate) async fn publish(
     mut names: watch::Receiver<Option<Arc<[NamesOfHost]>>>,
+    mut mtus: watch::Receiver<Mtus>,
     host: impl Fn() -> HostName,
     answers: watch::Sender<Answer>,
 ) {
@@ -62,12 +79,15 @@ pub(crate) async fn publish(
         let known = names.borrow_and_update().clone();
         if let Some(networks) = known {
             version = version.wrapping_add(1);
-            answers.send_modify(|answer| answer.set(version, host(), &networks));
+            let mtus = mtus.borrow_and_update().clone();
+            let document = Document { version, host: host(), networks: networks.to_vec(), mtus };
+            answers.send_modify(|answer| answer.set(document));
             sleep(QUIET).await;
         }
-        // Who tells the names is gone: netd stops.
-        if names.changed().await.is_err() {
-            return;
+        tokio::select! {
+            // Who tells the names is gone: netd stops.
+            changed = names.changed() => if changed.is_err() { return },
+            Ok(()) = mtus.changed() => {}
         }
     }
 }

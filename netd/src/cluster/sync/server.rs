@@ -27,7 +27,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Answer, LONGEST_WAIT, PATH, UNACKNOWLEDGED};
+use super::{Answer, LONGEST_WAIT, MTUS, PATH, TAKES, UNACKNOWLEDGED};
 use crate::settings::cluster::Key;
 
 /// How many connections one host may have: the one that it uses, and those that it lost.
@@ -145,11 +145,12 @@ async fn respond(request: &Request<Incoming>, peer: IpAddr, desk: Desk) -> Respo
     let Some(query) = Query::parse(request.uri().query().unwrap_or_default()) else {
         return plain(StatusCode::BAD_REQUEST);
     };
+    let takes_mtus = request.headers().get(TAKES).is_some_and(|takes| takes == MTUS);
     let mut answers = desk.answers;
     // That the time is over is no failure.
-    let _ = timeout(query.wait, answers.wait_for(|answer| answer.news(query.after).is_some())).await;
+    let _ = timeout(query.wait, answers.wait_for(|answer| answer.news(query.after, takes_mtus).is_some())).await;
     let answer = answers.borrow();
-    match answer.news(query.after) {
+    match answer.news(query.after, takes_mtus) {
         Some(news) => Response::new(Full::new(news.clone())),
         None if answer.is_as(query.after) => plain(StatusCode::NOT_MODIFIED),
         // Before its own names are known a host has no news: not even that there are none.

@@ -1,7 +1,10 @@
 use std::time::Instant;
 
 use super::*;
-use crate::cluster::contact::Names;
+use crate::cluster::{
+    Mtus,
+    contact::{Names, Told},
+};
 
 fn member() -> Member {
     serde_json::from_value(serde_json::json!({
@@ -22,7 +25,8 @@ fn view(containers: &[(&str, &str)]) -> Peer {
     let names = serde_json::json!({"version": 1, "host": "h2", "network": "lab", "containers": containers});
     let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_value(names).unwrap()))]);
     let mut contact = Contact::new(SystemTime::UNIX_EPOCH);
-    contact.hear(Ok(Some(names)), Instant::now(), SystemTime::UNIX_EPOCH);
+    let mtus = Mtus::from([("lab".parse().unwrap(), 1400.try_into().unwrap())]);
+    contact.hear(Ok(Some(Told { names, mtus })), Instant::now(), SystemTime::UNIX_EPOCH);
     Peer::new(&member(), &contact)
 }
 
@@ -35,6 +39,7 @@ fn containers(peer: &Peer) -> Vec<&str> {
 fn a_host_gives_names_to_its_own_addresses_only() {
     let good = view(&[("c1", "10.40.2.5")]);
     assert_eq!((containers(&good), good.state, &good.last_error), (vec!["c1"], State::Alive, &None));
+    assert_eq!(good.member.mtu.map(u32::from), Some(1400));
     let bad = view(&[("c1", "10.40.2.5"), ("c2", "10.40.1.5"), ("c3", "192.0.2.5")]);
     assert_eq!((containers(&bad), bad.state), (vec!["c1"], State::Alive));
     let error = bad.last_error.unwrap();
@@ -44,5 +49,5 @@ fn a_host_gives_names_to_its_own_addresses_only() {
 #[test]
 fn a_host_of_which_nothing_was_heard_is_a_member_without_names() {
     let peer = Peer::new(&member(), &Contact::new(SystemTime::UNIX_EPOCH));
-    assert_eq!((containers(&peer), peer.state), (vec![], State::Silent));
+    assert_eq!((containers(&peer), peer.state, peer.member.mtu), (vec![], State::Silent, None));
 }
