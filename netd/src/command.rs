@@ -22,6 +22,7 @@ use crate::{
     cluster::{View, networks},
     logs::Logs,
     look::Look,
+    rounds::Faults,
     run,
     settings::{Settings, network::Network, written},
     show::{self, Row},
@@ -69,7 +70,8 @@ fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
 fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {
     let store = Store::open(&settings.run_dir);
     let boot = boot_id()?;
-    let peers = store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default())));
+    let peers =
+        store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default(), &Faults::new())));
     let leased = store.host_leases();
     let snapshot = Reader::new(store).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);

@@ -62,6 +62,7 @@ pub(crate) struct Job {
 pub(crate) struct Rounds {
     jobs: SyncSender<Job>,
     stop: Arc<AtomicBool>,
+    faults: watch::Receiver<Faults>,
 }
 
 /// What the thread keeps from round to round.
@@ -83,6 +84,7 @@ struct Worker {
     touched: Option<Arc<AtomicBool>>,
     /// What crosses overlay networks from this host, for the others.
     mtus: watch::Sender<Mtus>,
+    faults: watch::Sender<Faults>,
     events: mpsc::Sender<Event>,
 }
 
@@ -93,6 +95,9 @@ const LOOKED_AT_AT_ONCE: usize = 100;
 const FINISHED_AT_ONCE: usize = 16;
 
 /// Whether the repair of one thing failed; the others go on.
+/// Overlay networks that could not be brought up to date, and why.
+pub(crate) type Faults = BTreeMap<NetworkName, String>;
+
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 impl Rounds {
@@ -106,9 +111,9 @@ impl Rounds {
     ) -> io::Result<Self> {
         let (jobs, work) = std::sync::mpsc::sync_channel::<Job>(1);
         let stop = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&stop);
+        let (seen, (told, faults)) = (Arc::clone(&stop), watch::channel(Faults::new()));
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot, seen, mtus, events.clone());
+            let mut worker = Worker::new(store, boot, seen, (mtus, told), events.clone());
             for job in work {
                 let begin = Instant::now();
                 worker.round(&job);
@@ -118,7 +123,12 @@ impl Rounds {
                 }
             }
         })?;
-        Ok(Self { jobs, stop })
+        Ok(Self { jobs, stop, faults })
+    }
+
+    /// What the last round could not do for overlay networks.
+    pub(crate) fn faults(&self) -> Faults {
+        self.faults.borrow().clone()
     }
 
     /// Lets the round that is under way end soon.
@@ -139,7 +149,7 @@ impl Worker {
         store: Store,
         boot: Arc<str>,
         stop: Arc<AtomicBool>,
-        mtus: watch::Sender<Mtus>,
+        (mtus, faults): (watch::Sender<Mtus>, watch::Sender<Faults>),
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
@@ -155,6 +165,7 @@ impl Worker {
             applied: BTreeMap::new(),
             touched: None,
             mtus,
+            faults,
             events,
         }
     }

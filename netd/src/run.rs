@@ -22,7 +22,7 @@ use crate::{
     pace::Pace,
     poke::Pokes,
     repair,
-    rounds::{Job, Rounds},
+    rounds::{Faults, Job, Rounds},
     settings::Settings,
     settle::Settle,
     show,
@@ -67,6 +67,8 @@ struct Daemon {
     view: Arc<View>,
     /// Whether people can read it.
     is_view_told: bool,
+    /// What repair could not do for overlay networks.
+    faults: Faults,
     overlays: Arc<Overlays>,
     /// The generation of the first snapshot: later than that of any netd before this one, as long as the clock is.
     first_generation: u64,
@@ -107,6 +109,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         cluster,
         view: Arc::default(),
         is_view_told: true,
+        faults: Faults::new(),
         overlays: Arc::default(),
         first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
     };
@@ -252,7 +255,9 @@ impl Daemon {
         if std::mem::replace(&mut self.is_view_told, true) {
             return;
         }
-        if let Err(error) = Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view)) {
+        if let Err(error) =
+            Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view, &self.faults))
+        {
             tracing::debug!(error = chain(&error), "known peers not written");
         }
     }
@@ -291,6 +296,9 @@ impl Daemon {
             self.pace.ask();
         }
         if round_ended {
+            let faults = self.rounds.faults();
+            self.is_view_told &= faults == self.faults;
+            self.faults = faults;
             self.pace.end(now);
         }
         if let Some(depth) = self.pace.begin(now) {

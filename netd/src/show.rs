@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::{NetworkView, Peer, State, View},
+    rounds::Faults,
     settings::network::Network,
 };
 
@@ -167,11 +168,12 @@ pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
     known.peers.iter().map(row).collect()
 }
 
-/// What the view of the cluster is for people.
-pub(crate) fn known_peers(view: &View) -> KnownPeers {
+/// What the view of the cluster is for people, with what this host cannot do for networks.
+pub(crate) fn known_peers(view: &View, faults: &Faults) -> KnownPeers {
     let peers =
         view.networks.values().flat_map(|network| network.peers.values().map(|peer| known_peer(peer))).collect();
-    KnownPeers { version: VERSION, peers, errors: view.errors.clone() }
+    let faults = faults.iter().map(|(network, fault)| format!("network {network}: {fault}"));
+    KnownPeers { version: VERSION, peers, errors: view.errors.iter().cloned().chain(faults).collect() }
 }
 
 fn known_peer(peer: &Peer) -> KnownPeer {

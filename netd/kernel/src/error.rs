@@ -97,6 +97,11 @@ impl Error {
         matches!(self, Self::Refused { errno: Errno::EXIST, .. })
     }
 
+    /// Whether another program has what was to be taken, such as a port.
+    pub fn is_in_use(&self) -> bool {
+        matches!(self, Self::Refused { errno: Errno::ADDRINUSE, .. })
+    }
+
     /// Whether something that was there when it was looked at has gone meanwhile, such as a table that others flushed.
     pub fn is_gone(&self) -> bool {
         matches!(self, Self::Refused { errno: Errno::NOENT, .. })

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     net::IpAddr,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -17,9 +18,10 @@ use netd_model::{
     plan::{Desired, Plan, plan},
 };
 
-use super::{Job, Outcome, Worker};
+use super::{Faults, Job, Outcome, Worker};
 use crate::{
     heard,
+    logs::chain,
     overlay::{self, Change, Here, Ways},
 };
 
@@ -57,9 +59,12 @@ impl Worker {
         // Nobody who could say that nothing happened: all is looked at.
         let is_touched = self.touched.as_ref().is_none_or(|touched| touched.swap(false, Ordering::AcqRel));
         self.applied.retain(|name, _| !is_touched && networks.iter().any(|here| here.overlay.name == *name));
+        let mut faults = Faults::new();
         for here in networks {
             let name = &here.overlay.name;
-            note(&format!("overlay network {name}"), self.see_to_overlay(here));
+            let seen_to = self.see_to_overlay(here).map_err(|error| with_advice(error, here));
+            faults.extend(seen_to.as_ref().err().map(|error| (name.clone(), chain(error.as_ref()))));
+            note(&format!("overlay network {name}"), seen_to);
             // Last of all: a runtime that sees it may add a container.
             if let Some(conflists) =
                 job.conflists.as_ref().filter(|_| self.store.host_lease(name).is_ok_and(|it| it.is_some()))
@@ -67,6 +72,7 @@ impl Worker {
                 note(&format!("configuration of network {name}"), conflists.write(name).map_err(Into::into));
             }
         }
+        self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
     }
 
     /// Takes away networks that were of the settings and are no more: those that this host has a lease in. Of one that
@@ -331,4 +337,14 @@ impl Worker {
         let underlay = underlay.ok_or_else(|| format!("network {name}: no interface of this host has {vtep}"))?;
         Ok(overlay::mtu_inside(underlay, here.own.vtep, &here.overlay)?)
     }
+}
+
+/// What a person can do, where that is known.
+fn with_advice(error: Box<dyn Error>, here: &Here) -> Box<dyn Error> {
+    let is_in_use = error.downcast_ref::<netd_kernel::Error>().is_some_and(netd_kernel::Error::is_in_use);
+    if !is_in_use {
+        return error;
+    }
+    let port = here.overlay.port;
+    format!("{error}: another program has UDP port {port}; stop it, or give the network another `port`").into()
 }

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Container, Daemon, Host, Lab, Node, eventually, holds_within, run, throughout};
+use tests::{Container, Daemon, Host, Lab, Node, eventually, holds_within, throughout};
 
 use super::{
     SECOND,
     cluster::{Cluster, Shape, device, join, lab_network},
+    packets::{answering, asks, send},
 };
-
-const PACKET: &str = env!("CARGO_BIN_EXE_packet");
 
 /// What is promised for all that others break.
 const HEALED: Duration = Duration::from_secs(2);
@@ -70,36 +69,13 @@ fn counted(node: &Node) -> Vec<u64> {
     rules.filter_map(counter).collect()
 }
 
-/// Port 7 of an address.
-fn at_port(address: &str) -> String {
-    if address.contains(':') { format!("[{address}]:7") } else { format!("{address}:7") }
-}
-
-/// Who answers at both addresses of a container, until it is dropped.
-fn answering(container: &Container, number: usize) -> [Daemon; 2] {
-    of_container(number).map(|address| {
-        let log = container.folder().join(format!("{address}.log"));
-        Daemon::start(container, PACKET.as_ref(), log, |command| {
-            command.args(["answer", &at_port(&address)]);
-        })
-    })
-}
-
-/// Whether somebody who answers is heard.
-fn asks(container: &Container, protocol: &str, at: &str) -> bool {
-    run(container.command(PACKET).args(["ask", protocol, at]), b"").success()
-}
-
-fn send(container: &Container, words: &str) {
-    container.sh(&format!("{PACKET} send {words}"));
-}
-
 #[test]
 fn containers_of_all_hosts_are_neighbours() {
     let lab = Lab::new();
     let cluster = Cluster::new(&lab, 3, one_link());
     let containers = with_containers(&cluster);
-    let answering: Vec<_> = (1..=3).flat_map(|number| answering(&containers[number - 1], number)).collect();
+    let answering: Vec<_> =
+        (1..=3).flat_map(|number| answering(&containers[number - 1], &of_container(number))).collect();
     for (number, container) in containers.iter().enumerate() {
         let [ipv4, ipv6] = of_container(number + 1);
         let held = container.addresses("eth0");
@@ -109,9 +85,7 @@ fn containers_of_all_hosts_are_neighbours() {
                 // A router between them would not let it pass.
                 let hop = if address.contains(':') { "-6 -t 1" } else { "-4 -t 1" };
                 eventually(SECOND * 2, || container.run(&format!("ping -n {hop} -c 1 -W 2 {address}")).success());
-                for protocol in ["tcp", "udp"] {
-                    eventually(SECOND * 3, || asks(container, protocol, &at_port(&address)));
-                }
+                eventually(SECOND * 3, || asks(container, &address));
             }
         }
         let other = (number + 1) % 3;

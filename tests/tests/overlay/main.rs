@@ -10,7 +10,9 @@ mod l2;
 mod lost;
 mod moved;
 mod mtu;
+mod packets;
 mod reach;
+mod refused;
 mod storm;
 mod upgrade;
 

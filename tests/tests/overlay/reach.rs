@@ -5,6 +5,7 @@ use tests::{Lab, eventually, run};
 use super::{
     SECOND,
     cluster::{Cluster, Shape, device, join},
+    packets::{answering, asks},
 };
 
 #[test]
@@ -30,6 +31,14 @@ fn both_families_cross_an_underlay_of_either() {
         let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
         eventually(SECOND * 3, || c1.pings("10.40.2.2"));
         eventually(SECOND * 3, || c1.pings("fd40:0:0:2::2") && c2.pings("fd40:0:0:1::2"));
+        let addresses = |number: usize| [format!("10.40.{number}.2"), format!("fd40:0:0:{number}::2")];
+        let answering = [answering(&c1, &addresses(1)), answering(&c2, &addresses(2))];
+        for (from, to) in [(&c1, 2), (&c2, 1)] {
+            for address in addresses(to) {
+                eventually(SECOND * 3, || asks(from, &address));
+            }
+        }
+        drop(answering);
         cluster.stop();
     }
 }

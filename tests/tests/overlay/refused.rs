@@ -1,0 +1,51 @@
+//! What netd cannot do as it is told: it says so where a person looks, and does it when it can.
+
+use tests::{Daemon, Host, Lab, built, eventually};
+
+use super::{
+    SECOND,
+    cluster::{Cluster, Shape, device},
+};
+
+/// What `netd check` says.
+fn check(host: &Host) -> String {
+    host.run(&format!("{} check --config {}/netd.toml", built("netd").display(), host.folder().display())).stdout
+}
+
+#[test]
+fn a_port_of_another_program_is_named_and_taken_once_it_is_free() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    cluster.netd[0].take().unwrap().stop();
+    let h1 = cluster.hosts[0].clone();
+    h1.sh(&format!("ip link delete {}", device(&h1)));
+    let packet = env!("CARGO_BIN_EXE_packet");
+    let other = Daemon::start(&h1, packet.as_ref(), h1.folder().join("other.log"), |command| {
+        command.args(["answer", "0.0.0.0:4789"]);
+    });
+    cluster.start(1);
+    let log = || cluster.netd[0].as_ref().unwrap().log();
+    assert!(tests::holds_within(SECOND * 3, || log().contains("UDP port 4789")), "{}", log());
+    eventually(SECOND * 3, || check(&h1).contains("UDP port 4789"));
+    drop(other);
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    eventually(SECOND * 3, || !check(&h1).contains("UDP port 4789"));
+    cluster.stop();
+}
+
+#[test]
+fn an_address_that_the_host_has_no_more_is_named() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let h1 = &cluster.hosts[0];
+    h1.sh("ip address del 192.168.50.1/24 dev to-s");
+    eventually(SECOND * 3, || check(h1).contains("no interface of this host has 192.168.50.1"));
+    h1.sh("ip address add 192.168.50.1/24 dev to-s");
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    eventually(SECOND * 3, || !check(h1).contains("192.168.50.1"));
+    cluster.stop();
+}
