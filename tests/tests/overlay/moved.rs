@@ -33,3 +33,21 @@ fn another_subnet_is_for_new_containers_and_the_old_ones_go_on() {
     assert!(new.pings(&far.address("eth0")));
     cluster.stop();
 }
+
+#[test]
+fn a_host_that_comes_back_with_another_address_is_found_there_and_nowhere_else() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    cluster.netd[1].take().unwrap().stop();
+    let [h1, h2] = [0, 1].map(|index| cluster.hosts[index].clone());
+    h2.sh("ip address del 192.168.50.2/24 dev to-s; ip address add 192.168.50.20/24 dev to-s");
+    let moved = |text: &str| text.replace("192.168.50.2'", "192.168.50.20'");
+    cluster.publish(&moved(&std::fs::read_to_string(h1.folder().join("run/peers.toml")).unwrap()));
+    cluster.netd[1] = Some(h2.netd_with(&moved(&cluster.settings(2))));
+    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")) && c2.pings(&c1.address("eth0")));
+    let text = h1.kernel_text();
+    assert!(text.contains("192.168.50.20") && !text.contains("192.168.50.2 "), "{text}");
+    cluster.stop();
+}
