@@ -58,12 +58,22 @@ pub(super) fn to_peer(overlay: &Overlay, ways: &Ways, peer: &Member) -> Vec<Obje
         is_inside = true;
         let next = subnet.network();
         objects.push(Object::Neighbour(Neighbour { link: link.clone(), address: next, mac: peer.mac }));
-        objects.push(Object::Route(Route { onlink: true, mtu, ..route(link.clone(), *subnet, next) }));
+        let priority = priority(subnet);
+        objects.push(Object::Route(Route { onlink: true, priority, mtu, ..route(link.clone(), *subnet, next) }));
     }
     if is_inside {
         objects.push(Object::Fdb(Fdb { link, mac: Some(peer.mac), destination: peer.vtep }));
     }
     objects
+}
+
+/// The priority of a route over the device: another for each subnet of IPv4. Where thousands have the same one and the
+/// same interface, Linux compares the next hop of a new one with that of each. As no two lead to one subnet, it decides
+/// nothing.
+fn priority(subnet: &IpNetwork) -> Option<u32> {
+    let IpNetwork::V4(subnet) = subnet else { return None };
+    let number = subnet.network().to_bits().checked_shr(32 - u32::from(subnet.prefix())).unwrap_or_default();
+    Some(1 + (number & 0xffff))
 }
 
 /// What leads to one host on each link without VXLAN: with a link that goes down, all such routes over it go.

@@ -58,7 +58,7 @@ host       ip link set dev DEVICE addrgenmode none up
 host       ip neighbour replace 10.40.2.0 lladdr 02:00:00:00:00:02 dev DEVICE nud permanent
 host       ip neighbour replace fd40:0:0:2:: lladdr 02:00:00:00:00:02 dev DEVICE nud permanent
 host       bridge fdb replace 02:00:00:00:00:02 dev DEVICE dst 192.168.50.2 self permanent
-host       ip route add 10.40.2.0/24 via 10.40.2.0 dev DEVICE onlink
+host       ip route add 10.40.2.0/24 via 10.40.2.0 dev DEVICE onlink metric 10243
 host       ip route add fd40:0:0:2::/64 via fd40:0:0:2:: dev DEVICE onlink
 ";
     assert_eq!(script(&here(&["10.40.0.0/16"])), expected);
@@ -137,7 +137,7 @@ host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overla
 host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
 ";
     assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
-    assert!(way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink"));
+    assert!(way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244"));
     let inside =
         apart_from_peers(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
     assert_eq!(inside, 2, "packets between containers keep their source");
@@ -172,7 +172,7 @@ fn the_route_to_a_host_carries_its_mtu_where_that_is_smaller() {
     {
         let mtu = of_peer.map(|bytes: u32| bytes.try_into().unwrap());
         let here = Here { peers: [Member { mtu, ..member(3, &["10.40.3.0/24"]) }].into(), ..here(&["10.40.0.0/16"]) };
-        let route = format!("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink{carried}\n");
+        let route = format!("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244{carried}\n");
         assert!(way_to_peers(&here, &[]).ends_with(&route), "{of_peer:?}");
     }
 }
