@@ -235,10 +235,12 @@ impl Daemon {
         let old = std::mem::replace(&mut self.view, view);
         self.cluster_errors.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
         self.is_view_told = false;
+        // The way to a container is begun before its name is told.
+        self.choose_overlays();
+        self.pace_repair(false, false);
         if !self.view.serves_as(&old) {
             self.serve();
         }
-        self.choose_overlays();
     }
 
     fn choose_overlays(&mut self) {
