@@ -10,6 +10,7 @@
 mod contact;
 mod etcd_store;
 mod members;
+mod memory;
 mod peers_file;
 mod static_store;
 mod sync;
@@ -51,6 +52,12 @@ pub(crate) fn faults(settings: &Settings) -> Vec<String> {
 
 /// How long netd waits at its start for what other hosts have.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What was known is believed for that much longer than the time to live after it may be otherwise.
+const BELIEVED: Duration = Duration::from_secs(2);
+
+/// How long a store may take to write down what it knows when netd stops.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// How often it looks meanwhile.
 const LOOK: Duration = Duration::from_millis(5);
@@ -151,8 +158,11 @@ impl Cluster {
 
     /// Ends everything; the other hosts keep the names until their time to live has passed.
     pub(crate) async fn stop(self) {
-        if let Some(store) = self.store {
-            store.stop().await;
+        let Self { settings, store, .. } = self;
+        // Without somebody who gives orders the store ends.
+        drop(settings);
+        if let Some(store) = store {
+            store.end_within(FAREWELL).await;
         }
     }
 }

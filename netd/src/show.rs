@@ -61,6 +61,8 @@ pub(crate) struct PeerRow {
     subnets: Vec<IpNetwork>,
     containers: usize,
     error: Option<String>,
+    /// Where nothing was heard of it since netd started: when this was true last, in seconds since 1970.
+    recalled: Option<u64>,
 }
 
 /// A name, whole, and the addresses it stands for.
@@ -164,6 +166,7 @@ pub(crate) fn peers(known: &KnownPeers) -> Vec<PeerRow> {
         subnets: peer.member.subnets.clone(),
         containers: peer.containers,
         error: peer.last_error.clone(),
+        recalled: peer.recalled,
     };
     known.peers.iter().map(row).collect()
 }
@@ -180,10 +183,22 @@ fn known_peer(peer: &Peer) -> KnownPeer {
     KnownPeer {
         member: peer.member.clone(),
         alive: peer.state == State::Alive,
-        since: peer.since.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        since: seconds(peer.since),
         containers: peer.names.containers.len(),
         last_error: peer.last_error.clone(),
+        recalled: peer.recalled.map(seconds),
     }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// How long ago that was.
+fn ago(seconds: u64) -> u64 {
+    let then = UNIX_EPOCH + Duration::from_secs(seconds);
+    SystemTime::now().duration_since(then).map_or(0, |age| age.as_secs())
 }
 
 /// The names that are served, in their order.
@@ -271,18 +286,18 @@ impl Row for PeerRow {
         &["NETWORK", "HOST", "STATE", "FOR", "VTEP", "MTU", "SUBNETS", "CONTAINERS", "LAST ERROR"];
 
     fn cells(&self) -> Vec<String> {
-        let since = UNIX_EPOCH + Duration::from_secs(self.since);
-        let seconds = SystemTime::now().duration_since(since).map_or(0, |age| age.as_secs());
+        let recalled = self.recalled.map(|then| format!("as known {} s ago, before netd started", ago(then)));
+        let errors: Vec<String> = recalled.into_iter().chain(self.error.clone()).collect();
         vec![
             self.network.to_string(),
             self.host.to_string(),
             self.state.to_owned(),
-            format!("{seconds} s"),
+            format!("{} s", ago(self.since)),
             self.vtep.to_string(),
             joined(self.mtu),
             joined(&self.subnets),
             self.containers.to_string(),
-            self.error.clone().unwrap_or_default(),
+            errors.join("; "),
         ]
     }
 }

@@ -135,6 +135,9 @@ pub struct KnownPeer {
     /// Why it cannot be asked, or why what it tells is not taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Where nothing was heard of it since netd started: when this was true last, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recalled: Option<u64>,
 }
 
 /// What a host has of an overlay network, written by netd for the plugin: `<run_dir>/overlays/<network>.json`.

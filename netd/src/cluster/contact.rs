@@ -8,7 +8,9 @@ use std::{
 
 use netd_model::{name::NetworkName, overlay::NamesOfHost};
 
-use super::{Mtus, view::State};
+use serde::{Deserialize, Serialize};
+
+use super::{BELIEVED, Mtus, view::State};
 
 /// The names of one host, network by network.
 pub(super) type Names = BTreeMap<NetworkName, Arc<NamesOfHost>>;
@@ -20,6 +22,19 @@ pub(super) struct Told {
     pub(super) names: Names,
     /// What crosses from it; nothing from one that does not say so.
     pub(super) mtus: Mtus,
+}
+
+/// What of it outlives netd.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Kept {
+    alive: bool,
+    names: Vec<NamesOfHost>,
+    #[serde(default, skip_serializing_if = "Mtus::is_empty")]
+    mtus: Mtus,
+    /// When that was true last, where that is longer ago than the rest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    as_of: Option<SystemTime>,
 }
 
 /// What was heard of another host.
@@ -35,6 +50,8 @@ pub(super) struct Contact {
     pub(super) last_error: Option<String>,
     /// Whether it was asked once at least, and answered or not.
     pub(super) is_asked: bool,
+    /// It did not answer since netd started: what is here was known before, and true last at this time.
+    pub(super) recalled: Option<SystemTime>,
     /// When it last answered.
     heard: Option<Instant>,
 }
@@ -48,8 +65,28 @@ impl Contact {
             since: clock,
             last_error: None,
             is_asked: false,
+            recalled: None,
             heard: None,
         }
+    }
+
+    /// A host as it was known before netd started. One that answered then is believed to, for its time to live and a
+    /// little more.
+    pub(super) fn recalled(kept: Kept, as_of: SystemTime, now: Instant) -> Self {
+        let names = kept.names.into_iter().map(|names| (names.network.clone(), Arc::new(names))).collect();
+        Self {
+            told: Told { names, mtus: kept.mtus },
+            state: if kept.alive { State::Alive } else { State::Silent },
+            recalled: Some(kept.as_of.unwrap_or(as_of)),
+            heard: kept.alive.then(|| now + BELIEVED),
+            ..Self::new(as_of)
+        }
+    }
+
+    /// What the next netd is to know of it.
+    pub(super) fn kept(&self) -> Kept {
+        let names = self.told.names.values().map(|names| NamesOfHost::clone(names)).collect();
+        Kept { alive: self.state == State::Alive, names, mtus: self.told.mtus.clone(), as_of: self.recalled }
     }
 
     /// It answered, with what it has or with the news that this is as it was; or it could not be asked, or not understood.
@@ -59,7 +96,7 @@ impl Contact {
         let is_first = !std::mem::replace(&mut self.is_asked, true);
         let told = match answer {
             Ok(told) => {
-                self.heard = Some(now);
+                (self.heard, self.recalled) = (Some(now), None);
                 self.be(State::Alive, clock);
                 told
             }

@@ -9,6 +9,7 @@ mod claims;
 mod document;
 mod key;
 pub(crate) mod networks;
+mod place;
 mod session;
 mod shards;
 mod sight;
@@ -33,7 +34,10 @@ use self::{
     board::Board,
     session::{Heard, Lost, Session},
 };
-use super::{Orders, Store, Views};
+use super::{
+    BELIEVED, Orders, Store, Views,
+    memory::{Memory, end_of},
+};
 use crate::settings::{
     Settings,
     cluster::{self, Etcd},
@@ -44,9 +48,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest pause: when the store is back, hosts must show a sign of life within their time to live.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// What is missing after the store was lost is believed for that much longer than the time to live.
-const BELIEVED: Duration = Duration::from_secs(2);
 
 /// Names are written this often at most.
 const QUIET: Duration = Duration::from_millis(50);
@@ -59,21 +60,39 @@ pub(super) struct EtcdStore;
 
 impl Store for EtcdStore {
     async fn run(self, mut orders: Orders, views: Views) {
-        let (mut board, mut pause, mut member) = (Board::default(), FIRST_PAUSE, 0);
-        loop {
-            let settings = orders.settings.borrow_and_update().clone();
-            let Some(etcd) = of_etcd(&settings) else { return };
-            let begin = Instant::now();
-            match Box::pin(talk(etcd, member, &settings, &mut orders, &mut board, &views)).await {
-                Ok(()) => pause = FIRST_PAUSE,
-                Err(lost) => {
-                    board.lose(lost);
-                    views.show(board.view());
-                    // Another member may be there.
-                    member += 1;
-                    pause = if begin.elapsed() > SUCCESS { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-                    sleep(pause).await;
-                }
+        let (mut board, mut memory) = (Board::default(), Memory::new("etcd"));
+        let settings = orders.settings.borrow().clone();
+        if let Some(recalled) = memory.recall(&settings).await {
+            board.recall(&settings, recalled).await;
+            views.show(board.view());
+        }
+        let end = end_of(orders.settings.clone());
+        tokio::select! {
+            () = Box::pin(meet(&mut orders, &mut board, &mut memory, &views)) => {}
+            () = end => {}
+        }
+        let settings = orders.settings.borrow().clone();
+        board.end(&settings, memory).await;
+    }
+}
+
+/// Session after session.
+async fn meet(orders: &mut Orders, board: &mut Board, memory: &mut Memory, views: &Views) {
+    let (mut pause, mut member) = (FIRST_PAUSE, 0);
+    loop {
+        let settings = orders.settings.borrow_and_update().clone();
+        let Some(etcd) = of_etcd(&settings) else { return };
+        let begin = Instant::now();
+        match Box::pin(talk(etcd, member, &settings, orders, board, memory, views)).await {
+            Ok(()) => pause = FIRST_PAUSE,
+            Err(lost) => {
+                board.lose(lost);
+                views.show(board.view());
+                board.remember(&settings, memory).await;
+                // Another member may be there.
+                member += 1;
+                pause = if begin.elapsed() > SUCCESS { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+                sleep(pause).await;
             }
         }
     }
@@ -94,6 +113,7 @@ async fn talk(
     settings: &Arc<Settings>,
     orders: &mut Orders,
     board: &mut Board,
+    memory: &mut Memory,
     views: &Views,
 ) -> Result<(), Lost> {
     let Some(endpoint) = etcd.endpoints.get(member % etcd.endpoints.len().max(1)) else { return Ok(()) };
@@ -136,6 +156,7 @@ async fn talk(
         let mtus = orders.mtus.borrow_and_update().clone();
         board.write(settings, names.as_deref(), &mtus, &mut session).await?;
         views.show(board.view());
+        board.remember(settings, memory).await;
     }
 }
 

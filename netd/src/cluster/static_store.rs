@@ -17,7 +17,8 @@ use self::{file::PeersFile, keeper::Keeper};
 use super::{
     Orders, Store, Views,
     members::Members,
-    sync::{Answer, publish},
+    memory::{Memory, end_of},
+    sync::{Answer, client::Report, publish},
 };
 use crate::settings::Settings;
 
@@ -36,9 +37,20 @@ pub(super) struct StaticStore;
 impl Store for StaticStore {
     async fn run(self, orders: Orders, views: Views) {
         let (answer, answers) = watch::channel(Answer::default());
-        let settings = orders.settings.clone();
-        let host = move || settings.borrow().host.name.clone();
-        tokio::join!(publish::publish(orders.names, orders.mtus, host, answer), keep(orders.settings, answers, views));
+        let Orders { settings, names, mtus } = orders;
+        let (of_host, end) = (settings.clone(), end_of(settings.clone()));
+        let host = move || of_host.borrow().host.name.clone();
+        let mut memory = Memory::new("static");
+        let now = settings.borrow().clone();
+        let recalled = memory.recall(&now).await;
+        let (reports, reported) = mpsc::channel(WAITING);
+        let mut keeper = Keeper::new(now, answers.clone(), reports, recalled);
+        tokio::select! {
+            () = publish::publish(names, mtus, host, answer) => {}
+            () = keep(&mut keeper, &mut memory, settings, answers, reported, views) => {}
+            () = end => {}
+        }
+        keeper.end(memory).await;
     }
 }
 
@@ -50,9 +62,14 @@ pub(super) fn faults(settings: &Settings) -> Vec<String> {
     file.error.map_or_else(|| Members::new(settings, &file.peers, &Members::default()).errors, |error| vec![error])
 }
 
-async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::Receiver<Answer>, views: Views) {
-    let (sender, mut reports) = mpsc::channel(WAITING);
-    let mut keeper = Keeper::new(settings.borrow_and_update().clone(), answers.clone(), sender);
+async fn keep(
+    keeper: &mut Keeper,
+    memory: &mut Memory,
+    mut settings: watch::Receiver<Arc<Settings>>,
+    mut answers: watch::Receiver<Answer>,
+    mut reports: mpsc::Receiver<Report>,
+    views: Views,
+) {
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut heard = Vec::with_capacity(WAITING);
@@ -63,6 +80,7 @@ async fn keep(mut settings: watch::Receiver<Arc<Settings>>, mut answers: watch::
             _ = tick.tick() => {
                 keeper.look().await;
                 keeper.say();
+                keeper.remember(memory).await;
             }
             // Most answers say that nothing changed, and there may be many.
             _ = reports.recv_many(&mut heard, WAITING) => {

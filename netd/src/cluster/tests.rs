@@ -55,8 +55,9 @@ impl Lab {
 
     fn settings(&self, host: u8, more: &str) -> Settings {
         let text = format!(
-            "[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = ['10.40.0.0/16']\n[host]\nname = '{}'\n\
+            "state_dir = '{}/{host}'\n[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = ['10.40.0.0/16']\n[host]\nname = '{}'\n\
              [cluster]\nstore = 'static'\nttl = 1\npeers = '{}'\n{more}",
+            self.folder.path().display(),
             name(host),
             self.peers().display(),
         );
@@ -181,6 +182,29 @@ async fn a_host_that_starts_again_is_heard_when_it_knows_its_names_and_be_it_tha
     h1.shows("h2 alive ").await;
     h2.publish(vec![names(2, &["new"])]);
     h1.shows("h2 alive new").await;
+}
+
+#[tokio::test]
+async fn a_host_that_starts_again_knows_the_names_that_it_knew_until_it_is_sure_that_nobody_answers() {
+    let lab = Lab::new(3);
+    let [mut h1, mut h2, h3] = [1, 2, 3].map(|host| lab.start(host));
+    h1.shows("h2 alive h2, h3 alive h3").await;
+    h2.shows("h1 alive h1, h3 alive h3").await;
+    h3.cluster.stop().await;
+    h1.shows("h2 alive h2, h3 silent h3").await;
+    h1.cluster.stop().await;
+    h2.cluster.stop().await;
+    let begin = Instant::now();
+    let mut h1 = lab.start(1);
+    h1.shows("h2 alive h2, h3 silent h3").await;
+    let peers = h1.cluster.view().networks.values().flat_map(|it| it.peers.values().cloned()).collect::<Vec<_>>();
+    assert!(peers.iter().all(|peer| peer.recalled.is_some()), "{peers:?}");
+    h1.shows("h2 silent h2, h3 silent h3").await;
+    assert!(begin.elapsed() > Duration::from_secs(3), "its time to live and what is believed beyond it");
+    let _h2 = lab.start(2);
+    h1.shows("h2 alive h2, h3 silent h3").await;
+    h1.until(|host| host.cluster.view().networks.values().all(|it| it.peers.values().any(|it| it.recalled.is_none())))
+        .await;
 }
 
 #[tokio::test]

@@ -48,6 +48,8 @@ pub(crate) struct Peer {
     pub(crate) since: SystemTime,
     /// Why it cannot be asked, or why what it tells is not taken.
     pub(crate) last_error: Option<String>,
+    /// Nothing was heard of it since netd started; this is what was known before, and when that was true last.
+    pub(crate) recalled: Option<SystemTime>,
 }
 
 /// Whether a host answers.
@@ -94,6 +96,7 @@ impl Peer {
             state: contact.state,
             since: contact.since,
             last_error: contact.last_error.clone().or(foreign),
+            recalled: contact.recalled,
         }
     }
 

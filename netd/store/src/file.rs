@@ -77,9 +77,12 @@ fn version(bytes: &[u8]) -> Option<u64> {
 
 /// Puts the document at `path`, whole or not at all; makes its directory if need be.
 ///
-/// The caller holds the lock that stands for the document.
+/// The caller holds the lock that stands for the document. One that nobody would read is not written.
 pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
     let bytes = serde_json::to_vec(document).map_err(|error| Error::malformed(path, &error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size > LARGEST) {
+        return Err(Error::malformed(path, &format_args!("it would have more than {LARGEST} bytes")));
+    }
     replace_bytes(path, &bytes).map_err(|error| Error::io("write", path, error))
 }
 

@@ -10,6 +10,7 @@
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
 //! <state_dir>/identity.json                    what tells this host from all others
+//! <state_dir>/remembered.json                  what netd knew of other hosts when it ended
 //! ```
 //!
 //! A document is written to a temporary file beside it and renamed, so a reader finds the old one or the new one.
@@ -27,6 +28,7 @@ mod lock;
 mod machine;
 mod networks;
 mod overlays;
+mod remembered;
 mod snapshot;
 mod watch;
 
@@ -42,6 +44,7 @@ pub use identity::Identity;
 pub use lock::Lock;
 pub use machine::machine_id;
 pub use networks::NetworkSettings;
+pub use remembered::Remembered;
 pub use snapshot::{Reader, Snapshot};
 pub use watch::Watch;
 

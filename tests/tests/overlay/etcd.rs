@@ -110,6 +110,39 @@ fn three_members_may_die_one_by_one_and_come_back() {
 }
 
 #[test]
+fn a_host_that_starts_while_the_store_is_lost_goes_on_with_what_it_knew() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let mut etcd = Etcd::new(&lab, &switch, 1);
+    let mut cluster = Cluster::with_store(&lab, &switch, 2, Shape::default(), etcd.store());
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    eventually(SECOND * 5, || c1.dig("c2").addresses() == [c2.address("eth0")]);
+    eventually(SECOND * 3, || c1.pings("c2"));
+    etcd.kill(0);
+    cluster.netd[0].take().unwrap().stop();
+    cluster.start(1);
+    let h1 = cluster.hosts[0].clone();
+    let is_whole = || c1.dig("c2").addresses() == [c2.address("eth0")] && c1.pings(&c2.address("eth0"));
+    assert!(is_whole(), "from the first answer on");
+    eventually(SECOND * 2, || h1.netd_show("peers").contains(" s ago, before netd started"));
+    assert!(h1.netd_show("peers").contains("networks and names stay as they were before netd started"));
+    // What was known is older than a host lives without a sign of life.
+    throughout(Duration::from_secs(TTL + 3), is_whole);
+    h1.sh(&format!("ip route del 10.40.2.0/24 dev {}", device(&h1)));
+    eventually(SECOND * 2, || c1.pings(&c2.address("eth0")));
+    let late = cluster.container(1, "late");
+    assert!(late.pings(&c2.address("eth0")));
+    assert_eq!(late.dig("c2").addresses(), [c2.address("eth0")]);
+
+    etcd.start(0);
+    eventually(SECOND * 10, || c2.dig("late").addresses() == [late.address("eth0")]);
+    throughout(Duration::from_secs(TTL + 3), is_whole);
+    let shown = h1.netd_show("peers");
+    assert!(!shown.contains("before netd started") && !shown.contains("error: "), "{shown}");
+    cluster.stop();
+}
+
+#[test]
 fn a_host_that_is_cut_off_from_the_store_keeps_all_and_loses_its_names_elsewhere() {
     let lab = Lab::new();
     let switch = switch(&lab);

@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use netd_kernel::Kernel;
 use netd_model::{
     name::{HostName, NetworkName},
-    object::Side,
     overlay::NamesOfHost,
 };
 use netd_store::Identity;
@@ -17,6 +15,7 @@ use super::{
     claims::{Leases, Wish, Write, claims},
     document::Document,
     key::Key,
+    place,
     session::{At, Lost, News, Outcome, Session},
     sight::{self, Own},
     tree::{Entry, Found, Tree},
@@ -26,13 +25,10 @@ use crate::{
         Mtus,
         view::{State, View},
     },
-    logs::chain,
-    settings::{
-        Settings,
-        cluster::{Etcd, Place, unusable},
-        network::Network,
-    },
+    settings::{Settings, cluster::Etcd, network::Network},
 };
+
+mod recall;
 
 /// How often a transaction is tried that others are faster than, before the next news is awaited.
 const ATTEMPTS: u32 = 50;
@@ -65,6 +61,10 @@ pub(super) struct Board {
     /// What cannot be written.
     refused: Vec<String>,
     lost: Option<Lost>,
+    /// All of it was known before netd started, and true last at this time.
+    recalled: Option<SystemTime>,
+    /// Whether what is known changed since it was written down.
+    is_news: bool,
 }
 
 /// What of a view is to be made anew.
@@ -83,24 +83,9 @@ impl Default for Stale {
 impl Board {
     /// Finds out who this host is, and where.
     pub(super) async fn find_itself(&mut self, settings: &Settings, session: &Session) -> Result<(), Lost> {
-        let state_dir = settings.state_dir.clone();
-        let place = settings.host.place.clone();
-        let of_host = tokio::task::spawn_blocking(move || {
-            let identity = Identity::of(&state_dir).map_err(|error| chain(&error))?;
-            let address = match place {
-                Some(Place::Address(address)) => Some(address),
-                Some(Place::Interface(name)) => {
-                    let addresses = Kernel::open(None).addresses(Side::Host, &name).map_err(|error| chain(&error))?;
-                    let usable = addresses.iter().map(ipnetwork::IpNetwork::ip).find(|it| unusable(*it).is_none());
-                    Some(usable.ok_or_else(|| format!("host.interface = \"{name}\" has no address for other hosts"))?)
-                }
-                None => None,
-            };
-            Ok::<_, String>((identity, address))
-        });
-        let (identity, address) = of_host.await.map_err(|error| error.to_string())??;
+        let (identity, address) = place::of_host(settings).await?;
         let vtep = address.map_or_else(|| session.own_address(), Ok)?;
-        let own = Own { host: settings.host.name.clone(), identity: identity.text().to_owned(), vtep };
+        let own = Own { host: settings.host.name.clone(), identity, vtep };
         if self.own.as_ref() != Some(&own) {
             tracing::info!(host = %own.host, address = %own.vtep, "this host in the cluster");
             (self.own, self.stale) = (Some(own), Stale::All);
@@ -137,12 +122,12 @@ impl Board {
         for put in &found {
             self.note(&put.key.to_string(), put.document.as_ref().err());
         }
-        if self.at.is_some() {
+        if self.recalled.take().is_some() || self.at.is_some() {
             // Before, nothing was known that could be missing.
             self.tree.hold(Instant::now() + UNTIL_FOUND);
         }
         self.tree.replace(found, at.revision, Instant::now(), SystemTime::now());
-        (self.at, self.stale) = (Some(at), Stale::All);
+        (self.at, self.stale, self.is_news) = (Some(at), Stale::All, true);
         tracing::info!(revision = at.revision, "the store was read");
     }
 
@@ -184,7 +169,7 @@ impl Board {
         let gone = self.tree.expire(now);
         if !gone.is_empty() {
             tracing::info!(keys = gone.len(), "what the store lost is gone");
-            self.stale = Stale::All;
+            (self.stale, self.is_news) = (Stale::All, true);
         }
     }
 
@@ -255,6 +240,7 @@ impl Board {
                 let new = sight::whole(&self.tree, own, &self.view);
                 tell(&self.view, &new, None);
                 self.view = new;
+                recall::mark(&mut self.view, self.recalled);
             }
             Stale::Hosts(hosts) if !hosts.is_empty() => {
                 let old = self.view.clone();
@@ -266,7 +252,8 @@ impl Board {
             Stale::Hosts(_) => {}
         }
         self.view.is_whole = self.is_settled;
-        let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they are meanwhile"));
+        let then = if self.recalled.is_some() { "were before netd started" } else { "are meanwhile" };
+        let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they {then}"));
         let unreadable = self.unreadable.iter().map(|(key, error)| format!("{key} in the store: {error}"));
         let refused = sight::networks(&self.tree, own).refused.into_iter().map(|refused| refused.to_string());
         let errors = lost.chain(self.refused.iter().cloned()).chain(self.claimed()).chain(unreadable).chain(refused);
@@ -327,6 +314,7 @@ impl Board {
 
     /// What is shown of what stands under a key is to be looked at again.
     fn touch(&mut self, key: &Key) {
+        self.is_news = true;
         let owner = |entry: &Entry| match &entry.document {
             Ok(Document::Owner(owner)) => Some(owner.host.clone()),
             _ => None,

@@ -16,7 +16,8 @@ use crate::settings::network::Network;
 const LARGEST: usize = 128 << 10;
 
 /// What stands under a key, whose kind says which of these it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub(super) enum Document {
     /// Under [`Key::Network`].
     Network(NetworkOfAll),
@@ -133,15 +134,7 @@ impl Document {
 
     /// The document as it stands in the store.
     pub(super) fn bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
-        match self {
-            Self::Network(document) => serde_json::to_vec(document),
-            Self::Host(document) => serde_json::to_vec(document),
-            Self::Owner(document) => serde_json::to_vec(document),
-            Self::Alive(document) => serde_json::to_vec(document),
-            Self::Refused(document) => serde_json::to_vec(document),
-            Self::Member(document) => serde_json::to_vec(document),
-            Self::Names(document) => serde_json::to_vec(document),
-        }
+        serde_json::to_vec(self)
     }
 }
 

@@ -143,6 +143,7 @@ fn peer(tree: &Tree, member: Member, error: Option<String>, old: Option<&Arc<Pee
         state,
         since,
         last_error: error,
+        recalled: None,
         member,
     }
 }

@@ -21,8 +21,9 @@ use tokio::{
 use super::file::PeersFile;
 use crate::{
     cluster::{
-        contact::Contact,
+        contact::{Contact, Kept},
         members::Members,
+        memory::{Memory, Recalled},
         sync::{
             Answer,
             client::{self, Report, Target},
@@ -44,6 +45,10 @@ pub(super) struct Keeper {
     file: PeersFile,
     members: Members,
     contacts: BTreeMap<HostName, Contact>,
+    /// Hosts of which something was known before netd started, until the file names them.
+    recalled: BTreeMap<HostName, Contact>,
+    /// Whether what is known changed since it was written down.
+    is_news: bool,
     /// Who is asked, by a task each.
     pollers: BTreeMap<HostName, (Target, Task)>,
     reports: mpsc::Sender<Report>,
@@ -62,6 +67,7 @@ impl Keeper {
         settings: Arc<Settings>,
         answers: watch::Receiver<Answer>,
         reports: mpsc::Sender<Report>,
+        recalled: Option<Recalled>,
     ) -> Self {
         let file = PeersFile::new(of_file(&settings).map_or(Path::new(""), |of_file| &of_file.peers));
         Self {
@@ -69,6 +75,8 @@ impl Keeper {
             file,
             members: Members::default(),
             contacts: BTreeMap::new(),
+            recalled: recalled.map(of_hosts).unwrap_or_default(),
+            is_news: true,
             pollers: BTreeMap::new(),
             reports,
             desk: Desk { access: Arc::default(), answers },
@@ -115,6 +123,7 @@ impl Keeper {
         if contact.state != before {
             tracing::info!(peer = %report.host, "peer answers");
         }
+        self.is_news |= is_changed;
         if is_changed {
             show(&self.members, &report.host, contact, &mut self.view);
         }
@@ -133,6 +142,7 @@ impl Keeper {
                 tracing::warn!(peer = %host, error, "peer is silent, its names are withdrawn");
             }
         }
+        self.is_news |= is_changed;
         is_changed
     }
 
@@ -161,19 +171,31 @@ impl Keeper {
         self.said.say(of_peers, |error| tracing::warn!(error, "peer cannot be asked"));
     }
 
+    /// Lets what is known outlive netd.
+    pub(super) async fn remember(&mut self, memory: &mut Memory) {
+        memory.keep(&self.settings, &mut self.is_news, || known(self.contacts.iter().chain(&self.recalled))).await;
+    }
+
+    /// The last of it, when netd stops.
+    pub(super) async fn end(mut self, memory: Memory) {
+        memory.end(&self.settings, &mut self.is_news, || known(self.contacts.iter().chain(&self.recalled))).await;
+    }
+
     /// Does what file and settings say; what they leave as it was goes on undisturbed.
     fn apply(&mut self, clock: SystemTime) {
         self.members = Members::new(&self.settings, &self.file.peers, &self.members);
         let others = &self.members.others;
         self.contacts.retain(|host, _| others.contains_key(host));
         for host in others.keys() {
-            self.contacts.entry(host.clone()).or_insert_with(|| Contact::new(clock));
+            let known = || self.recalled.remove(host).unwrap_or_else(|| Contact::new(clock));
+            self.contacts.entry(host.clone()).or_insert_with(known);
         }
         let networks = self.settings.networks.usable.iter().map(|network| {
             let own = self.members.networks.get(&network.overlay.name).and_then(|members| members.own.clone());
             let shown = NetworkView { network: Arc::new(network.clone()), own, peers: BTreeMap::new() };
             (network.overlay.name.clone(), shown)
         });
+        self.recalled.clear();
         self.view.networks = networks.collect();
         for (host, contact) in &self.contacts {
             show(&self.members, host, contact, &mut self.view);
@@ -229,6 +251,21 @@ impl Keeper {
     fn ttl(&self) -> Option<Duration> {
         of_file(&self.settings).map(|of_file| of_file.ttl)
     }
+}
+
+/// What is known of each host, as it is kept.
+fn known<'c>(contacts: impl Iterator<Item = (&'c HostName, &'c Contact)>) -> Vec<(HostName, Kept)> {
+    contacts.map(|(host, contact)| (host.clone(), contact.kept())).collect()
+}
+
+/// The hosts as they were kept; what is none is left out.
+fn of_hosts(recalled: Recalled) -> BTreeMap<HostName, Contact> {
+    let Recalled { documents, as_of, .. } = recalled;
+    let now = Instant::now();
+    let of_host = |(host, kept): (String, serde_json::Value)| {
+        Some((host.parse().ok()?, Contact::recalled(serde_json::from_value(kept).ok()?, as_of, now)))
+    };
+    documents.into_iter().filter_map(of_host).collect()
 }
 
 /// The settings of this store; others do not come here.

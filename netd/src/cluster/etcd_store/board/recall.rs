@@ -1,0 +1,92 @@
+//! What the host knew of the store before netd started, and what the next netd is to know.
+
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use netd_model::name::HostName;
+use serde_json::Value;
+
+use super::{Board, Stale};
+use crate::{
+    cluster::{
+        etcd_store::{
+            document::Document,
+            key::Key,
+            place,
+            sight::Own,
+            tree::{Found, Tree},
+        },
+        memory::{Memory, Recalled},
+        view::View,
+    },
+    settings::Settings,
+};
+
+impl Board {
+    /// What was known last is what is known, until the store was read.
+    pub(in crate::cluster::etcd_store) async fn recall(&mut self, settings: &Settings, recalled: Recalled) {
+        let Recalled { documents, identity, as_of } = recalled;
+        let host = &settings.host.name;
+        let found = documents.iter().filter_map(|(key, document)| found(key, document));
+        // A sign of life is another one for each process, and who is refused says so again.
+        let is_old = |key: &Key| matches!(key, Key::Refused(_)) || *key == Key::Alive(host.clone());
+        let mut tree = Tree::default();
+        tree.replace(found.filter(|found| !is_old(&found.key)).collect(), 0, Instant::now(), as_of);
+        let address = place::of_host(settings).await.ok().and_then(|(_, address)| address);
+        // Without a word of the settings it is the way to the store that says it, which may not be there.
+        let Some(vtep) = address.or_else(|| vtep(&tree, host, &identity)) else { return };
+        tracing::info!(keys = tree.iter().count(), "until the store is read, it is as it was known last");
+        self.own = Some(Own { host: host.clone(), identity, vtep });
+        (self.tree, self.recalled, self.stale) = (tree, Some(as_of), Stale::All);
+    }
+
+    /// Lets what is known outlive netd: while the store is there, and what was heard before it was lost.
+    pub(in crate::cluster::etcd_store) async fn remember(&mut self, settings: &Arc<Settings>, memory: &mut Memory) {
+        if self.is_to_be_kept() {
+            let Self { is_news, tree, .. } = self;
+            memory.keep(settings, is_news, || documents(tree)).await;
+        }
+    }
+
+    /// The last of it, when netd stops.
+    pub(in crate::cluster::etcd_store) async fn end(mut self, settings: &Arc<Settings>, memory: Memory) {
+        if self.is_to_be_kept() {
+            memory.end(settings, &mut self.is_news, || documents(&self.tree)).await;
+        }
+    }
+
+    /// What was recalled and not found in the store yet stands in the file already, with its age.
+    fn is_to_be_kept(&self) -> bool {
+        self.at.is_some() && (self.is_news || self.lost.is_none())
+    }
+}
+
+/// Says of each host that it was known before, until the store was read.
+pub(super) fn mark(view: &mut View, recalled: Option<SystemTime>) {
+    if recalled.is_some() {
+        let peers = view.networks.values_mut().flat_map(|network| network.peers.values_mut());
+        peers.for_each(|peer| Arc::make_mut(peer).recalled = recalled);
+    }
+}
+
+/// All that can be read.
+fn documents(tree: &Tree) -> Vec<(Key, Document)> {
+    tree.iter().filter_map(|(key, entry)| Some((key.clone(), entry.document.clone().ok()?))).collect()
+}
+
+/// Where the host was reached.
+fn vtep(tree: &Tree, host: &HostName, identity: &str) -> Option<IpAddr> {
+    match tree.document(&Key::Host(host.clone()))? {
+        Document::Host(claim) if claim.identity == identity => Some(claim.vtep),
+        _ => None,
+    }
+}
+
+fn found(key: &str, document: &Value) -> Option<Found> {
+    let key: Key = key.parse().ok()?;
+    let document = Document::parse(&key, &serde_json::to_vec(document).ok()?);
+    document.is_ok().then_some(Found { key, revision: 0, lease: 0, document })
+}

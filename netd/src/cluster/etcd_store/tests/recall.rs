@@ -1,0 +1,121 @@
+//! What a host knows while its netd starts and the store is not there.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+
+use super::{LATER, Lab, NETWORK};
+use crate::{cluster::fixture::Host, settings::Settings};
+
+/// Where it stands.
+fn file(settings: &Settings) -> PathBuf {
+    settings.state_dir.join("remembered.json")
+}
+
+/// Whether what is known of each peer is from before netd started.
+fn is_recalled(host: &Host) -> bool {
+    let view = host.cluster.view();
+    let mut peers = view.networks.values().flat_map(|network| network.peers.values());
+    peers.all(|peer| peer.recalled.is_some())
+}
+
+/// Looks for a while that a host shows one of these.
+async fn shows_only(host: &Host, texts: &[&str]) {
+    let begin = Instant::now();
+    while begin.elapsed() < LATER {
+        assert!(texts.contains(&host.text().as_str()), "{}", host.text());
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_starts_while_the_store_is_lost_knows_what_it_knew() {
+    let mut lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let mut h2 = lab.start(2).await;
+    h2.measures(1350);
+    h1.shows("h2 alive c2").await;
+    h1.until(|host| host.mtus() == [Some(1350)]).await;
+    h2.shows("h1 alive c1").await;
+    let part = h1.part();
+    h1.cluster.stop().await;
+    lab.kill_etcd();
+    let mut h1 = Lab::begin(&lab.settings(1, NETWORK));
+    h1.has_error("networks and names stay as they were before netd started").await;
+    assert_eq!((h1.text(), h1.part(), h1.mtus()), ("h2 alive c2".to_owned(), part.clone(), vec![Some(1350)]));
+    assert!(is_recalled(&h1) && !h1.cluster.view().is_whole);
+    h1.tell(&["late"]);
+    shows_only(&h1, &["h2 alive c2"]).await;
+    h1.cluster.stop().await;
+    let mut h1 = Lab::begin(&lab.settings(1, NETWORK));
+    h1.shows("h2 alive c2").await;
+    h1.tell(&["late"]);
+
+    lab.start_etcd("data");
+    shows_only(&h1, &["h2 alive c2"]).await;
+    h1.until(|host| host.cluster.view().errors.is_empty() && host.cluster.view().is_whole).await;
+    assert!(h1.part() == part && !is_recalled(&h1));
+    h2.shows("h1 alive late").await;
+}
+
+#[tokio::test]
+async fn what_the_store_does_not_have_any_more_is_believed_a_while_after_it_was_read() {
+    let mut lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
+    h1.cluster.stop().await;
+    lab.kill_etcd();
+    h2.cluster.stop().await;
+    let mut h1 = Lab::begin(&lab.settings(1, NETWORK));
+    h1.shows("h2 alive c2").await;
+    lab.start_etcd("data");
+    h1.until(|host| !is_recalled(host)).await;
+    let begin = Instant::now();
+    h1.shows("h2 silent c2").await;
+    assert!(begin.elapsed() > Duration::from_secs(2), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn what_another_host_cluster_or_network_knew_and_what_cannot_be_read_is_as_if_it_were_not_there() {
+    let mut lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let _h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
+    h1.cluster.stop().await;
+    lab.kill_etcd();
+    let settings = lab.settings(1, NETWORK);
+    let text = fs::read_to_string(file(&settings)).unwrap();
+    let with = |from: &str, to: &str| {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from}");
+        changed
+    };
+    for (text, is_known) in [
+        (text.clone(), true),
+        (with("\"cluster\":\"default\"", "\"cluster\":\"other\""), false),
+        (with("\"store\":\"etcd\"", "\"store\":\"static\""), false),
+        (with("\"identity\":\"", "\"identity\":\"0"), false),
+        (with("\"host\":\"h1\"", "\"host\":\"h9\""), false),
+        (with("10.40.0.0/16", "10.41.0.0/16"), false),
+        (with("\"version\":1", "\"version\":2"), false),
+        (text[..text.len() / 2].to_owned(), false),
+        (String::new(), false),
+        (with("\"of/lab/names/h2/0\"", "\"of/lab/names/h2/x\""), true),
+    ] {
+        fs::write(file(&settings), &text).unwrap();
+        let mut h1 = Lab::begin(&settings);
+        h1.has_error("connect to etcd").await;
+        assert_eq!(h1.text().starts_with("h2 alive"), is_known, "{text:.300}");
+        h1.cluster.stop().await;
+        assert_eq!(fs::read_to_string(file(&settings)).unwrap(), text, "it was not in touch with the store");
+    }
+    lab.start_etcd("data");
+    let mut h1 = Lab::begin(&settings);
+    h1.has_part().await;
+    h1.shows("h2 alive c2").await;
+}
