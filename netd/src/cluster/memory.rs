@@ -4,15 +4,14 @@
 //! knows how old it is by the time of the file, which is renewed while the store is there and nothing changes.
 
 use std::{
-    collections::BTreeMap,
     path::Path,
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
-use netd_store::{Identity, Remembered};
+use netd_store::{Documents, Identity, Remembered};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, value::to_raw_value};
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
@@ -30,24 +29,17 @@ const RENEWED_EVERY: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub(super) struct Recalled {
     /// Documents as the store writes and reads them.
-    pub(super) documents: BTreeMap<String, Value>,
+    pub(super) documents: Documents,
     /// This host, which knew it.
     pub(super) identity: String,
     /// When that was true last.
     pub(super) as_of: SystemTime,
 }
 
-/// What is known now, still to be written.
-pub(super) trait Documents: IntoIterator<Item = (Self::Key, Self::Document)> + Send + 'static {
-    /// What a document is found by.
-    type Key: ToString;
-    /// As it is read again.
-    type Document: Serialize;
-}
-
-impl<K: ToString + Send + 'static, D: Serialize + Send + 'static> Documents for Vec<(K, D)> {
-    type Key = K;
-    type Document = D;
+/// What is known, by its keys, each document as the text that it is read from again.
+pub(super) fn documents<K: ToString, D: Serialize>(known: impl IntoIterator<Item = (K, D)>) -> Documents {
+    let text = |(key, document): (K, D)| Some((key.to_string(), to_raw_value(&document).ok()?));
+    known.into_iter().filter_map(text).collect()
 }
 
 /// The file.
@@ -80,11 +72,11 @@ impl Memory {
     }
 
     /// Writes what is known now, if it `is_news` and the last time is long enough ago. Nobody waits for it.
-    pub(super) async fn keep<D: Documents>(
+    pub(super) async fn keep(
         &mut self,
         settings: &Arc<Settings>,
         is_news: &mut bool,
-        known: impl FnOnce() -> D,
+        known: impl FnOnce() -> Documents,
     ) {
         if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.finish().await;
@@ -106,12 +98,7 @@ impl Memory {
     }
 
     /// The last of it, when netd stops.
-    pub(super) async fn end<D: Documents>(
-        mut self,
-        settings: &Arc<Settings>,
-        is_news: &mut bool,
-        known: impl FnOnce() -> D,
-    ) {
+    pub(super) async fn end(mut self, settings: &Arc<Settings>, is_news: &mut bool, known: impl FnOnce() -> Documents) {
         self.finish().await;
         self.kept = None;
         self.keep(settings, is_news, known).await;
@@ -146,15 +133,12 @@ fn recall(store: &str, settings: &Settings) -> Result<Option<Recalled>, String> 
     Ok(Some(Recalled { documents: remembered.documents, identity, as_of }))
 }
 
-fn write(store: &str, settings: &Settings, known: impl Documents) -> Result<(), String> {
+fn write(store: &str, settings: &Settings, documents: Documents) -> Result<(), String> {
     let identity = identity(&settings.state_dir)?;
     let (cluster, host) = (settings.cluster.name.clone(), settings.host.name.clone());
     let mut remembered = Remembered::new(store.to_owned(), cluster, identity, host);
     remembered.networks = networks(settings);
-    for (key, document) in known {
-        let document = serde_json::to_value(document).map_err(|error| error.to_string())?;
-        remembered.documents.insert(key.to_string(), document);
-    }
+    remembered.documents = documents;
     remembered.write(&settings.state_dir).map_err(|error| chain(&error))
 }
 

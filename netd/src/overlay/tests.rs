@@ -137,7 +137,9 @@ host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overla
 host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
 ";
     assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
-    assert!(way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244"));
+    assert!(
+        way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244")
+    );
     let inside =
         apart_from_peers(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
     assert_eq!(inside, 2, "packets between containers keep their source");

@@ -44,7 +44,7 @@ pub use identity::Identity;
 pub use lock::Lock;
 pub use machine::machine_id;
 pub use networks::NetworkSettings;
-pub use remembered::Remembered;
+pub use remembered::{Documents, Remembered};
 pub use snapshot::{Reader, Snapshot};
 pub use watch::Watch;
 

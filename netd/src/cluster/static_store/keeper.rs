@@ -13,6 +13,8 @@ use netd_model::{
     name::{HostName, LinkName},
     object::Side,
 };
+use netd_store::Documents;
+use serde_json::value::RawValue;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
@@ -21,9 +23,9 @@ use tokio::{
 use super::file::PeersFile;
 use crate::{
     cluster::{
-        contact::{Contact, Kept},
+        contact::Contact,
         members::Members,
-        memory::{Memory, Recalled},
+        memory::{self, Memory, Recalled},
         sync::{
             Answer,
             client::{self, Report, Target},
@@ -254,16 +256,16 @@ impl Keeper {
 }
 
 /// What is known of each host, as it is kept.
-fn known<'c>(contacts: impl Iterator<Item = (&'c HostName, &'c Contact)>) -> Vec<(HostName, Kept)> {
-    contacts.map(|(host, contact)| (host.clone(), contact.kept())).collect()
+fn known<'c>(contacts: impl Iterator<Item = (&'c HostName, &'c Contact)>) -> Documents {
+    memory::documents(contacts.map(|(host, contact)| (host, contact.kept())))
 }
 
 /// The hosts as they were kept; what is none is left out.
 fn of_hosts(recalled: Recalled) -> BTreeMap<HostName, Contact> {
     let Recalled { documents, as_of, .. } = recalled;
     let now = Instant::now();
-    let of_host = |(host, kept): (String, serde_json::Value)| {
-        Some((host.parse().ok()?, Contact::recalled(serde_json::from_value(kept).ok()?, as_of, now)))
+    let of_host = |(host, kept): (String, Box<RawValue>)| {
+        Some((host.parse().ok()?, Contact::recalled(serde_json::from_str(kept.get()).ok()?, as_of, now)))
     };
     documents.into_iter().filter_map(of_host).collect()
 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use netd_model::name::HostName;
-use serde_json::Value;
+use netd_store::Documents;
+use serde_json::value::RawValue;
 
 use super::{Board, Stale};
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
             sight::Own,
             tree::{Found, Tree},
         },
-        memory::{Memory, Recalled},
+        memory::{self, Memory, Recalled},
         view::View,
     },
     settings::Settings,
@@ -73,8 +74,8 @@ pub(super) fn mark(view: &mut View, recalled: Option<SystemTime>) {
 }
 
 /// All that can be read.
-fn documents(tree: &Tree) -> Vec<(Key, Document)> {
-    tree.iter().filter_map(|(key, entry)| Some((key.clone(), entry.document.clone().ok()?))).collect()
+fn documents(tree: &Tree) -> Documents {
+    memory::documents(tree.iter().filter_map(|(key, entry)| Some((key, entry.document.as_ref().ok()?))))
 }
 
 /// Where the host was reached.
@@ -85,8 +86,8 @@ fn vtep(tree: &Tree, host: &HostName, identity: &str) -> Option<IpAddr> {
     }
 }
 
-fn found(key: &str, document: &Value) -> Option<Found> {
+fn found(key: &str, document: &RawValue) -> Option<Found> {
     let key: Key = key.parse().ok()?;
-    let document = Document::parse(&key, &serde_json::to_vec(document).ok()?);
+    let document = Document::parse(&key, document.get().as_bytes());
     document.is_ok().then_some(Found { key, revision: 0, lease: 0, document })
 }
