@@ -28,11 +28,23 @@ pub(super) struct Lab {
     folder: tempfile::TempDir,
     loopback: Loopback,
     etcd: Option<Child>,
+    scheme: &'static str,
+    /// What else etcd is started with.
+    words: Vec<String>,
+    /// Of the hosts, in seconds.
+    ttl: u16,
 }
 
 impl Lab {
     pub(super) fn new() -> Self {
-        let mut lab = Self { folder: tempfile::tempdir().unwrap(), loopback: Loopback::new(), etcd: None };
+        Self::with("http", 1, |_| Vec::new())
+    }
+
+    /// The same where etcd speaks TLS or is started otherwise; words have no spaces.
+    pub(super) fn with(scheme: &'static str, ttl: u16, words: impl FnOnce(&Self) -> Vec<String>) -> Self {
+        let (folder, loopback) = (tempfile::tempdir().unwrap(), Loopback::new());
+        let mut lab = Self { folder, loopback, etcd: None, scheme, words: Vec::new(), ttl };
+        lab.words = words(&lab);
         lab.start_etcd("data");
         lab
     }
@@ -41,13 +53,13 @@ impl Lab {
         self.loopback.address(host)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Starts etcd with what stands in a folder.
     pub(super) fn start_etcd(&mut self, data: &str) {
-        let clients = format!("http://{}:2379", self.address(254));
+        let clients = self.url();
         let peers = format!("http://{}:2380", self.address(254));
         let log = File::create(self.path("etcd.log")).unwrap();
         let mut command = Command::new("etcd");
@@ -58,6 +70,7 @@ impl Lab {
             .args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients])
             .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
             .args(["--initial-cluster", &format!("default={peers}")])
+            .args(&self.words)
             .stdout(Stdio::null())
             .stderr(log);
         self.etcd = Some(command.spawn().expect("etcd is installed: apt install etcd-server"));
@@ -88,11 +101,17 @@ impl Lab {
     pub(super) fn settings_of(&self, name: &str, address: Ipv4Addr, state_dir: &Path, more: &str) -> Settings {
         let text = format!(
             "state_dir = '{}'\n[host]\nname = '{name}'\naddress = '{address}'\n\
-             [cluster]\nstore = 'etcd'\nttl = 1\nendpoints = ['http://{}:2379']\n{more}",
+             [cluster]\nstore = 'etcd'\nttl = {}\nendpoints = ['{}']\n{more}",
             state_dir.display(),
-            self.address(254),
+            self.ttl,
+            self.url(),
         );
         Settings::parse(&text).unwrap()
+    }
+
+    /// Where etcd is.
+    pub(super) fn url(&self) -> String {
+        format!("{}://{}:2379", self.scheme, self.address(254))
     }
 
     /// A host of which nothing is waited for.
@@ -101,9 +120,9 @@ impl Lab {
         Host::new(Cluster::start(settings, sender), events)
     }
 
-    /// A host in network `lab`, with a container of its own name.
+    /// A host in network `lab`, with a container of its own name; `more` are lines of `[cluster]`.
     pub(super) async fn start_with(&self, host: u8, more: &str) -> Host {
-        let mut started = Self::begin(&self.settings(host, &format!("{NETWORK}{more}")));
+        let mut started = Self::begin(&self.settings(host, &format!("{more}{NETWORK}")));
         started.has_part().await;
         started.tell(&[&format!("c{host}")]);
         started
@@ -132,7 +151,7 @@ impl Lab {
     /// A client of etcd that is not ours.
     pub(super) async fn client(&self) -> etcd_client::Client {
         drop(self.session().await);
-        etcd_client::Client::connect([format!("http://{}:2379", self.address(254))], None).await.unwrap()
+        etcd_client::Client::connect([self.url()], None).await.unwrap()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A connection with one member of etcd: what is asked of it, and how long that may take.
 
 use std::{
-    fs, io,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
     time::Duration,
 };
@@ -10,10 +10,13 @@ use etcd_client::{
     Certificate, Client, Compare, CompareOp, ConnectOptions, Event, EventType, GetOptions, Identity, KeyValue,
     PutOptions, ResponseHeader, TlsOptions, Txn, TxnOp, TxnOpResponse, WatchOptions, WatchStream,
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
+use self::probe::{probe, read};
 use super::{claims::Write, document::Document, key::Key, tree::Found};
 use crate::{logs::chain, settings::cluster::Etcd};
+
+mod probe;
 
 /// How long a connection, and each answer, may take.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -78,10 +81,7 @@ pub(super) enum Heard {
 impl Session {
     /// Connects to one member.
     pub(super) async fn open(etcd: &Etcd, member: SocketAddr, prefix: String) -> Result<Self, Lost> {
-        // The client's own connection is made when it is needed, and again without end: it would not say why there is none.
-        let there = timeout(PATIENCE, TcpStream::connect(member)).await;
-        let there = there.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        drop(there.map_err(|error| format!("connect to etcd at {member}: {error}"))?);
+        probe(etcd, member).await?;
         let scheme = if etcd.tls.is_some() { "https" } else { "http" };
         let connect = Client::connect([format!("{scheme}://{member}")], Some(options(etcd)?));
         let client = within(member, "connect to", Box::pin(connect)).await?;
@@ -249,12 +249,12 @@ fn options(etcd: &Etcd) -> Result<ConnectOptions, Lost> {
         .with_connect_timeout(PATIENCE)
         .with_keep_alive(SILENCE, SILENCE)
         .with_keep_alive_while_idle(true)
-        .with_require_leader(true);
+        .with_require_leader(true)
+        .with_auto_token_refresh(true);
     if let Some((name, password)) = &etcd.user {
         options = options.with_user(name, password.expose());
     }
     if let Some(tls) = &etcd.tls {
-        let read = |path: &std::path::Path| fs::read(path).map_err(|error| format!("read {}: {error}", path.display()));
         let mut with = TlsOptions::new();
         if let Some(ca) = &tls.ca {
             with = with.ca_certificate(Certificate::from_pem(read(ca)?));
@@ -281,7 +281,13 @@ async fn within<T>(
 
 fn lost(member: SocketAddr, what: &str, error: &etcd_client::Error) -> Lost {
     let error = match error {
-        etcd_client::Error::GRpcStatus(status) if !status.message().is_empty() => status.message().to_owned(),
+        etcd_client::Error::GRpcStatus(status) if !status.message().is_empty() => match status.message() {
+            said @ "etcdserver: user name is empty" => format!("{said}: set cluster.user and cluster.password"),
+            said @ "etcdserver: permission denied" => {
+                format!("{said}: the role of cluster.user must read and write all that begins with /netd/")
+            }
+            said => said.to_owned(),
+        },
         error => chain(error),
     };
     format!("{what} etcd at {member}: {error}")

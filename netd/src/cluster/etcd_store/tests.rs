@@ -14,6 +14,7 @@ use super::{
 use crate::{cluster::fixture::Host, settings::network::Network};
 
 mod recall;
+mod secure;
 
 /// Long enough that what would be withdrawn is: the time to live, and what is believed beyond it.
 const LATER: Duration = Duration::from_millis(3_500);
