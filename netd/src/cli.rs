@@ -71,6 +71,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: NetworkCommand,
     },
+    /// Hosts of the cluster, which are kept in etcd; works while the daemon is not running.
+    Host {
+        /// What to do.
+        #[command(subcommand)]
+        command: HostCommand,
+    },
     /// Print what a shell needs to complete this command.
     Completions {
         /// The shell.
@@ -114,6 +120,21 @@ pub(crate) enum NetworkCommand {
         /// Remove it although hosts have containers in it.
         #[arg(long)]
         force: bool,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
+}
+
+/// What to do with hosts of the cluster.
+#[derive(Debug, Subcommand)]
+pub(crate) enum HostCommand {
+    /// Take away what is reserved for a host that is not there and does not come back. Its part of each network goes to
+    /// the next host that needs one: what still runs on it is not reached any more.
+    Forget {
+        /// The host.
+        #[arg(value_parser = HostName::written)]
+        host: HostName,
         /// Where the settings are.
         #[command(flatten)]
         config: Config,

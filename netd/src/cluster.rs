@@ -37,7 +37,7 @@ use tokio::{
 
 use self::{etcd_store::EtcdStore, static_store::StaticStore, task::Task};
 pub(crate) use self::{
-    etcd_store::networks,
+    etcd_store::{hosts, networks},
     view::{NetworkView, Peer, State, View},
 };
 use crate::{

@@ -12,14 +12,14 @@ use std::{
 use anyhow::Context;
 use clap::CommandFactory;
 use netd_kernel::Kernel;
-use netd_model::name::NetworkName;
+use netd_model::name::{HostName, NetworkName};
 use netd_store::{NetworkSettings, Reader, Snapshot, Store, boot_id};
 use serde::Serialize;
 
 use crate::{
     check,
-    cli::{Cli, Command, NetworkCommand, NewNetwork, Subject},
-    cluster::{View, networks},
+    cli::{Cli, Command, HostCommand, NetworkCommand, NewNetwork, Subject},
+    cluster::{View, hosts, networks},
     logs::Logs,
     look::Look,
     rounds::Faults,
@@ -47,6 +47,9 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Pause { network, config } => pause(&settings(config.file.as_deref())?, &network, true)?,
         Command::Resume { network, config } => pause(&settings(config.file.as_deref())?, &network, false)?,
         Command::Network { command } => of_networks(command)?,
+        Command::Host { command: HostCommand::Forget { host, config } } => {
+            forget(&settings(config.file.as_deref())?, &host)?;
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "netd", &mut script);
@@ -121,6 +124,14 @@ fn of_networks(command: NetworkCommand) -> anyhow::Result<()> {
             runtime.block_on(networks::delete(&settings, &network, force)).map_err(anyhow::Error::msg)
         }
     }
+}
+
+/// Takes a host out of the cluster.
+fn forget(settings: &Settings, host: &HostName) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let freed = runtime.block_on(hosts::forget(settings, host)).map_err(anyhow::Error::msg)?;
+    let freed = freed.iter().map(|(network, part)| format!("{part} of network {network} is free\n"));
+    print(&(format!("host {host} is forgotten\n") + &freed.collect::<String>()))
 }
 
 impl From<NewNetwork> for written::Network {

@@ -7,6 +7,7 @@
 mod board;
 mod claims;
 mod document;
+pub(crate) mod hosts;
 mod key;
 pub(crate) mod networks;
 mod place;

@@ -190,6 +190,24 @@ fn a_network_is_made_and_removed_on_every_host_by_one_command() {
     cluster.stop();
 }
 
+#[test]
+fn a_host_that_does_not_come_back_is_forgotten_by_one_command() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let etcd = Etcd::new(&lab, &switch, 1);
+    let mut cluster = Cluster::with_store(&lab, &switch, 2, Shape::default(), etcd.store());
+    let h1 = cluster.hosts[0].clone();
+    let forget = || h1.run(&format!("{} host forget h2 --config {}/netd.toml", built(), h1.folder().display()));
+    let routes = || h1.run(&format!("ip route show dev {}", device(&h1))).stdout;
+    eventually(SECOND * 5, || routes().contains("10.40.2.0/24"));
+    let refused = forget();
+    assert!(refused.stderr.contains("host h2 lives at 192.168.50.2") && !refused.success(), "{refused:?}");
+    cluster.netd[1].take().unwrap().stop();
+    eventually(SECOND * 10, || forget().stdout.contains("10.40.2.0/24 of network lab is free"));
+    eventually(SECOND * 5, || !routes().contains("10.40.2.0/24"));
+    cluster.stop();
+}
+
 fn built() -> String {
     tests::built("netd").display().to_string()
 }

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How often others may be faster.
-const ATTEMPTS: usize = 10;
+pub(super) const ATTEMPTS: usize = 10;
 
 /// How many identifiers are tried for a network that chose none.
 const VNIS: u32 = 1_000;
@@ -89,7 +89,7 @@ fn free_vni(tree: &Tree, first: Vni) -> Vni {
 }
 
 /// The first member that answers, and all that stands there. Whoever asks is nobody, so that all hosts are others.
-async fn open(settings: &Settings) -> Result<(Session, Tree, Own), String> {
+pub(super) async fn open(settings: &Settings) -> Result<(Session, Tree, Own), String> {
     let etcd = of_etcd(settings).ok_or(
         "networks of all hosts are kept in etcd: set cluster.store = \"etcd\", or write a [[network]] into the settings of each host",
     )?;

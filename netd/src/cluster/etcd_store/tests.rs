@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{cluster::fixture::Host, settings::network::Network};
 
+mod forget;
 mod recall;
 mod secure;
 
