@@ -22,17 +22,12 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
 use netd_model::{addr::Mtu, name::NetworkName, overlay::NamesOfHost};
 use tokio::{
     sync::{mpsc, watch},
-    time::sleep,
+    time::timeout,
 };
 
 use self::{etcd_store::EtcdStore, static_store::StaticStore, task::Task};
@@ -59,9 +54,6 @@ const BELIEVED: Duration = Duration::from_secs(2);
 /// How long a store may take to write down what it knows when netd stops.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// How often it looks meanwhile.
-const LOOK: Duration = Duration::from_millis(5);
-
 /// The largest packet that crosses each network from one host, in bytes, whatever the other hosts take.
 pub(crate) type Mtus = BTreeMap<NetworkName, Mtu>;
 
@@ -83,13 +75,13 @@ trait Store {
 
 /// Where a store shows what it found.
 struct Views {
-    shown: Arc<ArcSwap<View>>,
+    shown: watch::Sender<Arc<View>>,
     events: mpsc::Sender<Event>,
 }
 
 /// The cluster as the loop sees it.
 pub(crate) struct Cluster {
-    shown: Arc<ArcSwap<View>>,
+    shown: watch::Receiver<Arc<View>>,
     settings: watch::Sender<Arc<Settings>>,
     names: watch::Sender<Option<Arc<[NamesOfHost]>>>,
     mtus: watch::Sender<Mtus>,
@@ -103,12 +95,12 @@ impl Cluster {
     /// What cannot be reached now is tried again, and stands in the view meanwhile.
     pub(crate) fn start(settings: &Settings, events: mpsc::Sender<Event>) -> Self {
         let is_whole = settings.cluster.store == cluster::Store::None;
-        let shown = Arc::new(ArcSwap::from_pointee(View { is_whole, ..View::default() }));
+        let (views, shown) = watch::channel(Arc::new(View { is_whole, ..View::default() }));
         let (settings, of_settings) = watch::channel(Arc::new(settings.clone()));
         let (names, of_names) = watch::channel(None);
         let (mtus, of_mtus) = watch::channel(Mtus::new());
         let orders = Orders { settings: of_settings, names: of_names, mtus: of_mtus };
-        let views = Views { shown: Arc::clone(&shown), events };
+        let views = Views { shown: views, events };
         let store = match settings.borrow().cluster.store {
             cluster::Store::None => None,
             cluster::Store::Static(_) => Some(Task::spawn(StaticStore.run(orders, views))),
@@ -119,7 +111,7 @@ impl Cluster {
 
     /// What is known now.
     pub(crate) fn view(&self) -> Arc<View> {
-        self.shown.load_full()
+        self.shown.borrow().clone()
     }
 
     /// Where repair says what crosses from this host, to be told to the others.
@@ -129,10 +121,8 @@ impl Cluster {
 
     /// Waits until everybody was asked once, but not for ever.
     pub(crate) async fn become_whole(&self) {
-        let begin = Instant::now();
-        while !self.view().is_whole && begin.elapsed() < PATIENCE {
-            sleep(LOOK).await;
-        }
+        // That the time is over is no failure.
+        let _ = timeout(PATIENCE, self.shown.clone().wait_for(|view| view.is_whole)).await;
     }
 
     /// Tells the other hosts the names of this one's containers, one document for each network: all of them each time.
@@ -170,11 +160,16 @@ impl Cluster {
 impl Views {
     /// Shows another view, if it is one.
     fn show(&self, view: View) {
-        if **self.shown.load() == view {
-            return;
+        let is_new = |shown: &mut Arc<View>| {
+            let is_new = **shown != view;
+            if is_new {
+                *shown = Arc::new(view);
+            }
+            is_new
+        };
+        if self.shown.send_if_modified(is_new) {
+            // A full queue has events before which the loop has not yet looked: it will.
+            let _ = self.events.try_send(Event::Cluster);
         }
-        self.shown.store(Arc::new(view));
-        // A full queue has events before which the loop has not yet looked: it will.
-        let _ = self.events.try_send(Event::Cluster);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -23,12 +24,19 @@ use super::{
 use crate::{
     cluster::{
         Mtus,
-        view::{State, View},
+        view::{NetworkView, State, View},
     },
-    settings::{Settings, cluster::Etcd, network::Network},
+    settings::{
+        Settings,
+        cluster::Etcd,
+        network::{Network, Refused},
+    },
 };
 
 mod recall;
+
+#[cfg(test)]
+mod tests;
 
 /// How often a transaction is tried that others are faster than, before the next news is awaited.
 const ATTEMPTS: u32 = 50;
@@ -52,6 +60,8 @@ pub(super) struct Board {
     /// Networks that stood in the store before it was another one.
     remembered: Vec<Network>,
     view: View,
+    /// Networks that stand in the store and cannot be here.
+    impossible: Vec<Refused>,
     /// What of the view is to be made anew.
     stale: Stale,
     /// Whether this host has had there what it can.
@@ -237,17 +247,17 @@ impl Board {
         };
         match std::mem::take(&mut self.stale) {
             Stale::All => {
-                let new = sight::whole(&self.tree, own, &self.view);
-                tell(&self.view, &new, None);
-                self.view = new;
+                let (new, impossible) = sight::whole(&self.tree, own, &self.view);
+                tell(&self.view, &new);
+                (self.view, self.impossible) = (new, impossible);
                 recall::mark(&mut self.view, self.recalled);
             }
             Stale::Hosts(hosts) if !hosts.is_empty() => {
-                let old = self.view.clone();
+                let old = only(&self.view, &hosts);
                 for host in &hosts {
                     sight::again(&mut self.view, &self.tree, own, host);
                 }
-                tell(&old, &self.view, Some(&hosts));
+                tell(&old, &only(&self.view, &hosts));
             }
             Stale::Hosts(_) => {}
         }
@@ -255,8 +265,8 @@ impl Board {
         let then = if self.recalled.is_some() { "were before netd started" } else { "are meanwhile" };
         let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they {then}"));
         let unreadable = self.unreadable.iter().map(|(key, error)| format!("{key} in the store: {error}"));
-        let refused = sight::networks(&self.tree, own).refused.into_iter().map(|refused| refused.to_string());
-        let errors = lost.chain(self.refused.iter().cloned()).chain(self.claimed()).chain(unreadable).chain(refused);
+        let impossible = self.impossible.iter().map(ToString::to_string);
+        let errors = lost.chain(self.refused.iter().cloned()).chain(self.claimed()).chain(unreadable).chain(impossible);
         self.view.errors = errors.collect();
         self.view.clone()
     }
@@ -299,32 +309,39 @@ impl Board {
 
     fn put(&mut self, found: Found) {
         let key = found.key.clone();
-        self.touch(&key);
         self.note(&key.to_string(), found.document.as_ref().err());
+        let before = self.host_of(&key);
         if self.tree.put(found, SystemTime::now()) {
-            self.touch(&key);
+            self.touch(&key, before);
         }
     }
 
     fn delete(&mut self, key: &Key, revision: i64) {
         self.note(&key.to_string(), None);
-        self.touch(key);
-        self.tree.delete(key, revision, Instant::now());
+        let before = self.host_of(key);
+        if self.tree.delete(key, revision, Instant::now()) {
+            self.touch(key, before);
+        }
     }
 
-    /// What is shown of what stands under a key is to be looked at again.
-    fn touch(&mut self, key: &Key) {
+    /// What is shown of what stands under a key, and of the host that it was about, is to be looked at again.
+    fn touch(&mut self, key: &Key, before: Option<HostName>) {
         self.is_news = true;
+        let now = self.host_of(key);
+        match &mut self.stale {
+            stale @ Stale::Hosts(_) if matches!(key, Key::Network(_)) => *stale = Stale::All,
+            Stale::Hosts(hosts) => hosts.extend(before.into_iter().chain(now)),
+            Stale::All => {}
+        }
+    }
+
+    /// The host that a key is about.
+    fn host_of(&self, key: &Key) -> Option<HostName> {
         let owner = |entry: &Entry| match &entry.document {
             Ok(Document::Owner(owner)) => Some(owner.host.clone()),
             _ => None,
         };
-        let host = key.host().cloned().or_else(|| self.tree.get(key).and_then(owner));
-        match (&mut self.stale, host) {
-            (Stale::Hosts(hosts), Some(host)) => drop(hosts.insert(host)),
-            (Stale::Hosts(_), None) if matches!(key, Key::Network(_)) => self.stale = Stale::All,
-            (Stale::Hosts(_), None) | (Stale::All, _) => {}
-        }
+        key.host().cloned().or_else(|| self.tree.get(key).and_then(owner))
     }
 
     fn note(&mut self, key: &str, error: Option<&String>) {
@@ -335,14 +352,21 @@ impl Board {
     }
 }
 
+/// What is seen of some hosts.
+fn only(view: &View, hosts: &BTreeSet<HostName>) -> View {
+    let some = |network: &NetworkView| {
+        let peers = hosts.iter().filter_map(|host| Some((host.clone(), Arc::clone(network.peers.get(host)?))));
+        NetworkView { network: Arc::clone(&network.network), own: None, peers: peers.collect() }
+    };
+    let networks = view.networks.iter().map(|(name, network)| (name.clone(), some(network)));
+    View { networks: networks.collect(), ..View::default() }
+}
+
 /// One line for each host whose state changed.
-fn tell(old: &View, new: &View, only: Option<&BTreeSet<HostName>>) {
+fn tell(old: &View, new: &View) {
     for (name, network) in &new.networks {
         let before = old.networks.get(name);
         for (host, peer) in &network.peers {
-            if only.is_some_and(|only| !only.contains(host)) {
-                continue;
-            }
             let was = before.and_then(|before| before.peers.get(host)).map(|peer| peer.state);
             match (was, peer.state) {
                 (Some(State::Silent), State::Alive) => {

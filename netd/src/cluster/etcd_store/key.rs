@@ -21,7 +21,7 @@ pub(super) fn prefix(cluster: &str) -> String {
     format!("/netd/{cluster}/v1/")
 }
 
-/// A key, without the [`prefix`].
+/// A key, without the [`prefix`]. In their order networks are first, and what is alike stands together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Key {
     /// A network.

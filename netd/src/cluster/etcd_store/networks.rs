@@ -27,7 +27,7 @@ const VNIS: u32 = 1_000;
 /// The networks of the store, with the hosts that are in them.
 pub(crate) async fn list(settings: &Settings) -> Result<View, String> {
     let (_, tree, own) = open(settings).await?;
-    Ok(sight::whole(&tree, &own, &View::default()))
+    Ok(sight::whole(&tree, &own, &View::default()).0)
 }
 
 /// Makes a network for all hosts; where its identifier was not chosen, another one is taken if it is another network's.
@@ -57,7 +57,7 @@ pub(crate) async fn delete(settings: &Settings, name: &NetworkName, is_forced: b
         let Some(entry) = tree.get(&key) else {
             return Err(format!("there is no network {name}, see `netd network list`"));
         };
-        let view = sight::whole(&tree, &own, &View::default());
+        let (view, _) = sight::whole(&tree, &own, &View::default());
         let used = view.networks.get(name).map(users).unwrap_or_default();
         if !is_forced && !used.is_empty() {
             return Err(format!("network {name} has containers on {}: remove them, or use --force", used.join(", ")));

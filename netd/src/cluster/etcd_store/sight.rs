@@ -13,7 +13,7 @@ use crate::{
     cluster::view::{NetworkView, Peer, State, View},
     settings::{
         cluster::{Host, Place},
-        network::{Network, Networks, overlap},
+        network::{Network, Networks, Refused, overlap},
     },
 };
 
@@ -31,8 +31,11 @@ pub(super) struct Own {
 /// The networks that stand in the store, those that this host cannot be in apart.
 pub(super) fn networks(tree: &Tree, own: &Own) -> Networks {
     let mut found: Vec<(i64, NetworkName, Result<Network, String>)> = Vec::new();
-    for (key, entry) in tree.iter() {
-        let Key::Network(name) = key else { continue };
+    let of_networks = tree.iter().map_while(|(key, entry)| match key {
+        Key::Network(name) => Some((name, entry)),
+        _ => None,
+    });
+    for (name, entry) in of_networks {
         let network = match &entry.document {
             Ok(Document::Network(document)) => Ok(document.network.clone()),
             Ok(_) => continue,
@@ -46,10 +49,11 @@ pub(super) fn networks(tree: &Tree, own: &Own) -> Networks {
     Networks::sorted_out(found.into_iter().map(|(_, name, network)| (name, network)), &host)
 }
 
-/// All of it anew, after `old`.
-pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> View {
+/// All of it anew, after `old`, and the networks that cannot be here.
+pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> (View, Vec<Refused>) {
     let mut view = View::default();
-    for network in networks(tree, own).usable {
+    let Networks { usable, refused } = networks(tree, own);
+    for network in usable {
         let name = network.overlay.name.clone();
         let peers = old.networks.get(&name).map(|old| old.peers.clone()).unwrap_or_default();
         view.networks.insert(name, NetworkView { network: Arc::new(network), own: None, peers });
@@ -60,7 +64,7 @@ pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> View {
     for host in &hosts {
         again(&mut view, tree, own, host);
     }
-    view
+    (view, refused)
 }
 
 /// What the store says of one host now.

@@ -4,7 +4,7 @@
 //! then stays until a time that the session says, and if it comes back meanwhile, nothing has happened.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::RangeBounds,
     time::{Instant, SystemTime},
 };
@@ -41,6 +41,8 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Tree {
     entries: BTreeMap<Key, Entry>,
+    /// Those that are gone and believed.
+    believed: BTreeSet<Key>,
     /// What is gone is believed until then.
     grace: Option<Instant>,
 }
@@ -74,7 +76,11 @@ impl Tree {
     /// From now on until `grace`, what goes is believed to be there.
     pub(super) fn hold(&mut self, grace: Instant) {
         self.grace = Some(grace);
-        self.entries.values_mut().filter(|entry| entry.until.is_some()).for_each(|entry| entry.until = Some(grace));
+        for key in &self.believed {
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.until = Some(grace);
+            }
+        }
     }
 
     /// Something stands in the store. Whether that is news.
@@ -90,6 +96,7 @@ impl Tree {
         let last = old.filter(|old| !is_read && old.document.is_ok()).map(|old| old.document.clone());
         let document = last.unwrap_or(document);
         let is_news = is_back || old.is_none_or(|old| old.document != document);
+        self.believed.remove(&key);
         self.entries.insert(key, Entry { revision, lease, document, is_read, since, until: None });
         is_news
     }
@@ -97,18 +104,18 @@ impl Tree {
     /// Something is gone from the store. Whether that shows.
     pub(super) fn delete(&mut self, key: &Key, revision: i64, now: Instant) -> bool {
         let Some(entry) = self.entries.get_mut(key).filter(|entry| entry.revision < revision) else { return false };
-        match self.grace.filter(|grace| *grace > now) {
-            Some(grace) => {
-                entry.until.get_or_insert(grace);
-                false
-            }
-            None => self.entries.remove(key).is_some(),
+        if let Some(grace) = self.grace.filter(|grace| *grace > now) {
+            entry.until.get_or_insert(grace);
+            self.believed.insert(key.clone());
+            return false;
         }
+        self.believed.remove(key);
+        self.entries.remove(key).is_some()
     }
 
     /// All that stands in the store at a revision; what else was known is gone. The keys of which that is news.
     pub(super) fn replace(&mut self, found: Vec<Found>, revision: i64, now: Instant, clock: SystemTime) -> Vec<Key> {
-        let there: std::collections::BTreeSet<Key> = found.iter().map(|found| found.key.clone()).collect();
+        let there: BTreeSet<Key> = found.iter().map(|found| found.key.clone()).collect();
         let gone: Vec<Key> = self.entries.keys().filter(|key| !there.contains(*key)).cloned().collect();
         let mut news: Vec<Key> = Vec::new();
         for found in found {
@@ -135,9 +142,10 @@ impl Tree {
     /// Stops believing what is gone for too long. The keys of that.
     pub(super) fn expire(&mut self, now: Instant) -> Vec<Key> {
         let is_over = |entry: &Entry| entry.until.is_some_and(|until| until <= now);
-        let gone = self.entries.iter().filter(|(_, entry)| is_over(entry)).map(|(key, _)| key.clone());
-        let gone: Vec<Key> = gone.collect();
+        let gone = self.believed.iter().filter(|key| self.entries.get(key).is_some_and(is_over));
+        let gone: Vec<Key> = gone.cloned().collect();
         for key in &gone {
+            self.believed.remove(key);
             self.entries.remove(key);
         }
         gone
@@ -146,7 +154,7 @@ impl Tree {
     /// When [`Tree::expire`] is worth the next call.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         // All that is gone goes at the same time.
-        self.grace.filter(|_| self.entries.values().any(|entry| entry.until.is_some()))
+        self.grace.filter(|_| !self.believed.is_empty())
     }
 }
 
