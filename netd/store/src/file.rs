@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, BufWriter, Read, Write},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -79,17 +79,47 @@ fn version(bytes: &[u8]) -> Option<u64> {
 ///
 /// The caller holds the lock that stands for the document. One that nobody would read is not written.
 pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
-    let bytes = serde_json::to_vec(document).map_err(|error| Error::malformed(path, &error))?;
-    if u64::try_from(bytes.len()).is_ok_and(|size| size > LARGEST) {
-        return Err(Error::malformed(path, &format_args!("it would have more than {LARGEST} bytes")));
+    let written = replace_with(path, |file| {
+        // One write, but for the few that are large: of those there is no copy.
+        let mut bounded = BufWriter::with_capacity(TYPICAL, Bounded { file, left: LARGEST });
+        serde_json::to_writer(&mut bounded, document)?;
+        bounded.flush()
+    });
+    written.map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Error::malformed(path, &error),
+        _ => Error::io("write", path, error),
+    })
+}
+
+/// A file that takes so many bytes more.
+struct Bounded<'f> {
+    file: &'f mut File,
+    left: u64,
+}
+
+impl Write for Bounded<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let Some(left) = self.left.checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX)) else {
+            let text = format!("it would have more than {LARGEST} bytes");
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
+        };
+        self.left = left;
+        self.file.write_all(bytes).map(|()| bytes.len())
     }
-    replace_bytes(path, &bytes).map_err(|error| Error::io("write", path, error))
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes a whole file at `path`.
 pub(crate) fn replace_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, |file| file.write_all(bytes))
+}
+
+fn replace_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let temporary = path.with_extension(TEMPORARY);
-    let written = create(&temporary).and_then(|mut file| file.write_all(bytes));
+    let written = create(&temporary).and_then(|mut file| write(&mut file));
     written.and_then(|()| put_in_place(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
 
