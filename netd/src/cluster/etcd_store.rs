@@ -28,7 +28,7 @@ use std::{
 
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval, sleep, sleep_until},
+    time::{MissedTickBehavior, interval_at, sleep, sleep_until},
 };
 
 use self::{
@@ -126,8 +126,12 @@ async fn talk(
         None => list(&mut session, board).await?,
     };
     board.find(etcd.ttl + BELIEVED);
+    board.keep(etcd, &mut session).await?;
+    // Before anybody watches: that takes etcd longer than all the rest.
+    board.write(settings, known(&mut orders.names).as_deref(), &known(&mut orders.mtus), &mut session).await?;
+    views.show(board.view());
     let mut watch = session.watch(from.revision).await?;
-    let mut keep = interval(etcd.ttl / 3);
+    let mut keep = interval_at((Instant::now() + etcd.ttl / 3).into(), etcd.ttl / 3);
     keep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut written = Instant::now();
     loop {
@@ -153,9 +157,7 @@ async fn talk(
             changed = orders.settings.changed() => return changed.or(Ok(())),
             () = sleep_until(expiry.unwrap_or_else(|| Instant::now() + etcd.ttl).into()) => board.expire(Instant::now()),
         }
-        let names = known(&mut orders.names);
-        let mtus = orders.mtus.borrow_and_update().clone();
-        board.write(settings, names.as_deref(), &mtus, &mut session).await?;
+        board.write(settings, known(&mut orders.names).as_deref(), &known(&mut orders.mtus), &mut session).await?;
         views.show(board.view());
         board.remember(settings, memory).await;
     }
@@ -167,6 +169,6 @@ async fn list(session: &mut Session, board: &mut Board) -> Result<session::At, L
     Ok(at)
 }
 
-fn known<T: Clone>(names: &mut watch::Receiver<Option<T>>) -> Option<T> {
-    names.borrow_and_update().clone()
+fn known<T: Clone>(orders: &mut watch::Receiver<T>) -> T {
+    orders.borrow_and_update().clone()
 }
