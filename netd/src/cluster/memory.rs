@@ -49,13 +49,15 @@ pub(super) struct Memory {
     /// When it was last written or renewed.
     kept: Option<Instant>,
     writing: Option<JoinHandle<Result<(), String>>>,
+    /// Whether the last writing failed: what stands there is old.
+    is_owed: bool,
     failures: Once,
 }
 
 impl Memory {
     /// Of a kind of store. It is not written at once: what was known before may be better than what is known first.
     pub(super) fn new(store: &'static str) -> Self {
-        Self { store, kept: Some(Instant::now()), writing: None, failures: Once::default() }
+        Self { store, kept: Some(Instant::now()), writing: None, is_owed: false, failures: Once::default() }
     }
 
     /// What the file says, if it is of this host in this cluster.
@@ -81,6 +83,7 @@ impl Memory {
         if self.writing.as_ref().is_some_and(JoinHandle::is_finished) {
             self.finish().await;
         }
+        *is_news |= std::mem::take(&mut self.is_owed);
         let now = Instant::now();
         let rest = if *is_news { EVERY } else { RENEWED_EVERY };
         let is_due = self.kept.is_none_or(|kept| now.duration_since(kept) >= rest);
@@ -108,6 +111,7 @@ impl Memory {
     async fn finish(&mut self) {
         let Some(writing) = self.writing.take() else { return };
         let written = writing.await.unwrap_or_else(|error| Err(error.to_string()));
+        self.is_owed = written.is_err();
         self.failures.say(written.err(), |error| tracing::warn!(error, "what is known of other hosts is not kept"));
     }
 }
@@ -153,4 +157,26 @@ fn networks(settings: &Settings) -> Vec<Value> {
 
 fn name(network: &Value) -> Option<&Value> {
     network.get("overlay")?.get("name")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_could_not_be_written_is_written_later_and_the_file_before_it_is_not_said_to_be_true() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!("state_dir = '{}/state'", folder.path().display());
+        let settings = Arc::new(Settings::parse(&text).unwrap());
+        std::fs::write(&settings.state_dir, "in its place").unwrap();
+        let mut memory = Memory::new("static");
+        for (is_news, is_written) in [(true, false), (false, true)] {
+            memory.kept = None;
+            memory.keep(&settings, &mut { is_news }, Documents::default).await;
+            memory.finish().await;
+            assert_eq!(Remembered::read(&settings.state_dir).is_ok_and(|it| it.is_some()), is_written);
+            let _ = std::fs::remove_file(&settings.state_dir);
+        }
+        assert!(memory.recall(&settings).await.is_some());
+    }
 }

@@ -119,3 +119,35 @@ async fn what_another_host_cluster_or_network_knew_and_what_cannot_be_read_is_as
     h1.has_part().await;
     h1.shows("h2 alive c2").await;
 }
+
+#[tokio::test]
+async fn what_is_known_is_written_while_netd_runs_and_not_at_each_change() {
+    let mut lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let mut h2 = lab.start(2).await;
+    h1.shows("h2 alive c2").await;
+    h2.shows("h1 alive c1").await;
+    let file = file(&lab.settings(1, NETWORK));
+    let (begin, mut written) = (Instant::now(), 0);
+    let mut is_there = false;
+    for number in 0.. {
+        h2.tell(&[&format!("c{number}")]);
+        h1.shows(&format!("h2 alive c{number}")).await;
+        if file.exists() && !is_there {
+            (is_there, written) = (true, number);
+        }
+        if begin.elapsed() > Duration::from_secs(7) {
+            break;
+        }
+    }
+    assert!(is_there && written > 20, "{written} changes were not waited for");
+    let text = fs::read_to_string(&file).unwrap();
+    let number = (0..=written + 1).rev().find(|number| text.contains(&format!("[\"c{number}\"]"))).unwrap();
+    assert!(number + 3 > written, "{number} {written}");
+
+    // As in a crash.
+    drop(h1);
+    lab.kill_etcd();
+    let mut h1 = Lab::begin(&lab.settings(1, NETWORK));
+    h1.shows(&format!("h2 alive c{number}")).await;
+}
