@@ -22,7 +22,8 @@ fn whatever_is_broken_heals() {
         format!("ip link set {device} down"),
         format!("ip neigh del 10.40.2.0 dev {device}"),
         format!("ip route del 10.40.2.0/24 dev {device}"),
-        "ip route replace 10.40.2.0/24 dev lo".to_owned(),
+        // Of the metric that ours has: any other is another route, and its maker's.
+        "ip route replace 10.40.2.0/24 dev lo metric 10243".to_owned(),
         format!(
             "bridge fdb del $(bridge fdb show dev {device} | grep 'dst 192.168.50.2' | cut -d' ' -f1) dev {device}"
         ),
