@@ -24,7 +24,7 @@ pub(crate) use routed::{DIRECT, is_direct_route_of, samples};
 
 use crate::{
     cluster::{NetworkView, View},
-    settings::network::{Network, Networks},
+    settings::{Settings, cluster::Host, network::Network},
 };
 
 #[cfg(test)]
@@ -39,6 +39,8 @@ pub(crate) struct Here {
     pub(crate) mtu: Option<Mtu>,
     /// Whether packets to hosts on the same link go without VXLAN.
     pub(crate) direct: bool,
+    /// Whether the network card computes checksums of what is in VXLAN, where a person said so.
+    pub(crate) checksum_offload: Option<bool>,
     /// What this host has of it, but for its MTU: that is measured.
     pub(crate) own: Member,
     /// What the others have, in the order of their names.
@@ -54,6 +56,8 @@ pub(crate) struct Ways {
     pub(crate) on_link: BTreeMap<IpAddr, LinkName>,
     /// Whether the kernel has IPv6.
     pub(crate) has_ipv6: bool,
+    /// Whether it can be left to offload checksums of what is in VXLAN.
+    pub(crate) offloads_soundly: bool,
 }
 
 /// Overlay networks as this host knows them.
@@ -69,12 +73,14 @@ pub(crate) struct Overlays {
 
 impl Overlays {
     /// Those of the settings and of the cluster.
-    pub(crate) fn new(settings: &Networks, view: &View) -> Self {
+    pub(crate) fn new(settings: &Settings, view: &View) -> Self {
+        let Settings { host: Host { checksum_offload, .. }, networks: settings, .. } = settings;
         let here = |known: &NetworkView| {
             let peers = known.peers.values().map(|peer| peer.member.clone()).collect();
             let Network { overlay, mtu, direct, .. } = &*known.network;
             let own = Member { mtu: None, ..known.own.clone()? };
-            Some(Here { overlay: overlay.clone(), mtu: *mtu, direct: *direct, own, peers })
+            let checksum_offload = *checksum_offload;
+            Some(Here { overlay: overlay.clone(), mtu: *mtu, direct: *direct, checksum_offload, own, peers })
         };
         let usable = settings.usable.iter().map(|network| &network.overlay.name);
         let named = usable.chain(settings.refused.iter().map(|refused| &refused.network)).chain(view.networks.keys());
@@ -160,7 +166,7 @@ fn to_peer(here: &Here, ways: &Ways, peer: &Member) -> Vec<Object> {
 }
 
 /// The VXLAN device, as a port of a bridge or alone.
-fn device(Here { overlay, own, .. }: &Here, ways: &Ways, port: Option<Port>) -> Object {
+fn device(Here { overlay, own, checksum_offload, .. }: &Here, ways: &Ways, port: Option<Port>) -> Object {
     let kind = LinkKind::Vxlan {
         vni: Some(overlay.vni),
         local: Some(own.vtep),
@@ -173,6 +179,7 @@ fn device(Here { overlay, own, .. }: &Here, ways: &Ways, port: Option<Port>) -> 
         mtu: Some(ways.mtu),
         group: Some(GROUP),
         link_local: Some(false),
+        checksum_offload: Some(checksum_offload.unwrap_or(ways.offloads_soundly)),
         port,
         up: Some(true),
         ..Link::new(Side::Host, overlay.device(), kind)

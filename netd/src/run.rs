@@ -244,7 +244,7 @@ impl Daemon {
     }
 
     fn choose_overlays(&mut self) {
-        let overlays = Overlays::new(&self.settings.networks, &self.view);
+        let overlays = Overlays::new(&self.settings, &self.view);
         if *self.overlays != overlays {
             self.overlays = Arc::new(overlays);
             self.pace.ask();

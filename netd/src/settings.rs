@@ -41,6 +41,7 @@ const MAX_BYTES: u64 = 1 << 16;
 /// [host]
 /// name = "h1"                    # else the machine's
 /// address = "192.168.50.1"       # where other hosts reach it; or interface = "eth0"
+/// checksum_offload = true        # false: the network card computes no checksums of what is in VXLAN
 ///
 /// [cluster]
 /// name = "default"

@@ -221,6 +221,7 @@ impl MemoryKernel {
             alias: None,
             promiscuous: Some(false),
             link_local: link.link_local.or(Some(true)),
+            checksum_offload: matches!(link.kind, LinkKind::Vxlan { .. }).then_some(true),
             port: link.port.as_ref().map(with_port_defaults),
             up: Some(false),
             ..link.clone()
@@ -253,6 +254,7 @@ impl MemoryKernel {
         replace(&mut link.alias, change.alias.clone());
         replace(&mut link.promiscuous, change.promiscuous);
         replace(&mut link.link_local, change.link_local);
+        replace(&mut link.checksum_offload, change.checksum_offload);
         let port = change.port.as_ref().map(|port| merged(link.port.as_ref(), port));
         replace(&mut link.port, port);
         replace(&mut link.up, change.up);

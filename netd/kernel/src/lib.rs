@@ -13,6 +13,7 @@ mod wait;
 
 mod error;
 mod nft;
+mod offload;
 mod rtnetlink;
 mod sysctl;
 mod wire;
@@ -26,4 +27,5 @@ pub use nft::{
     chain::{Hook, HookedChain},
     program::has_nft,
 };
+pub use offload::offloads_soundly;
 pub use sysctl::has_ipv6;

@@ -20,6 +20,7 @@ use crate::{
     error::Error,
     kernel::{Kernel, Space},
     nft::{element, program},
+    offload,
     rtnetlink::{
         address, link, namespace,
         neighbour::{self, Table},
@@ -184,7 +185,12 @@ impl Space {
         let attempt = |index: usize| format!("ip link show dev {}", there.get(index).map_or("", |name| name.as_str()));
         let found = found.map_err(|fault| Error::at(fault, attempt))?;
         // An interface may be found by another of its names (`ip link property add altname`): that one is not asked.
-        Ok(found.into_iter().flatten().filter(|found| there.contains(&&found.link.name)).collect())
+        let mut found: Vec<_> = found.into_iter().flatten().filter(|found| there.contains(&&found.link.name)).collect();
+        for found in found.iter_mut().filter(|found| matches!(found.link.kind, LinkKind::Vxlan { .. })) {
+            // One that went this moment shows nothing.
+            found.link.checksum_offload = offload::get(self.socket()?.descriptor(), &found.link.name).ok();
+        }
+        Ok(found)
     }
 
     /// The number of an interface now.

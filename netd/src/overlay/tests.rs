@@ -19,7 +19,7 @@ pub(super) fn member(number: u8, subnets: &[&str]) -> Member {
 }
 
 pub(super) fn ways(mtu: u32) -> Ways {
-    Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new(), has_ipv6: true }
+    Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new(), has_ipv6: true, offloads_soundly: true }
 }
 
 pub(super) fn here(subnets: &[&str]) -> Here {
@@ -34,7 +34,8 @@ pub(super) fn here(subnets: &[&str]) -> Here {
         internal: false,
     };
     let peers = [member(2, &["10.40.2.0/24", "fd40:0:0:2::/64"])].into();
-    Here { overlay, mtu: None, direct: false, own: member(1, &["10.40.1.0/24"]), peers }
+    let own = member(1, &["10.40.1.0/24"]);
+    Here { overlay, mtu: None, direct: false, checksum_offload: None, own, peers }
 }
 
 /// What makes all of it from nothing.
@@ -54,7 +55,7 @@ host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overla
 host       sysctl net/ipv4/ip_forward=1
 host       ip link add dev DEVICE address 02:00:00:00:00:01 mtu 1450 group netd type vxlan id 77 local 192.168.50.1 dstport 4789 nolearning
 host       ip address add 10.40.1.0/32 dev DEVICE
-host       ip link set dev DEVICE addrgenmode none up
+host       ip link set dev DEVICE addrgenmode none tx on up
 host       ip neighbour replace 10.40.2.0 lladdr 02:00:00:00:00:02 dev DEVICE nud permanent
 host       ip neighbour replace fd40:0:0:2:: lladdr 02:00:00:00:00:02 dev DEVICE nud permanent
 host       bridge fdb replace 02:00:00:00:00:02 dev DEVICE dst 192.168.50.2 self permanent
@@ -88,7 +89,7 @@ host       sysctl net/ipv6/conf/BRIDGE/disable_ipv6=0
 host       ip address add 10.40.1.1/16 dev BRIDGE
 host       ip address add fd40:0:0:1::1/48 dev BRIDGE nodad
 host       ip link set dev BRIDGE up
-host       ip link set dev DEVICE addrgenmode none master BRIDGE hairpin off isolated off up
+host       ip link set dev DEVICE addrgenmode none tx on master BRIDGE hairpin off isolated off up
 host       ip address add 10.40.0.1/32 dev BRIDGE
 host       ip address add fd40::1/128 dev BRIDGE nodad preferred_lft 0
 host       bridge fdb append 00:00:00:00:00:00 dev DEVICE dst 192.168.50.2 self permanent

@@ -241,7 +241,8 @@ impl Worker {
     fn make_overlay(&mut self, here: &Here, mtu: Mtu) -> Outcome<Option<Applied>> {
         let looked = Instant::now();
         let on_link = self.on_same_link(here, here.peers.iter())?;
-        let ways = Ways { mtu, on_link, has_ipv6: netd_kernel::has_ipv6() };
+        let (has_ipv6, offloads_soundly) = (netd_kernel::has_ipv6(), netd_kernel::offloads_soundly());
+        let ways = Ways { mtu, on_link, has_ipv6, offloads_soundly };
         let wanted = overlay::wanted(here, &ways);
         let (desired, plan) = self.plan_of_overlay(here, wanted)?;
         if !self.take(here, &desired.present, &plan, looked)? {

@@ -33,6 +33,8 @@ pub(crate) struct Host {
     pub(crate) name: HostName,
     /// Where others reach it; by default whatever the store says.
     pub(crate) place: Option<Place>,
+    /// Whether the network card computes checksums of what is in VXLAN; by default where that is sound.
+    pub(crate) checksum_offload: Option<bool>,
 }
 
 /// Where a host is reached.
@@ -128,7 +130,7 @@ impl Host {
                 return Err(format!("host.name is not there, and the machine's name is of no use: {error}"));
             }
         };
-        Ok(Self { name, place })
+        Ok(Self { name, place, checksum_offload: written.checksum_offload })
     }
 }
 

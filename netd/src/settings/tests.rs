@@ -23,7 +23,7 @@ fn nothing_said_means_the_defaults() {
         log: "info".to_owned(),
         gc: true,
         cni_conf_dir: None,
-        host: Host { name: "m".parse().unwrap(), place: None },
+        host: Host { name: "m".parse().unwrap(), place: None, checksum_offload: None },
         cluster: Cluster { name: "default".to_owned(), store: Store::None },
         networks: Networks::default(),
     };
@@ -81,6 +81,7 @@ const WHOLE: &str = r#"
 [host]
 name = "H1"
 address = "192.168.50.1"
+checksum_offload = false
 [cluster]
 name = "rack"
 store = "static"
@@ -108,7 +109,7 @@ prefer_local = true
 fn every_key_of_a_cluster_is_taken() {
     let settings = on("machine", WHOLE).unwrap();
     let place = Some(Place::Address("192.168.50.1".parse().unwrap()));
-    assert_eq!(settings.host, Host { name: "h1".parse().unwrap(), place });
+    assert_eq!(settings.host, Host { name: "h1".parse().unwrap(), place, checksum_offload: Some(false) });
     let key = Some(Key::parse("key", "secret".to_owned()).unwrap());
     let ttl = Duration::from_secs(3);
     let store = Store::Static(Static { peers: "/etc/peers.toml".into(), key, sync_port: 7, ttl });
@@ -138,7 +139,7 @@ fn a_cluster_has_defaults() {
     let text =
         "[cluster]\nstore = 'static'\n".to_owned() + &network("lab", "subnet = ['10.40.0.0/16', 'fd00:40::/48']");
     let settings = on("Machine.example", &text).unwrap();
-    assert_eq!(settings.host, Host { name: "machine.example".parse().unwrap(), place: None });
+    assert_eq!(settings.host, Host { name: "machine.example".parse().unwrap(), place: None, checksum_offload: None });
     let ttl = Duration::from_secs(15);
     let of_hosts = Static { peers: "/etc/netd/peers.toml".into(), key: None, sync_port: 7790, ttl };
     assert_eq!(settings.cluster, Cluster { name: "default".to_owned(), store: Store::Static(of_hosts) });

@@ -46,6 +46,7 @@ pub(super) struct Host {
     pub(super) name: Option<HostName>,
     pub(super) address: Option<IpAddr>,
     pub(super) interface: Option<LinkName>,
+    pub(super) checksum_offload: Option<bool>,
 }
 
 /// `[cluster]`

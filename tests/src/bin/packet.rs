@@ -1,13 +1,14 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
-//! `packet send PROTOCOL ADDRESS [FIRST]`.
+//! `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
 //!
-//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds. What is sent
+//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds. Who takes
+//! turns sends one byte by UDP, again when it is back, and says how many microseconds a turn takes. What is sent
 //! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket, sockopt};
 
@@ -21,6 +22,7 @@ fn main() {
         ["answer", at] => answer(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
         ["ask", "udp", at] => ask_udp(at.parse().unwrap()),
+        ["turns", at, count] => turns(at.parse().unwrap(), count.parse().unwrap()),
         ["send", protocol, to] => send(protocol.parse().unwrap(), to.parse().unwrap(), 0),
         ["send", protocol, to, first] => {
             send(protocol.parse().unwrap(), to.parse().unwrap(), first.parse().unwrap());
@@ -53,6 +55,21 @@ fn ask_tcp(at: SocketAddr) {
     let mut bytes = [0; WORD.len()];
     stream.read_exact(&mut bytes).unwrap();
     assert_eq!(bytes, WORD);
+}
+
+#[expect(clippy::print_stdout, reason = "what it was asked for")]
+fn turns(at: SocketAddr, count: u32) {
+    let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    let socket = UdpSocket::bind(any).unwrap();
+    socket.connect(at).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let begin = Instant::now();
+    for _ in 0..count {
+        socket.send(&WORD[..1]).unwrap();
+        socket.recv(&mut [0]).unwrap();
+    }
+    let turn = begin.elapsed().as_secs_f64() * 1e6 / f64::from(count);
+    println!("{turn:.3}");
 }
 
 fn ask_udp(at: SocketAddr) {

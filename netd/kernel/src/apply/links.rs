@@ -11,6 +11,7 @@ use super::{impossible, line};
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
+    offload,
     rtnetlink::{address, link, neighbour, route, vlan},
     wire::{Fault, Requests},
 };
@@ -50,6 +51,13 @@ impl Kernel {
                 Step::Set(wanted) => {
                     let master = space.master(wanted, &mut pending)?;
                     link::set(&mut pending.requests, wanted, master);
+                    if let Some(is_on) = wanted.checksum_offload {
+                        pending.steps.resize(pending.requests.len(), step);
+                        space.flush(&mut pending)?;
+                        let socket = space.socket()?.descriptor();
+                        let failed = |source| Error::Io { attempt: line(step), source };
+                        offload::set(socket, &wanted.name, is_on).map_err(failed)?;
+                    }
                 }
                 Step::Delete(Object::Link(unwanted)) => link::delete(&mut pending.requests, &unwanted.name),
                 Step::Add(object) | Step::Delete(object) => space.change_on_link(step, object, &mut pending)?,

@@ -1,6 +1,10 @@
 //! A netlink socket: one write, then all its answers. The kernel answers before the write returns, so nothing waits.
 
-use std::{io, ops::Range};
+use std::{
+    io,
+    ops::Range,
+    os::fd::{AsFd, BorrowedFd},
+};
 
 use netlink_sys::{Socket as Netlink, SocketAddr, protocols};
 use rustix::{
@@ -96,6 +100,11 @@ impl Socket {
             Err(Errno::NODEV) => Ok(None),
             Err(errno) => Err(errno.into()),
         }
+    }
+
+    /// The socket, for what ioctl(2) asks of its namespace.
+    pub(crate) fn descriptor(&self) -> BorrowedFd<'_> {
+        self.netlink.as_fd()
     }
 
     /// Sends requests that change something; none after a failed write is sent. The first refusal is the result.

@@ -44,6 +44,9 @@ pub struct Link {
     /// Whether IPv6 gives it a link-local address by itself (`addr_gen_mode`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link_local: Option<bool>,
+    /// Whether it leaves checksums of what it sends to the device below (ethtool(8), `tx`). Only those of VXLAN show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum_offload: Option<bool>,
     /// Of which bridge it is a port, and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<Port>,
@@ -116,6 +119,7 @@ impl Link {
             alias: None,
             promiscuous: None,
             link_local: None,
+            checksum_offload: None,
             port: None,
             up: None,
         }

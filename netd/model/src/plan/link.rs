@@ -5,7 +5,7 @@ use crate::object::{Link, LinkKind, Port};
 /// What is said in the request that makes an interface; the kernel takes the rest only from a later one.
 pub(super) fn bare(link: &Link) -> Link {
     let port = link.port.as_ref().map(|port| Port { hairpin: None, isolated: None, ..port.clone() });
-    Link { alias: None, promiscuous: None, link_local: None, up: None, port, ..link.clone() }
+    Link { alias: None, promiscuous: None, link_local: None, checksum_offload: None, up: None, port, ..link.clone() }
 }
 
 /// The attributes of `wanted` that `found` has not.
@@ -20,6 +20,7 @@ pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
         alias: differs(wanted.alias.as_ref(), found.alias.as_ref()),
         promiscuous: differs(wanted.promiscuous.as_ref(), found.promiscuous.as_ref()),
         link_local: differs(wanted.link_local.as_ref(), found.link_local.as_ref()),
+        checksum_offload: differs(wanted.checksum_offload.as_ref(), found.checksum_offload.as_ref()),
         port: port_change(wanted.port.as_ref(), found.port.as_ref()),
         up: differs(wanted.up.as_ref(), found.up.as_ref()),
     };

@@ -97,6 +97,7 @@ fn attributes(link: &Link) -> String {
     say("alias", link.alias.clone());
     say("promisc", link.promiscuous.map(|on| switch(on).to_owned()));
     say("addrgenmode", link.link_local.map(|on| if on { "eui64" } else { "none" }.to_owned()));
+    say("tx", link.checksum_offload.map(|on| switch(on).to_owned()));
     if let Some(Port { bridge, hairpin, isolated }) = &link.port {
         say("master", Some(bridge.to_string()));
         say("hairpin", hairpin.map(|on| switch(on).to_owned()));

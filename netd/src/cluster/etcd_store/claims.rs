@@ -217,7 +217,7 @@ pub(super) fn create(tree: &Tree, network: &Network, own: &Own) -> Result<Write,
     let known = sight::networks(tree, own).usable.into_iter().filter(|it| it.overlay.name != network.overlay.name);
     let known = known.map(|it| (it.overlay.name.clone(), Ok(it)));
     let new = (network.overlay.name.clone(), Ok(network.clone()));
-    let host = Host { name: own.host.clone(), place: Some(Place::Address(own.vtep)) };
+    let host = Host { name: own.host.clone(), place: Some(Place::Address(own.vtep)), checksum_offload: None };
     let sorted = Networks::sorted_out(known.chain([new]), &host);
     if let Some(refused) = sorted.refused.into_iter().find(|refused| refused.network == network.overlay.name) {
         return Err(refused.reason);

@@ -45,7 +45,7 @@ pub(super) fn networks(tree: &Tree, own: &Own) -> Networks {
     }
     // Of two that clash the one that was there before goes on.
     found.sort_by_key(|(revision, ..)| *revision);
-    let host = Host { name: own.host.clone(), place: Some(Place::Address(own.vtep)) };
+    let host = Host { name: own.host.clone(), place: Some(Place::Address(own.vtep)), checksum_offload: None };
     Networks::sorted_out(found.into_iter().map(|(_, name, network)| (name, network)), &host)
 }
 
