@@ -77,6 +77,21 @@ fn all() -> Vec<Object> {
 }
 
 #[test]
+fn checksums_are_offloaded_where_that_is_said() {
+    let mut lab = Lab::new();
+    let shown = || sh(&format!("ethtool -k {DEVICE}"));
+    lab.make(&present([Object::Link(device(77))]));
+    assert!(shown().contains("tx-checksumming: on"), "{}", shown());
+    for (is_on, words) in [(false, "tx-checksumming: off"), (true, "tx-checksumming: on")] {
+        let wanted = present([Object::Link(Link { checksum_offload: Some(is_on), ..device(77) })]);
+        let switch = if is_on { "on" } else { "off" };
+        assert_eq!(lab.make(&wanted), format!("host       ip link set dev {DEVICE} tx {switch}\n"));
+        assert!(shown().contains(words), "{}", shown());
+        assert_eq!(lab.make(&wanted), "nothing to do\n");
+    }
+}
+
+#[test]
 fn a_device_and_what_leads_over_it_is_made_seen_and_removed() {
     let mut lab = Lab::new();
     lab.make(&present(all()));

@@ -97,6 +97,9 @@ impl Witness {
             ..Link::new(self.side, name_of(message), LinkKind::Other(String::new()))
         };
         let attributes = &message.attributes;
+        // rtnetlink does not say it, and a new device of VXLAN does it.
+        let is_vxlan = |attribute: &LinkAttribute| format!("{attribute:?}").contains("Vxlan");
+        link.checksum_offload = attributes.iter().any(is_vxlan).then_some(true);
         let is_elsewhere = attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::LinkNetNsId(_)));
         let mut peer = None;
         for attribute in attributes {
@@ -291,10 +294,10 @@ fn agree(lab: &mut Lab) -> State {
     assert_eq!(seen, routes);
 
     let ours = said.iter().filter_map(|object| match object {
-        // Of the other end, a list of interfaces says nothing.
+        // Of the other end, and of checksums, a list of interfaces says nothing.
         Object::Link(link) if link.side == Side::Host && link.is_ours() => Some(match link.kind {
             LinkKind::Veth { .. } => Link { kind: LinkKind::Veth { peer: None }, ..link.clone() },
-            _ => link.clone(),
+            _ => Link { checksum_offload: None, ..link.clone() },
         }),
         _ => None,
     });
