@@ -3,6 +3,7 @@
 //! A round looks at all that attachments want of the host and takes no lock for that. Only what is not as it should be
 //! is looked at again under its lock, with its document read again, and then changed.
 
+mod departed;
 mod overlays;
 mod take_back;
 
@@ -36,7 +37,7 @@ use crate::{
     firewall,
     logs::{Once, chain},
     look::Look,
-    overlay::Overlays,
+    overlay::{Here, Overlays},
     pace::Depth,
     reclaim::Dead,
     repair,
@@ -78,6 +79,8 @@ struct Worker {
     warnings: Once,
     /// Overlay networks that are no more, but for their containers.
     kept: Once,
+    /// Those of them that this process knew, as they were last.
+    departed: BTreeMap<NetworkName, Here>,
     /// Overlay networks that are as they should be, as far as nobody said otherwise.
     applied: BTreeMap<NetworkName, Applied>,
     /// Whether somebody did, once somebody listens.
@@ -162,6 +165,7 @@ impl Worker {
             failures: Once::default(),
             warnings: Once::default(),
             kept: Once::default(),
+            departed: BTreeMap::new(),
             applied: BTreeMap::new(),
             touched: None,
             mtus,

@@ -1,4 +1,4 @@
-//! Overlay networks: what leads to other hosts is made, kept and taken away, and the plugin gets the host's lease.
+//! Overlay networks: what leads to other hosts is made and kept, and the plugin gets the host's lease.
 
 use std::{
     collections::BTreeMap,
@@ -9,12 +9,11 @@ use std::{
 };
 
 use netd_model::{
-    IpNetwork,
     addr::Mtu,
     element::{Element, Set},
     name::{LinkName, NetworkName},
     object::{Address, Key, Link, Object, Side, State},
-    overlay::{HostLease, Member, Mode, Overlay, VERSION, bridge, device},
+    overlay::{HostLease, Member, Mode, Overlay, VERSION},
     plan::{Desired, Plan, plan},
 };
 
@@ -33,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// A network as it was last brought up to date.
 pub(super) struct Applied {
-    here: Here,
+    pub(super) here: Here,
     ways: Ways,
     /// The number of its device: another one has nothing on it.
     device: Option<u32>,
@@ -44,10 +43,12 @@ pub(super) struct Applied {
 impl Worker {
     /// Each network for itself: one that cannot be keeps no other from being.
     pub(super) fn see_to_overlays(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
-        let networks = &job.overlays.networks;
+        let departed = self.departed(job);
+        let networks: Vec<&Here> = job.overlays.networks.iter().chain(departed.values()).collect();
+        let is_known = |name: &NetworkName| networks.iter().any(|here| here.overlay.name == *name);
         self.mtus.send_if_modified(|told| {
             let count = told.len();
-            told.retain(|name, _| networks.iter().any(|here| here.overlay.name == *name));
+            told.retain(|name, _| is_known(name));
             told.len() != count
         });
         if !networks.is_empty() && self.touched.is_none() {
@@ -58,112 +59,27 @@ impl Worker {
         }
         // Nobody who could say that nothing happened: all is looked at.
         let is_touched = self.touched.as_ref().is_none_or(|touched| touched.swap(false, Ordering::AcqRel));
-        self.applied.retain(|name, _| !is_touched && networks.iter().any(|here| here.overlay.name == *name));
+        self.applied.retain(|name, _| !is_touched && is_known(name));
         let mut faults = Faults::new();
         for here in networks {
             let name = &here.overlay.name;
+            let is_to_be = !departed.contains_key(name);
             let seen_to = self.see_to_overlay(here).map_err(|error| with_advice(error, here));
             faults.extend(seen_to.as_ref().err().map(|error| (name.clone(), chain(error.as_ref()))));
             note(&format!("overlay network {name}"), seen_to);
             // Last of all: a runtime that sees it may add a container.
             if let Some(conflists) =
-                job.conflists.as_ref().filter(|_| self.store.host_lease(name).is_ok_and(|it| it.is_some()))
+                job.conflists.as_ref().filter(|_| is_to_be && self.store.host_lease(name).is_ok_and(|it| it.is_some()))
             {
                 note(&format!("configuration of network {name}"), conflists.write(name).map_err(Into::into));
             }
         }
         self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
-    }
-
-    /// Takes away networks that were of the settings and are no more: those that this host has a lease in. Of one that
-    /// stands there and is not known (yet), nothing is touched.
-    pub(super) fn take_overlays_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
-        if !job.overlays.is_whole {
-            return;
-        }
-        let leases = self.store.host_leases().unwrap_or_default();
-        let gone = leases.into_iter().filter(|network| !job.overlays.named.contains(network));
-        let is_used = |network: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *network);
-        let (used, unused): (Vec<_>, Vec<_>) = gone.partition(is_used);
-        for network in unused.iter().chain(&used) {
-            let removed = job.conflists.as_ref().map_or(Ok(()), |conflists| conflists.remove(network));
-            note(&format!("configuration of network {network}"), removed.map_err(Into::into));
-        }
-        for network in &unused {
-            note(&format!("overlay network {network}"), self.take_overlay_away(network));
-        }
-        self.kept.say(used.iter().map(ToString::to_string), |network| {
-            let advice = "remove its containers, or put it back into the settings";
-            tracing::warn!(network, advice, "overlay network is gone and kept for its containers");
-        });
-    }
-
-    /// Takes gateways of parts that the host does not have any more from its bridges, when no container needs them: such
-    /// a part may be another host's by now, and must be found there.
-    pub(super) fn take_old_gateways_away(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
-        for here in job.overlays.networks.iter().filter(|here| here.overlay.mode == Mode::Routed) {
-            let name = &here.overlay.name;
-            note(&format!("gateways of overlay network {name}"), self.take_old_gateways_of(here));
-        }
-    }
-
-    fn take_old_gateways_of(&mut self, here: &Here) -> Outcome {
-        let (network, bridge) = (&here.overlay.name, here.overlay.bridge());
-        let is_of = |subnets: &[IpNetwork], address: &IpNetwork| subnets.iter().any(|it| it.contains(address.ip()));
-        let mut held = self.kernel.addresses(Side::Host, &bridge)?;
-        held.retain(|it| is_of(&here.overlay.subnets, it) && !is_of(&here.own.subnets, it));
-        if held.is_empty() || self.store.network(network)?.paused {
-            return Ok(());
-        }
-        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
-        let attachments = self.store.list_network(network).into_iter().collect::<Result<Vec<_>, _>>()?;
-        let needed: State = attachments
-            .iter()
-            .flat_map(|attachment| attachment.sections.values())
-            .flat_map(|section| section.shared.iter().cloned())
-            .collect();
-        let held = held.into_iter().map(|address| {
-            let link = bridge.clone();
-            Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated: false })
-        });
-        let absent: State = held.filter(|address| needed.find(&address.key()).is_none()).collect();
-        let observed = self.kernel.observe(absent.keys())?;
-        let plan = plan(&Desired { present: State::default(), absent }, &observed);
-        for step in &plan.steps {
-            tracing::info!(%network, %step, "gateway of an old part taken away");
-        }
-        Ok(self.kernel.apply(&plan)?)
-    }
-
-    /// The bridge stays where containers are on it.
-    fn take_overlay_away(&mut self, network: &NetworkName) -> Outcome {
-        let Some(_lock) = self.store.try_lock_shared()? else { return Ok(()) };
-        // An ADD may have begun since the snapshot.
-        if self.store.network(network)?.paused || !self.store.list_network(network).is_empty() {
-            return Ok(());
-        }
-        let (device, bridge) = (device(network), bridge(network));
-        let links = self.kernel.our_links()?;
-        let is_on_bridge = |link: &Link| link.port.as_ref().is_some_and(|port| port.bridge == bridge);
-        let has_containers = links.iter().any(|link| is_on_bridge(link) && link.name != device);
-        let goes = |link: &Link| link.name == device || link.name == bridge && !has_containers;
-        let mut absent: State = links.iter().filter(|link| goes(link)).cloned().map(Object::Link).collect();
-        let owner = overlay::owner(network);
-        let elements = self.elements()?.into_iter().filter(|element| element.owner == owner);
-        absent.extend(elements.map(Object::Element));
-        if let Some(lease) = self.store.host_lease(network)? {
-            absent.extend(self.direct_routes_of(&lease.overlay)?);
-        }
-        let observed = self.kernel.observe(absent.keys())?;
-        let plan = plan(&Desired { present: State::default(), absent }, &observed);
-        tracing::info!(%network, steps = plan.steps.len(), "overlay network taken away");
-        self.kernel.apply(&plan)?;
-        self.store.remove_host_lease(network)?;
-        Ok(())
+        self.departed = departed;
     }
 
     /// The elements of all overlay networks.
-    fn elements(&mut self) -> Result<Vec<Element>, netd_kernel::Error> {
+    pub(super) fn elements(&mut self) -> Result<Vec<Element>, netd_kernel::Error> {
         let mut elements = Vec::new();
         for set in Set::OF_OVERLAYS {
             elements.append(&mut self.kernel.elements_of(set)?);
@@ -172,7 +88,7 @@ impl Worker {
     }
 
     /// The routes into the network that do without its device.
-    fn direct_routes_of(&mut self, overlay: &Overlay) -> Result<Vec<Object>, netd_kernel::Error> {
+    pub(super) fn direct_routes_of(&mut self, overlay: &Overlay) -> Result<Vec<Object>, netd_kernel::Error> {
         let mut routes = self.kernel.routes_of_priority(overlay::DIRECT)?;
         routes.retain(|route| overlay::is_direct_route_of(overlay, route));
         Ok(routes.into_iter().map(Object::Route).collect())

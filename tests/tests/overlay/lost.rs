@@ -72,6 +72,10 @@ fn take_out_of_the_settings(cluster: &Cluster) {
     h1.sh(&format!("kill -HUP {}", cluster.netd[0].as_ref().unwrap().pid()));
 }
 
+fn is_conflist(entry: &std::fs::DirEntry) -> bool {
+    entry.path().extension().is_some_and(|extension| extension == "conflist")
+}
+
 fn has_lease(host: &Host) -> bool {
     host.run_dir().join("overlays/lab.json").exists()
 }
@@ -101,6 +105,9 @@ fn a_network_that_leaves_the_settings_stays_while_it_has_containers() {
     let name = device(h1);
     take_out_of_the_settings(&cluster);
     throughout(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    h1.sh(&format!("ip link del {name}"));
+    eventually(SECOND * 2, || c1.pings(&c2.address("eth0")));
+    assert_eq!(std::fs::read_dir(h1.folder().join("run")).unwrap().flatten().filter(is_conflist).count(), 0);
     c1.detach().unwrap();
     eventually(SECOND * 5, || h1.link(&name).is_null());
     eventually(SECOND * 5, || !has_lease(h1));
