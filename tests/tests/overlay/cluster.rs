@@ -50,6 +50,14 @@ impl Cluster {
         Self::with_store(lab, &switch(lab), count, shape, store)
     }
 
+    /// Two hosts with a container each, c1 and c2, that reach each other.
+    pub(crate) fn pair(lab: &Lab, shape: Shape) -> (Self, [Container; 2]) {
+        let cluster = Self::new(lab, 2, shape);
+        let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+        eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+        (cluster, [c1, c2])
+    }
+
     /// The same where hosts find each other in another way.
     pub(crate) fn with_store(lab: &Lab, switch: &Host, count: usize, shape: Shape, store: String) -> Self {
         let hosts: Vec<Host> = (1..=count).map(|number| lab.host(&format!("h{number}"))).collect();

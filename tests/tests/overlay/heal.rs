@@ -52,9 +52,7 @@ fn is_whole(host: &tests::Host, device: &str) -> bool {
 #[test]
 fn a_device_that_a_crashed_netd_left_is_taken_over_and_one_of_another_shape_made_anew() {
     let lab = Lab::new();
-    let mut cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     cluster.netd[0].take().unwrap().kill();
     let h1 = cluster.hosts[0].clone();
     let name = device(&h1);

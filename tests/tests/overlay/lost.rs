@@ -27,9 +27,7 @@ fn a_silent_host_loses_its_names_and_keeps_its_routes() {
 #[test]
 fn no_packet_is_lost_while_netd_starts_again() {
     let lab = Lab::new();
-    let mut cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     let target = c2.address("eth0");
     let mut ping = c1.command("ping");
     ping.args(["-n", "-i", "0.005", "-c", "400", "-W", "2", &target]).stdout(Stdio::piped());
@@ -98,9 +96,7 @@ fn a_network_that_leaves_the_settings_goes_and_nothing_else() {
 #[test]
 fn a_network_that_leaves_the_settings_stays_while_it_has_containers() {
     let lab = Lab::new();
-    let cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     let h1 = &cluster.hosts[0];
     let name = device(h1);
     take_out_of_the_settings(&cluster);

@@ -10,9 +10,7 @@ use super::{
 #[test]
 fn another_subnet_is_for_new_containers_and_the_old_ones_go_on() {
     let lab = Lab::new();
-    let cluster = Cluster::new(&lab, 2, Shape::default());
-    let [old, far] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || old.pings(&far.address("eth0")));
+    let (cluster, [old, far]) = Cluster::pair(&lab, Shape::default());
     let h1 = &cluster.hosts[0];
     let peers = std::fs::read_to_string(h1.folder().join("run/peers.toml")).unwrap();
     cluster.publish(&peers.replace("10.40.1.0/24", "10.40.9.0/24"));
@@ -37,9 +35,7 @@ fn another_subnet_is_for_new_containers_and_the_old_ones_go_on() {
 #[test]
 fn a_host_that_comes_back_with_another_address_is_found_there_and_nowhere_else() {
     let lab = Lab::new();
-    let mut cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     cluster.netd[1].take().unwrap().stop();
     let [h1, h2] = [0, 1].map(|index| cluster.hosts[index].clone());
     h2.sh("ip address del 192.168.50.2/24 dev to-s; ip address add 192.168.50.20/24 dev to-s");

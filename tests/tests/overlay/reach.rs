@@ -60,9 +60,7 @@ fn the_largest_packet_crosses_whole_and_the_mtu_is_the_underlays_less_the_encaps
 #[test]
 fn a_peer_sees_the_container_and_the_world_sees_the_host() {
     let lab = Lab::new();
-    let cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     let count = |source: &str| {
         format!(
             "nft 'add table ip seen; add chain ip seen in {{ type filter hook input priority 0; }}; \

@@ -15,9 +15,7 @@ fn check(host: &Host) -> String {
 #[test]
 fn a_port_of_another_program_is_named_and_taken_once_it_is_free() {
     let lab = Lab::new();
-    let mut cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     cluster.netd[0].take().unwrap().stop();
     let h1 = cluster.hosts[0].clone();
     h1.sh(&format!("ip link delete {}", device(&h1)));
@@ -38,9 +36,7 @@ fn a_port_of_another_program_is_named_and_taken_once_it_is_free() {
 #[test]
 fn an_address_that_the_host_has_no_more_is_named() {
     let lab = Lab::new();
-    let cluster = Cluster::new(&lab, 2, Shape::default());
-    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+    let (cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
     let h1 = &cluster.hosts[0];
     h1.sh("ip address del 192.168.50.1/24 dev to-s");
     eventually(SECOND * 3, || check(h1).contains("no interface of this host has 192.168.50.1"));
