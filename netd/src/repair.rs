@@ -103,10 +103,17 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
         },
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() => Some(object.clone()),
         Object::Vlan(vlan) => on_port_of_ours(&vlan.port, attachment).then(|| object.clone()),
-        Object::Sysctl(_) | Object::Address(_) | Object::Neighbour(_) | Object::Fdb(_) | Object::Route(_) => {
+        Object::Sysctl(_)
+        | Object::Address(_)
+        | Object::Point(_)
+        | Object::Neighbour(_)
+        | Object::Fdb(_)
+        | Object::Route(_) => {
             let Some(Key::Link(_, carrier)) = object.carrier() else { return None };
             is_bridge_of_ours(recorded(attachment, &carrier)).then(|| object.clone())
         }
+        // Of a container: its user may want it otherwise.
+        Object::Rule(_) | Object::Moved(_) => None,
     }
 }
 

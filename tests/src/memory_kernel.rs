@@ -3,6 +3,8 @@
 //! It takes the steps of a plan with the refusals and side effects of the real one, so that the law can be tried on
 //! thousands of states. `tests/laws/true_to_life.rs` runs the same steps in both and compares, one by one.
 
+mod places;
+
 use std::collections::BTreeMap;
 
 use netd_model::element::Family;
@@ -36,6 +38,8 @@ pub struct MemoryKernel {
     containers: Vec<State>,
     /// The host's end of a pair -> the container with the other.
     ends: BTreeMap<LinkName, usize>,
+    /// The second name of an interface of the host -> the container that has it, and what it was at home.
+    moved: BTreeMap<LinkName, (usize, Link)>,
 }
 
 impl MemoryKernel {
@@ -89,6 +93,7 @@ impl MemoryKernel {
         for end in ends {
             self.delete(container, &Key::Link(Side::Host, end));
         }
+        self.end_of_moved(container);
         self.containers[container] = State::default();
     }
 
@@ -130,11 +135,13 @@ impl MemoryKernel {
     fn add(&mut self, container: usize, object: &Object) -> Result<(), Errno> {
         let (key, side) = (object.key(), object.side());
         match object {
-            Object::Program(_) => {}
+            // A second one of the same content gets another priority.
+            Object::Program(_) | Object::Rule(_) => {}
             Object::Sysctl(sysctl) => {
                 self.sysctl(container, side, &sysctl.path).ok_or(Errno::NoEntry)?;
             }
             Object::Link(link) => return self.add_link(container, link),
+            Object::Moved(moved) => return self.take_in(container, moved),
             // These come in place of what is there.
             Object::Neighbour(Neighbour { link, .. }) | Object::Fdb(Fdb { link, .. }) => {
                 let link = self.host.link(Side::Host, link).ok_or(Errno::NoDevice)?;
@@ -146,7 +153,7 @@ impl MemoryKernel {
                 let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
                 link.port.as_ref().ok_or(Errno::Invalid)?;
             }
-            Object::Address(address) => self.accepts(container, address)?,
+            Object::Address(address) | Object::Point(address) => self.accepts(container, address)?,
             Object::Route(route) => self.leads(container, route)?,
         }
         self.side_mut(container, side).insert(object.clone());
@@ -189,8 +196,11 @@ impl MemoryKernel {
         if self.side(container, link.side).link(link.side, &link.name).is_some() {
             return Err(Errno::Exists);
         }
-        if !matches!(link.kind, LinkKind::Bridge { .. } | LinkKind::Vxlan { .. }) {
+        if matches!(link.kind, LinkKind::Veth { .. } | LinkKind::Loopback | LinkKind::Other(_)) {
             return Err(Errno::Invalid);
+        }
+        if let Some((side, below)) = link.kind.parent() {
+            self.side(container, *side).link(*side, below).ok_or(Errno::NoDevice)?;
         }
         self.insert_new(container, link)
     }
@@ -220,6 +230,8 @@ impl MemoryKernel {
             group: link.group.or(Some(0)),
             alias: None,
             promiscuous: Some(false),
+            all_multicast: Some(false),
+            queue_length: link.queue_length.or(Some(1000)),
             link_local: link.link_local.or(Some(true)),
             checksum_offload: matches!(link.kind, LinkKind::Vxlan { .. }).then_some(true),
             port: link.port.as_ref().map(with_port_defaults),
@@ -253,6 +265,8 @@ impl MemoryKernel {
         replace(&mut link.group, change.group);
         replace(&mut link.alias, change.alias.clone());
         replace(&mut link.promiscuous, change.promiscuous);
+        replace(&mut link.all_multicast, change.all_multicast);
+        replace(&mut link.queue_length, change.queue_length);
         replace(&mut link.link_local, change.link_local);
         replace(&mut link.checksum_offload, change.checksum_offload);
         let port = change.port.as_ref().map(|port| merged(link.port.as_ref(), port));
@@ -271,7 +285,10 @@ impl MemoryKernel {
         let removed = self.side_mut(container, side).remove(key);
         match removed {
             Some(Object::Link(link)) => self.end_of_link(container, &link),
-            Some(Object::Address(address)) if address.address.is_ipv4() => self.end_of_address(container, &address),
+            Some(Object::Moved(moved)) => self.bring_home(&moved),
+            Some(Object::Address(address) | Object::Point(address)) if address.address.is_ipv4() => {
+                self.end_of_address(container, &address);
+            }
             Some(Object::Program(program)) => self.host.retain(
                 |object| !matches!(object, Object::Element(element) if element.key.set.family() == program.family),
             ),
@@ -284,6 +301,7 @@ impl MemoryKernel {
         let ports: Vec<Link> = self.host.iter().filter_map(|object| port_of(object, link)).collect();
         self.host.extend(ports.into_iter().map(Object::Link));
         self.side_mut(container, link.side).retain(|object| object.carrier().as_ref() != Some(&gone));
+        self.end_of_uppers(container, link);
         let LinkKind::Veth { peer: Some((side, name)) } = &link.kind else { return };
         let host_end = if link.side == Side::Host { &link.name } else { name };
         let at = self.ends.remove(host_end).unwrap_or(container);
@@ -296,7 +314,7 @@ impl MemoryKernel {
         let of_link = |link: &LinkName| *link == address.link;
         let left = state
             .iter()
-            .any(|object| matches!(object, Object::Address(other) if of_link(&other.link) && other.address.is_ipv4()));
+            .any(|object| matches!(object, Object::Address(other) | Object::Point(other) if of_link(&other.link) && other.address.is_ipv4()));
         if !left {
             state.retain(
                 |object| !matches!(object, Object::Route(route) if of_link(&route.link) && route.destination.is_ipv4()),
@@ -307,8 +325,14 @@ impl MemoryKernel {
 
 fn side_of(key: &Key) -> Side {
     match key {
-        Key::Program(_) | Key::Element(_) | Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) => Side::Host,
-        Key::Sysctl(side, _) | Key::Link(side, _) | Key::Address(side, ..) | Key::Route(side, ..) => *side,
+        Key::Program(_) | Key::Element(_) | Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) | Key::Moved(_) => {
+            Side::Host
+        }
+        Key::Sysctl(side, _)
+        | Key::Link(side, _)
+        | Key::Address(side, ..)
+        | Key::Route(side, ..)
+        | Key::Rule(side, ..) => *side,
     }
 }
 
@@ -345,7 +369,7 @@ fn port_of(object: &Object, bridge: &Link) -> Option<Link> {
 /// A link that goes down keeps its IPv4 addresses, and nothing else that is on it.
 fn is_lost_when_down(object: &Object, link: &LinkName) -> bool {
     match object {
-        Object::Address(address) => address.link == *link && address.address.is_ipv6(),
+        Object::Address(address) | Object::Point(address) => address.link == *link && address.address.is_ipv6(),
         Object::Route(route) => route.link == *link,
         Object::Neighbour(neighbour) => neighbour.link == *link,
         _ => false,

@@ -4,10 +4,12 @@
 
 mod elements;
 mod links;
+mod moves;
+mod taps;
 
 use netd_model::{
     element::Set,
-    object::{Object, Side},
+    object::{Link, LinkKind, Object, Side},
     plan::{Plan, Step},
 };
 
@@ -27,6 +29,8 @@ enum Kind {
     /// Makes interfaces; not with changes in one write, or a change would meet the interface that was in the way.
     NewLinks(Side),
     Changes(Side),
+    Tap,
+    Move,
 }
 
 impl Kernel {
@@ -51,6 +55,8 @@ impl Kernel {
                 Some(Kind::Elements) => self.change_elements(steps)?,
                 Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
                 Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
+                Some(Kind::Tap) => steps.iter().try_for_each(|step| self.add_tap(step))?,
+                Some(Kind::Move) => steps.iter().try_for_each(|step| self.change_place(step))?,
                 None => {}
             }
         }
@@ -83,18 +89,23 @@ impl Kernel {
 impl Kind {
     fn of(step: &Step) -> Self {
         match step {
-            Step::Add(Object::Link(link)) | Step::AddPair(link, _) => Self::NewLinks(link.side),
+            Step::Add(Object::Link(Link { kind: LinkKind::Tap { .. }, .. })) => Self::Tap,
+            Step::Add(Object::Link(link)) => Self::NewLinks(link.kind.parent().map_or(link.side, |(side, _)| *side)),
+            Step::AddPair(link, _) => Self::NewLinks(link.side),
             Step::Set(link) => Self::Changes(link.side),
             Step::Add(object) | Step::Delete(object) => match object {
                 Object::Program(_) => Self::Program,
                 Object::Element(_) => Self::Elements,
                 Object::Sysctl(sysctl) => Self::Sysctls(sysctl.side),
+                Object::Moved(_) => Self::Move,
                 Object::Link(_)
                 | Object::Vlan(_)
                 | Object::Address(_)
+                | Object::Point(_)
                 | Object::Neighbour(_)
                 | Object::Fdb(_)
-                | Object::Route(_) => Self::Changes(object.side()),
+                | Object::Route(_)
+                | Object::Rule(_) => Self::Changes(object.side()),
             },
         }
     }

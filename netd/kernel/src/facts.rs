@@ -1,5 +1,7 @@
 //! What plugins and netd need to know of the kernel before they can say what they want.
 
+mod choice;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

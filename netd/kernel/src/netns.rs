@@ -77,6 +77,11 @@ impl Netns {
         Ok(result)
     }
 
+    /// The number of the descriptor of the namespace that it was opened in, for a request that names it.
+    pub(crate) fn home(&self) -> RawFd {
+        self.home.as_raw_fd()
+    }
+
     /// The number of its descriptor, for a request that names it.
     pub(crate) fn descriptor(&self) -> RawFd {
         self.file.as_raw_fd()

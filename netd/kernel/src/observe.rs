@@ -4,6 +4,8 @@
 //! What the kernel makes by itself (routes of `proto kernel`, addresses that nobody asked for) is not in the answer, or
 //! the law would fail.
 
+mod kin;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
@@ -13,7 +15,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     element::{Element, ElementKey, Family},
     name::LinkName,
-    object::{Address, Key, Link, LinkKind, Object, Side, State, Sysctl, SysctlPath, Vlan},
+    object::{Address, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
 use crate::{
@@ -22,9 +24,9 @@ use crate::{
     nft::{element, program},
     offload,
     rtnetlink::{
-        address, link, namespace,
+        address, link,
         neighbour::{self, Table},
-        vlan,
+        rule, vlan,
     },
     sysctl,
     wire::Requests,
@@ -38,16 +40,16 @@ struct Asked<'k> {
     container: Names<'k>,
     programs: Vec<Family>,
     elements: Vec<&'k ElementKey>,
+    moved: Vec<&'k LinkName>,
 }
-
-/// One end of a veth pair.
-type End = (Side, LinkName);
 
 /// What is asked of one side.
 #[derive(Default)]
 struct Names<'k> {
     links: BTreeMap<&'k LinkName, Details>,
     sysctls: Vec<&'k SysctlPath>,
+    rules4: bool,
+    rules6: bool,
 }
 
 /// What is asked of an interface besides itself.
@@ -73,6 +75,7 @@ impl Kernel {
         let mut state = State::default();
         let host = self.host.links(asked.host.links.keys().copied())?;
         let container = self.container.links(asked.container.links.keys().copied())?;
+        let parents = self.parents(&host, &container)?;
         let pairs = self.pairs(&host, &container)?;
         let pairs = pairs.into_iter().flat_map(|(one, other)| [(one.clone(), other.clone()), (other, one)]);
         for (side, found, names) in [(Side::Host, host, &asked.host), (Side::Container, container, &asked.container)] {
@@ -82,6 +85,13 @@ impl Kernel {
             }
             state.extend(space.named(found)?.into_iter().map(Object::Link));
             space.sysctls(&names.sysctls, &mut state)?;
+            for (_, is_ipv6) in [(names.rules4, false), (names.rules6, true)].into_iter().filter(|(asked, _)| *asked) {
+                state.extend(space.rules(is_ipv6)?.into_iter().map(Object::Rule));
+            }
+        }
+        kin::tell_parents(parents, &mut state);
+        for mark in &asked.moved {
+            state.extend(self.moved(mark)?.map(Object::Moved));
         }
         for ((side, name), peer) in pairs {
             if let Some(mut link) = state.link(side, &name).cloned() {
@@ -92,44 +102,6 @@ impl Kernel {
         self.programs(&asked, &mut state)?;
         state.retain(|object| asked.keys.contains(&object.key()));
         Ok(state)
-    }
-
-    /// Which interfaces are the two ends of a pair: each has the number of the other, in the namespace of the other.
-    fn pairs(&mut self, host: &[link::Found], container: &[link::Found]) -> Result<Vec<(End, End)>, Error> {
-        let mut pairs = Vec::new();
-        let mut pair = |a: Side, one: &link::Found, b: Side, other: &link::Found| {
-            let (one, other) = (one.link.name.clone(), other.link.name.clone());
-            pairs.push(((a, one), (b, other)));
-        };
-        let ends = |one: &link::Found, other: &link::Found| {
-            let number = |found: &link::Found| found.peer.map(|(index, _)| index);
-            number(one) == Some(other.index) && number(other) == Some(one.index)
-        };
-        for (side, links) in [(Side::Host, host), (Side::Container, container)] {
-            for one in links.iter().filter(|found| found.peer.is_some_and(|(_, netns)| netns.is_none())) {
-                if let Some(other) = links.iter().find(|other| ends(one, other)) {
-                    pair(side, one, side, other);
-                }
-            }
-        }
-        for one in host {
-            let Some((_, Some(netns))) = one.peer else { continue };
-            let Some(other) = container.iter().find(|other| ends(one, other)) else { continue };
-            if self.container_number()? == Some(netns) {
-                pair(Side::Host, one, Side::Container, other);
-            }
-        }
-        Ok(pairs)
-    }
-
-    /// The number by which the host's namespace knows the container's.
-    fn container_number(&mut self) -> Result<Option<i32>, Error> {
-        let Some(netns) = self.netns().map(crate::netns::Netns::descriptor) else { return Ok(None) };
-        let mut requests = Requests::new();
-        namespace::get(&mut requests, netns);
-        let found = self.host.socket()?.get(&mut requests, |_, body| namespace::read(body));
-        let attempt = |_| "read the number of the container's namespace".to_owned();
-        Ok(found.map_err(|fault| Error::at(fault, attempt))?.pop().flatten())
     }
 
     /// Programs and elements, all in one write.
@@ -191,6 +163,33 @@ impl Space {
             found.link.checksum_offload = offload::get(self.socket()?.descriptor(), &found.link.name).ok();
         }
         Ok(found)
+    }
+
+    /// The interface of this number.
+    pub(crate) fn by_number(&mut self, index: u32) -> Result<Option<link::Found>, Error> {
+        let side = self.side;
+        let mut requests = Requests::new();
+        link::get_by_index(&mut requests, index);
+        let found = self.socket()?.get(&mut requests, |_, body| link::Found::read(side, body));
+        let attempt = |_| format!("ip link show # number {index}");
+        Ok(found.map_err(|fault| Error::at(fault, attempt))?.pop().flatten())
+    }
+
+    /// Its name.
+    pub(crate) fn name_of(&mut self, index: u32) -> Result<Option<LinkName>, Error> {
+        Ok(self.by_number(index)?.map(|found| found.link.name))
+    }
+
+    /// All rules of one family.
+    pub(crate) fn rules(&mut self, is_ipv6: bool) -> Result<Vec<Rule>, Error> {
+        if !self.exists() {
+            return Ok(vec![]);
+        }
+        let side = self.side;
+        let mut requests = Requests::new();
+        rule::get_all(&mut requests, is_ipv6);
+        let found = self.socket()?.dump(&mut requests, |body| rule::read(side, body));
+        found.map_err(|fault| Error::at(fault, |_| "ip rule show".to_owned()))
     }
 
     /// The number of an interface now.
@@ -322,6 +321,9 @@ impl<'k> Asked<'k> {
                 Key::Fdb(name, ..) => asked.details(Side::Host, name).fdb = true,
                 Key::Route(side, name, IpNetwork::V4(_), ..) => asked.details(*side, name).routes4 = true,
                 Key::Route(side, name, IpNetwork::V6(_), ..) => asked.details(*side, name).routes6 = true,
+                Key::Rule(side, IpNetwork::V4(_), _) => asked.names(*side).rules4 = true,
+                Key::Rule(side, IpNetwork::V6(_), _) => asked.names(*side).rules6 = true,
+                Key::Moved(mark) => asked.moved.push(mark),
             }
         }
         asked

@@ -7,7 +7,9 @@ pub(crate) mod devices;
 pub(crate) mod link;
 pub(crate) mod namespace;
 pub(crate) mod neighbour;
+pub(crate) mod property;
 pub(crate) mod route;
+pub(crate) mod rule;
 pub(crate) mod vlan;
 
 use std::net::IpAddr;

@@ -22,12 +22,13 @@ pub fn has_ipv6() -> bool {
     proc().is_ok_and(|proc| accessat(proc, "sys/net/ipv6", Access::EXISTS, AtFlags::empty()).is_ok())
 }
 
-/// The value, its words one space apart (the kernel writes tabs); none if there is no such parameter.
+/// The value, its words one space apart (the kernel writes tabs); none if there is no such parameter, or one that can
+/// only be written.
 pub(crate) fn read(path: &SysctlPath) -> io::Result<Option<String>> {
     let mut value = String::new();
     match open(path, OFlags::RDONLY).and_then(|mut file| file.read_to_string(&mut value)) {
         Ok(_) => Ok(Some(value.split_ascii_whitespace().collect::<Vec<_>>().join(" "))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(None),
         Err(error) => Err(error),
     }
 }

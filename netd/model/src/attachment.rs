@@ -15,7 +15,7 @@ pub use names::{Listen, Names};
 use crate::{
     digest::hex,
     name::{ContainerId, Derived, LinkName, NetworkName, derived_link},
-    object::{Key, Object, Side, State},
+    object::{Key, Link, Object, Side, State},
     plan::Desired,
 };
 
@@ -78,6 +78,12 @@ pub struct Section {
     /// Objects of this attachment alone. DEL removes them.
     #[serde(default, skip_serializing_if = "State::is_empty")]
     pub own: State,
+    /// What another plugin made, with the attributes that this one gave it.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub changed: State,
+    /// What this plugin changed or took away, as it was before. DEL puts it back, as far as it is there.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub before: State,
     /// Addresses to free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leases: Vec<Lease>,
@@ -127,6 +133,11 @@ impl AttachmentId {
         derived_link(Derived::Veth, &[self.container.as_str(), self.ifname.as_str()])
     }
 
+    /// The second name of an interface of the host that the container gets.
+    pub fn mark(&self) -> LinkName {
+        derived_link(Derived::Mark, &[self.container.as_str(), self.ifname.as_str()])
+    }
+
     /// The name of the document within its network: the same in every network, so that DEL finds it after a rename.
     pub fn hash(&self) -> String {
         document(&self.container, &self.ifname)
@@ -147,10 +158,14 @@ impl Attachment {
     pub fn unwanted(&self) -> Desired {
         let own: State = self.sections.values().flat_map(|section| section.own.iter().cloned()).collect();
         let ends_with_own = |object: &Object| object.carrier().is_some_and(|link| own.find(&link).is_some());
-        Desired {
-            present: State::default(),
-            absent: own.iter().filter(|object| !ends_with_own(object)).cloned().collect(),
-        }
+        let newborn = |object: &Object| match object {
+            Object::Link(link) => Some(Object::Link(Link { name: link.newborn()?, ..link.clone() })),
+            _ => None,
+        };
+        let mut absent: State = own.iter().filter(|object| !ends_with_own(object)).cloned().collect();
+        // An ADD may have died before it had its name.
+        absent.extend(own.iter().filter_map(newborn));
+        Desired { present: State::default(), absent }
     }
 
     /// The names to serve, if a plugin recorded some.

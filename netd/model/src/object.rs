@@ -4,9 +4,12 @@
 //! `None` means "whatever it is"; in what is, it means "the kernel did not say".
 
 mod link;
+mod moved;
 mod neighbour;
 mod route;
+mod rule;
 mod sysctl;
+mod upper;
 
 use std::{collections::BTreeMap, net::IpAddr};
 
@@ -14,9 +17,12 @@ use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
 pub use link::{GROUP, Link, LinkKind, Port};
+pub use moved::Moved;
 pub use neighbour::{Fdb, Neighbour};
 pub use route::Route;
+pub use rule::Rule;
 pub use sysctl::{InvalidSysctl, Sysctl, SysctlPath};
+pub use upper::{IpvlanMode, MacvlanMode};
 
 use crate::{
     addr::Mac,
@@ -55,6 +61,10 @@ pub enum Key {
     Fdb(LinkName, Option<Mac>, IpAddr),
     /// A route: interface, destination, gateway, table, priority.
     Route(Side, LinkName, IpNetwork, Option<IpAddr>, u32, u32),
+    /// A rule: source, table.
+    Rule(Side, IpNetwork, u32),
+    /// An interface of the host in a container, by its second name.
+    Moved(LinkName),
 }
 
 /// One thing of the kernel with its attributes.
@@ -77,12 +87,18 @@ pub enum Object {
     Vlan(Vlan),
     /// An address on an interface.
     Address(Address),
+    /// An address without its subnet: the kernel makes no route to that (`noprefixroute`). Its key is [`Key::Address`].
+    Point(Address),
     /// A neighbour on an interface of the host.
     Neighbour(Neighbour),
     /// A forwarding entry of a VXLAN device.
     Fdb(Fdb),
     /// A route.
     Route(Route),
+    /// A rule.
+    Rule(Rule),
+    /// An interface of the host that a container has.
+    Moved(Moved),
 }
 
 /// The chains and sets of one family, known by a version that only goes up.
@@ -139,31 +155,42 @@ impl Object {
             Self::Sysctl(sysctl) => Key::Sysctl(sysctl.side, sysctl.path.clone()),
             Self::Link(link) => Key::Link(link.side, link.name.clone()),
             Self::Vlan(vlan) => Key::Vlan(vlan.port.clone(), vlan.vid),
-            Self::Address(address) => Key::Address(address.side, address.link.clone(), address.address),
+            Self::Address(address) | Self::Point(address) => {
+                Key::Address(address.side, address.link.clone(), address.address)
+            }
             Self::Neighbour(neighbour) => Key::Neighbour(neighbour.link.clone(), neighbour.address),
             Self::Fdb(fdb) => Key::Fdb(fdb.link.clone(), fdb.mac, fdb.destination),
             Self::Route(route) => route.key(),
+            Self::Rule(rule) => Key::Rule(rule.side, rule.source, rule.table),
+            Self::Moved(moved) => Key::Moved(moved.mark.clone()),
         }
     }
 
     /// The namespace that the thing is in.
     pub fn side(&self) -> Side {
         match self {
-            Self::Program(_) | Self::Element(_) | Self::Vlan(_) | Self::Neighbour(_) | Self::Fdb(_) => Side::Host,
+            Self::Program(_)
+            | Self::Element(_)
+            | Self::Vlan(_)
+            | Self::Neighbour(_)
+            | Self::Fdb(_)
+            // It belongs there.
+            | Self::Moved(_) => Side::Host,
             Self::Sysctl(sysctl) => sysctl.side,
             Self::Link(link) => link.side,
-            Self::Address(address) => address.side,
+            Self::Address(address) | Self::Point(address) => address.side,
             Self::Route(route) => route.side,
+            Self::Rule(rule) => rule.side,
         }
     }
 
     /// The interface that this thing ends with, when it is not one itself.
     pub fn carrier(&self) -> Option<Key> {
         match self {
-            Self::Program(_) | Self::Element(_) | Self::Link(_) => None,
+            Self::Program(_) | Self::Element(_) | Self::Link(_) | Self::Rule(_) | Self::Moved(_) => None,
             Self::Sysctl(sysctl) => sysctl.path.link().map(|link| Key::Link(sysctl.side, link)),
             Self::Vlan(vlan) => Some(Key::Link(Side::Host, vlan.port.clone())),
-            Self::Address(address) => Some(Key::Link(address.side, address.link.clone())),
+            Self::Address(address) | Self::Point(address) => Some(Key::Link(address.side, address.link.clone())),
             Self::Neighbour(neighbour) => Some(Key::Link(Side::Host, neighbour.link.clone())),
             Self::Fdb(fdb) => Some(Key::Link(Side::Host, fdb.link.clone())),
             Self::Route(route) => Some(Key::Link(route.side, route.link.clone())),

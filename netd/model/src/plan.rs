@@ -99,7 +99,13 @@ pub fn plan(desired: &Desired, observed: &State) -> Plan {
 }
 
 fn removals(absent: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
-    let owned = |unwanted: &Object| state.find(&unwanted.key()).filter(|found| unwanted.is_owned_like(found)).cloned();
+    let owned = |unwanted: &Object| {
+        let found = state.find(&unwanted.key()).filter(|found| unwanted.is_owned_like(found))?;
+        Some(match (unwanted, found) {
+            (Object::Moved(unwanted), Object::Moved(found)) => Object::Moved(unwanted.found_at(found)),
+            (_, found) => found.clone(),
+        })
+    };
     let mut steps: Vec<Step> = absent.iter().filter_map(owned).map(Step::Delete).collect();
     order::removal(&mut steps);
     steps.retain(|step| effect::take(step, state.to_mut()));
@@ -110,6 +116,14 @@ fn creations(present: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
     let mut links: Vec<&Link> = present.iter().filter_map(as_link).collect();
     links.sort_by_key(|link| order::of_creation(link));
     let mut steps = Vec::new();
+    for object in present.iter() {
+        let Object::Moved(wanted) = object else { continue };
+        if !matches!(state.find(&object.key()), Some(Object::Moved(found)) if wanted.is_met_by(found)) {
+            let step = Step::Add(object.clone());
+            effect::take(&step, state.to_mut());
+            steps.push(step);
+        }
+    }
     for link in links {
         let found = state.link(link.side, &link.name).filter(|found| found.is_ours());
         if let Some(found) = found.filter(|found| link::is_of_another_birth(link, found)).cloned() {
@@ -131,7 +145,7 @@ fn changes(present: &State, state: &State) -> Vec<Step> {
         (Object::Link(wanted), Some(Object::Link(found))) => {
             link::change(wanted, found).map(Step::Set).into_iter().collect()
         }
-        (Object::Link(_), _) => vec![],
+        (Object::Link(_) | Object::Moved(_), _) => vec![],
         (wanted, None) => vec![Step::Add(wanted.clone())],
         (wanted, Some(found)) => replacement(wanted, found),
     };

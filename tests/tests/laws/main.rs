@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod attachments;
+mod kinds;
 mod l2;
 mod law;
 mod overlay;

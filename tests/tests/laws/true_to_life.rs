@@ -11,7 +11,7 @@ use tests::{Container, Host, Lab, Node, eventually};
 
 use std::time::Duration;
 
-fn name(text: &str) -> LinkName {
+pub(super) fn name(text: &str) -> LinkName {
     text.parse().unwrap()
 }
 
@@ -21,7 +21,7 @@ fn bridge(up: bool) -> Step {
     if up { Step::Set(Link { up: Some(true), ..link }) } else { Step::Add(Object::Link(link)) }
 }
 
-fn pair(host: &str, bridge: Option<&str>) -> Step {
+pub(super) fn pair(host: &str, bridge: Option<&str>) -> Step {
     let port = bridge.map(|bridge| Port { bridge: name(bridge), hairpin: None, isolated: None });
     let peer = Some((Side::Container, name("eth0")));
     let host_end = Link { port, ..Link::new(Side::Host, name(host), LinkKind::Veth { peer }) };
@@ -44,7 +44,7 @@ fn address(side: Side, link: &str, text: &str) -> Object {
     })
 }
 
-fn route(destination: &str, gateway: Option<&str>) -> Step {
+pub(super) fn route(destination: &str, gateway: Option<&str>) -> Step {
     Step::Add(Object::Route(Route {
         onlink: false,
         side: Side::Container,
@@ -74,7 +74,7 @@ fn notify(link: &str) -> Step {
 }
 
 /// A pair that is up at both ends.
-fn connected() -> Vec<Step> {
+pub(super) fn connected() -> Vec<Step> {
     let host_end = Link::new(Side::Host, name("veth0"), LinkKind::Veth { peer: None });
     vec![pair("veth0", None), Step::Set(Link { up: Some(true), ..host_end }), eth0(true)]
 }
@@ -84,9 +84,13 @@ fn really(host: &Host, container: &Container, step: &Step) -> bool {
     let text = step.to_string();
     let (side, command) = text.split_once(char::is_whitespace).unwrap();
     let command = command.split(" # ").next().unwrap().trim();
-    let node: &Node = if side == "host" { host } else { container };
+    // What stands on an interface of the host is made from there.
+    let of_host = matches!(step, Step::Add(Object::Link(link)) if link.kind.parent().is_some());
+    let node: &Node = if side == "host" || of_host { host } else { container };
     let script = match step {
-        Step::AddPair(..) => command.replace(" in container", &format!(" netns {}", container.pid())),
+        Step::AddPair(..) => {
+            command.replace(" in container", &format!(" netns {}", container.pid())).replace(" in host", "")
+        }
         // The real program has more sets; these are enough here.
         Step::Add(Object::Program(program)) => {
             let sets: &[_] = match program.family {
@@ -95,6 +99,17 @@ fn really(host: &Host, container: &Container, step: &Step) -> bool {
             };
             let add = |set: &&str| format!("; nft add set {} netd {set}", program.family.word());
             command.to_owned() + &sets.iter().map(add).collect::<String>()
+        }
+        Step::Add(Object::Link(link)) if link.kind.parent().is_some() => {
+            let there = format!("dev {} netns {}", link.name, container.pid());
+            command.replace(" in host", "").replace(&format!("dev {}", link.name), &there)
+        }
+        Step::Add(Object::Moved(_)) => command.replace("netns container", &format!("netns {}", container.pid())),
+        Step::Delete(Object::Moved(moved)) => {
+            let [there, here] = [container, &**host].map(Node::pid);
+            let mark = &moved.mark;
+            let altname = format!("ip link property del dev {} altname {mark}", moved.home);
+            format!("nsenter -t {there} -n {} && {altname}", command.replace("netns host", &format!("netns {here}")))
         }
         // nft(8) adds without EXCL, and creates with it.
         Step::Add(Object::Element(_)) => command.replace("nft add", "nft create"),
@@ -130,6 +145,12 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
             let mac = mac.map_or_else(|| "00:00:00:00:00:00".to_owned(), |mac| mac.to_string());
             host.run(&format!("bridge fdb show dev {link}")).stdout.contains(&format!("{mac} dst {destination} "))
         }
+        Key::Rule(side, source, table) => {
+            let family = if source.is_ipv4() { "-4" } else { "-6" };
+            let shown = node(side).run(&format!("ip {family} rule show from {source} table {table}"));
+            !shown.stdout.trim().is_empty()
+        }
+        Key::Moved(mark) => container.run(&format!("ip link show dev {mark}")).success(),
         Key::Vlan(..) => panic!("not tried here"),
     }
 }
@@ -160,14 +181,14 @@ pub(super) fn check(steps: &[Step], refused: &[usize], left: &[Object], gone: &[
     host.sh("ip link del veth0 2>/dev/null || true; ip link del veth1 2>/dev/null || true");
 }
 
-fn object(step: &Step) -> Object {
+pub(super) fn object(step: &Step) -> Object {
     match step {
         Step::Add(object) | Step::Delete(object) => object.clone(),
         Step::Set(link) | Step::AddPair(link, _) => Object::Link(link.clone()),
     }
 }
 
-fn end(side: Side, text: &str) -> Object {
+pub(super) fn end(side: Side, text: &str) -> Object {
     Object::Link(Link::new(side, name(text), LinkKind::Veth { peer: None }))
 }
 

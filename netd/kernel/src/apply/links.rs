@@ -1,5 +1,7 @@
 //! Interfaces, and what is on them: rtnetlink.
 
+use std::os::fd::RawFd;
+
 use netd_model::{
     name::LinkName,
     object::{Key, Link, LinkKind, Object, Side},
@@ -12,7 +14,7 @@ use crate::{
     error::Error,
     kernel::{Kernel, Space},
     offload,
-    rtnetlink::{address, link, neighbour, route, vlan},
+    rtnetlink::{address, link, neighbour, property, route, rule, vlan},
     wire::{Fault, Requests},
 };
 
@@ -30,7 +32,7 @@ impl Kernel {
         self.forget(steps);
         let space = self.space(side);
         let mut pending = Pending::default();
-        for step in steps {
+        for (number, step) in steps.iter().enumerate() {
             match step {
                 Step::AddPair(one, peer) => {
                     let netns = match (one.side, peer.side, netns) {
@@ -43,6 +45,16 @@ impl Kernel {
                 }
                 Step::Add(Object::Link(Link { kind: LinkKind::Veth { .. }, .. })) => {
                     return Err(impossible(step, "an end of a pair is made with the other"));
+                }
+                Step::Add(Object::Link(wanted)) if wanted.kind.parent().is_some() => {
+                    let netns = if wanted.side == side { None } else { netns };
+                    space.add_upper(step, wanted, netns, &mut pending)?;
+                    pending.steps.resize(pending.requests.len(), step);
+                    if let Some(newborn) = wanted.newborn() {
+                        space.flush(&mut pending)?;
+                        self.space(wanted.side).name(step, &newborn, &wanted.name)?;
+                        return self.change_links(side, steps.get(number + 1..).unwrap_or_default());
+                    }
                 }
                 Step::Add(Object::Link(wanted)) => space.add_link(step, wanted, &mut pending)?,
                 Step::Set(Link { kind: LinkKind::Veth { peer: Some(_) }, .. }) => {
@@ -100,8 +112,48 @@ impl Space {
         Ok(())
     }
 
+    /// Makes an interface on another of this namespace.
+    fn add_upper<'s>(
+        &mut self,
+        step: &'s Step,
+        wanted: &Link,
+        netns: Option<RawFd>,
+        pending: &mut Pending<'s>,
+    ) -> Result<(), Error> {
+        let Some((_, below)) = wanted.kind.parent() else { return Ok(()) };
+        let below = self.index(below, pending)?;
+        if netns.is_none() && wanted.newborn().is_some() {
+            return Err(Error::NoNamespace { attempt: line(step) });
+        }
+        link::add_upper(&mut pending.requests, wanted, below, netns);
+        Ok(())
+    }
+
+    /// Gives a newborn interface its name.
+    fn name(&mut self, step: &Step, newborn: &LinkName, name: &LinkName) -> Result<(), Error> {
+        let index = self.index(newborn, &mut Pending::default())?;
+        self.indexes.remove(newborn);
+        let mut requests = Requests::new();
+        property::rename(&mut requests, index, name, None, None);
+        let named = self.socket()?.change(&mut requests).map_err(|fault| refusal_of(&[step], fault));
+        if named.is_err() {
+            // Nobody would look for it under this name.
+            let mut requests = Requests::new();
+            link::delete(&mut requests, newborn);
+            let _gone = self.socket()?.change(&mut requests);
+        }
+        named
+    }
+
     /// Adds what is on an interface, or removes it: what was on one that is gone is gone.
     fn change_on_link(&mut self, step: &Step, object: &Object, pending: &mut Pending<'_>) -> Result<(), Error> {
+        if let Object::Rule(rule) = object {
+            match step {
+                Step::Delete(_) => rule::delete(&mut pending.requests, rule),
+                _ => rule::add(&mut pending.requests, rule),
+            }
+            return Ok(());
+        }
         let Some(Key::Link(_, name)) = object.carrier() else { return Ok(()) };
         let index = match step {
             Step::Delete(_) => match self.find_index(&name, pending)? {
@@ -112,12 +164,15 @@ impl Space {
         };
         let requests = &mut pending.requests;
         match step {
-            Step::Add(Object::Address(wanted)) => address::add(requests, wanted, index),
+            Step::Add(Object::Address(wanted)) => address::add(requests, wanted, true, index),
+            Step::Add(Object::Point(wanted)) => address::add(requests, wanted, false, index),
             Step::Add(Object::Neighbour(wanted)) => neighbour::add(requests, wanted, index),
             Step::Add(Object::Fdb(wanted)) => neighbour::add_fdb(requests, wanted, index),
             Step::Add(Object::Route(wanted)) => route::add(requests, wanted, index),
             Step::Add(Object::Vlan(wanted)) => vlan::add(requests, wanted, index),
-            Step::Delete(Object::Address(unwanted)) => address::delete(requests, unwanted, index),
+            Step::Delete(Object::Address(unwanted) | Object::Point(unwanted)) => {
+                address::delete(requests, unwanted, index);
+            }
             Step::Delete(Object::Neighbour(unwanted)) => neighbour::delete(requests, unwanted, index),
             Step::Delete(Object::Fdb(unwanted)) => neighbour::delete_fdb(requests, unwanted, index),
             Step::Delete(Object::Route(unwanted)) => route::delete(requests, unwanted, index),
@@ -180,11 +235,17 @@ fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
 fn option_of(step: &Step) -> Option<&'static str> {
     match step {
         Step::AddPair(..) => Some("CONFIG_VETH"),
+        Step::Add(Object::Rule(_)) => Some("CONFIG_IP_MULTIPLE_TABLES"),
         Step::Add(Object::Vlan(_)) => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
         Step::Add(Object::Link(link)) | Step::Set(link) => match link.kind {
             LinkKind::Bridge { vlan_filtering: Some(true) } => Some("CONFIG_BRIDGE_VLAN_FILTERING"),
             LinkKind::Bridge { .. } => Some("CONFIG_BRIDGE"),
             LinkKind::Vxlan { .. } => Some("CONFIG_VXLAN"),
+            LinkKind::Macvlan { .. } => Some("CONFIG_MACVLAN"),
+            LinkKind::Ipvlan { .. } => Some("CONFIG_IPVLAN"),
+            LinkKind::Vlan { .. } => Some("CONFIG_VLAN_8021Q"),
+            LinkKind::Dummy => Some("CONFIG_DUMMY"),
+            LinkKind::Vrf { .. } => Some("CONFIG_NET_VRF"),
             _ => None,
         },
         _ => None,

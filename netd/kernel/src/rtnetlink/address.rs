@@ -23,6 +23,7 @@ const IFA_FLAGS: u16 = 8;
 const IFA_F_NODAD: u32 = 0x2;
 const IFA_F_DADFAILED: u32 = 0x8;
 const IFA_F_TENTATIVE: u32 = 0x40;
+const IFA_F_NOPREFIXROUTE: u32 = 0x200;
 
 const RT_SCOPE_UNIVERSE: u8 = 0;
 const RT_SCOPE_HOST: u8 = 254;
@@ -67,20 +68,22 @@ pub(crate) fn get_all(requests: &mut Requests) {
     get_of(requests, 0);
 }
 
-/// Gives an interface an address.
-pub(crate) fn add(requests: &mut Requests, wanted: &Address, index: u32) {
+/// Gives an interface an address, and routes to its subnet unless that is not on the link.
+pub(crate) fn add(requests: &mut Requests, wanted: &Address, subnet_is_on_link: bool, index: u32) {
     requests.push(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, |body| {
         let scope = if wanted.address.ip().is_loopback() { RT_SCOPE_HOST } else { RT_SCOPE_UNIVERSE };
         named(body, wanted, scope, index);
+        let mut flags = if subnet_is_on_link { 0 } else { IFA_F_NOPREFIXROUTE };
         match wanted.address {
             // What ip-address(8) calls `brd +`; links between two have none.
             IpNetwork::V4(network) if network.prefix() < 31 => {
                 body.bytes(IFA_BROADCAST, &network.broadcast().octets());
             }
-            IpNetwork::V6(_) if !wanted.detect_duplicates => {
-                body.u32(IFA_FLAGS, IFA_F_NODAD);
-            }
+            IpNetwork::V6(_) if !wanted.detect_duplicates => flags |= IFA_F_NODAD,
             _ => {}
+        }
+        if flags != 0 {
+            body.u32(IFA_FLAGS, flags);
         }
         if wanted.address.is_ipv6() && wanted.deprecated {
             // Preferred for no time, valid for ever; the kernel fills in the times of creation and change.

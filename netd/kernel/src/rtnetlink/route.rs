@@ -61,8 +61,14 @@ pub(crate) struct Way {
 
 /// Reads the body of an answer to a dump: a route of the interface `link`, not made by the kernel itself.
 pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
-    let [inet, length, _, _, table, protocol, scope, kind, f0, f1, f2, f3] = array::<HEADER>(body)?;
-    if protocol == RTPROT_KERNEL || kind != RTN_UNICAST {
+    let [_, _, _, _, _, protocol, ..] = array::<HEADER>(body)?;
+    if protocol == RTPROT_KERNEL { None } else { read_any(side, link, body) }
+}
+
+/// Reads the body of an answer to a dump: a route of the interface `link`, whoever made it.
+pub(crate) fn read_any(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
+    let [inet, length, _, _, table, _, scope, kind, f0, f1, f2, f3] = array::<HEADER>(body)?;
+    if kind != RTN_UNICAST {
         return None;
     }
     let any = if inet == AF_INET { IpAddr::from(Ipv4Addr::UNSPECIFIED) } else { Ipv6Addr::UNSPECIFIED.into() };
@@ -89,6 +95,12 @@ pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
 /// The interface of the route in an answer or a notice.
 pub(crate) fn leaves_by(body: &[u8]) -> Option<u32> {
     Attributes::after(body, HEADER).find(RTA_OIF).and_then(u32_of)
+}
+
+/// The table of the route in an answer.
+pub(crate) fn table_of(body: &[u8]) -> Option<u32> {
+    let [_, _, _, _, table, ..] = array::<HEADER>(body)?;
+    Some(Attributes::after(body, HEADER).find(RTA_TABLE).and_then(u32_of).unwrap_or(u32::from(table)))
 }
 
 /// Whether the route in an answer has this priority.

@@ -93,6 +93,7 @@ impl Witness {
         let mut link = Link {
             up: flag(LinkFlags::Up),
             promiscuous: flag(LinkFlags::Promisc),
+            all_multicast: flag(LinkFlags::Allmulti),
             link_local: Some(false),
             ..Link::new(self.side, name_of(message), LinkKind::Other(String::new()))
         };
@@ -108,6 +109,7 @@ impl Witness {
                     link.mac = bytes.as_slice().try_into().ok().and_then(|bytes: [u8; 6]| Mac::try_from(bytes).ok());
                 }
                 LinkAttribute::Mtu(mtu) => link.mtu = Mtu::try_from(*mtu).ok(),
+                LinkAttribute::TxQueueLen(length) => link.queue_length = Some(*length),
                 LinkAttribute::Group(group) => link.group = Some(*group),
                 LinkAttribute::IfAlias(alias) => link.alias = Some(alias.clone()),
                 LinkAttribute::Controller(index) => {

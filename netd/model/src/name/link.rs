@@ -34,6 +34,10 @@ pub enum Derived {
     OverlayBridge,
     /// The VXLAN device of an overlay network.
     OverlayDevice,
+    /// The first name of an interface that is made from one namespace in another.
+    Newborn,
+    /// The second name of an interface of the host that a container has.
+    Mark,
 }
 
 /// The name of an interface that we make: a function of `parts` alone, so that repair and removal find it.
@@ -43,6 +47,8 @@ pub fn derived_link(kind: Derived, parts: &[&str]) -> LinkName {
         Derived::Veth => format!("veth{digits}"),
         Derived::OverlayBridge => format!("ovlb{digits}"),
         Derived::OverlayDevice => format!("ovlx{digits}"),
+        Derived::Newborn => format!("netb{digits}"),
+        Derived::Mark => format!("netm{digits}"),
     };
     LinkName(name.as_str().into())
 }

@@ -12,6 +12,11 @@ pub(super) fn take(step: &Step, state: &mut State) -> bool {
             add_link(host, state);
             add_link(peer, state);
         }
+        Step::Add(Object::Moved(moved)) => {
+            state.remove(&Key::Link(Side::Host, moved.home.clone()));
+            let link = Link::new(moved.side, moved.name.clone(), moved.kind.clone());
+            state.extend([Object::Link(Link { up: Some(false), ..link }), Object::Moved(moved.clone())]);
+        }
         Step::Add(object) => state.insert(object.clone()),
         // No step after it depends on an attribute.
         Step::Set(_) => {}
@@ -34,6 +39,11 @@ fn add_link(link: &Link, state: &mut State) {
 /// With an interface go its addresses, routes, VLANs and parameters, and the other end of a pair.
 fn delete(object: &Object, state: &mut State) -> bool {
     let Some(found) = state.remove(&object.key()) else { return false };
+    if let Object::Moved(moved) = &found {
+        // It leaves everything behind that was on it there.
+        delete(&Object::Link(Link::new(moved.side, moved.name.clone(), moved.kind.bare())), state);
+        return true;
+    }
     if let Object::Link(link) = found {
         let gone = Key::Link(link.side, link.name);
         state.retain(|object| object.carrier().as_ref() != Some(&gone));

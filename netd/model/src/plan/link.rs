@@ -5,7 +5,17 @@ use crate::object::{Link, LinkKind, Port};
 /// What is said in the request that makes an interface; the kernel takes the rest only from a later one.
 pub(super) fn bare(link: &Link) -> Link {
     let port = link.port.as_ref().map(|port| Port { hairpin: None, isolated: None, ..port.clone() });
-    Link { alias: None, promiscuous: None, link_local: None, checksum_offload: None, up: None, port, ..link.clone() }
+    Link {
+        alias: None,
+        promiscuous: None,
+        all_multicast: None,
+        queue_length: None,
+        link_local: None,
+        checksum_offload: None,
+        up: None,
+        port,
+        ..link.clone()
+    }
 }
 
 /// The attributes of `wanted` that `found` has not.
@@ -19,42 +29,46 @@ pub(super) fn change(wanted: &Link, found: &Link) -> Option<Link> {
         group: differs(wanted.group.as_ref(), found.group.as_ref()),
         alias: differs(wanted.alias.as_ref(), found.alias.as_ref()),
         promiscuous: differs(wanted.promiscuous.as_ref(), found.promiscuous.as_ref()),
+        all_multicast: differs(wanted.all_multicast.as_ref(), found.all_multicast.as_ref()),
+        queue_length: differs(wanted.queue_length.as_ref(), found.queue_length.as_ref()),
         link_local: differs(wanted.link_local.as_ref(), found.link_local.as_ref()),
         checksum_offload: differs(wanted.checksum_offload.as_ref(), found.checksum_offload.as_ref()),
         port: port_change(wanted.port.as_ref(), found.port.as_ref()),
         up: differs(wanted.up.as_ref(), found.up.as_ref()),
     };
-    let unchanged = Link::new(wanted.side, wanted.name.clone(), nothing(&wanted.kind));
+    let unchanged = Link::new(wanted.side, wanted.name.clone(), wanted.kind.bare());
     (change != unchanged).then_some(change)
 }
 
 /// Whether `found` was born with something that `wanted` says otherwise: it goes, and another comes.
 pub(super) fn is_of_another_birth(wanted: &Link, found: &Link) -> bool {
-    let (
-        LinkKind::Vxlan { vni, local, port, learning },
-        LinkKind::Vxlan { vni: v, local: l, port: p, learning: learns },
-    ) = (&wanted.kind, &found.kind)
-    else {
-        return false;
-    };
-    differs(vni.as_ref(), v.as_ref()).is_some()
-        || differs(local.as_ref(), l.as_ref()).is_some()
-        || differs(port.as_ref(), p.as_ref()).is_some()
-        || differs(learning.as_ref(), learns.as_ref()).is_some()
+    match (&wanted.kind, &found.kind) {
+        (
+            LinkKind::Vxlan { vni, local, port, learning },
+            LinkKind::Vxlan { vni: v, local: l, port: p, learning: learns },
+        ) => differ(vni, v) || differ(local, l) || differ(port, p) || differ(learning, learns),
+        (LinkKind::Macvlan { parent, mode, queue }, LinkKind::Macvlan { parent: p, mode: m, queue: q }) => {
+            differ(parent, p) || differ(mode, m) || differ(queue, q)
+        }
+        (LinkKind::Ipvlan { parent, mode }, LinkKind::Ipvlan { parent: p, mode: m }) => {
+            differ(parent, p) || differ(mode, m)
+        }
+        (LinkKind::Vlan { parent, id }, LinkKind::Vlan { parent: p, id: i }) => differ(parent, p) || differ(id, i),
+        (LinkKind::Vrf { table }, LinkKind::Vrf { table: t }) => differ(table, t),
+        (LinkKind::Tap { owner, group, multi_queue, .. }, LinkKind::Tap { owner: o, group: g, multi_queue: m, .. }) => {
+            differ(owner, o) || differ(group, g) || differ(multi_queue, m)
+        }
+        _ => false,
+    }
+}
+
+#[expect(clippy::ref_option, reason = "both are fields of an attribute that is compared")]
+fn differ<T: PartialEq>(wanted: &Option<T>, found: &Option<T>) -> bool {
+    wanted.is_some() && wanted != found
 }
 
 fn differs<T: PartialEq + Clone>(wanted: Option<&T>, found: Option<&T>) -> Option<T> {
     wanted.filter(|wanted| found != Some(wanted)).cloned()
-}
-
-/// The kind without attributes: what a change says that changes nothing of it.
-fn nothing(kind: &LinkKind) -> LinkKind {
-    match kind {
-        LinkKind::Bridge { .. } => LinkKind::Bridge { vlan_filtering: None },
-        LinkKind::Veth { .. } => LinkKind::Veth { peer: None },
-        LinkKind::Vxlan { .. } => LinkKind::Vxlan { vni: None, local: None, port: None, learning: None },
-        other => other.clone(),
-    }
 }
 
 fn kind_change(wanted: &LinkKind, found: &LinkKind) -> LinkKind {
@@ -65,7 +79,7 @@ fn kind_change(wanted: &LinkKind, found: &LinkKind) -> LinkKind {
         (LinkKind::Veth { peer: Some(wanted) }, LinkKind::Veth { peer: Some(found) }) if wanted != found => {
             LinkKind::Veth { peer: Some(wanted.clone()) }
         }
-        _ => nothing(wanted),
+        _ => wanted.bare(),
     }
 }
 

@@ -22,8 +22,9 @@ pub(super) fn removal(steps: &mut [Step]) {
         // While the kernel takes the interface down, they expire: see `netd_kernel`'s `apply`.
         Step::Delete(Object::Element(element)) if element.key.set.is_translation() => (0, Side::Host),
         Step::Delete(Object::Link(link)) => (1, link.side),
-        Step::Delete(object) => (10 - of_object(object), object.side()),
-        _ => (10, Side::Host),
+        Step::Delete(Object::Moved(moved)) => (1, moved.side),
+        Step::Delete(object) => (12 - of_object(object), object.side()),
+        _ => (12, Side::Host),
     });
 }
 
@@ -41,13 +42,17 @@ fn of_object(object: &Object) -> u8 {
         Object::Program(_) => 0,
         Object::Element(_) => 1,
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
-        Object::Link(_) => 3,
+        Object::Link(_) | Object::Moved(_) => 3,
         Object::Sysctl(_) | Object::Vlan(_) => 4,
-        Object::Address(address) if !address.deprecated => 5,
+        Object::Address(address) | Object::Point(address) if !address.deprecated => 5,
         // Of several addresses the first is the source, where no route says another.
-        Object::Address(_) => 6,
+        Object::Address(_) | Object::Point(_) => 6,
         // The kernel takes them only where the interface is up, or loses them when it comes up.
         Object::Neighbour(_) | Object::Fdb(_) => 7,
-        Object::Route(_) => 8,
+        // A router must be on the link, by an address or another route.
+        Object::Route(route) if route.gateway.is_none() => 8,
+        Object::Route(_) => 9,
+        // Packets go another way only when that is whole.
+        Object::Rule(_) => 10,
     }
 }

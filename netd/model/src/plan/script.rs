@@ -6,7 +6,8 @@ use super::{Plan, Step};
 use std::net::IpAddr;
 
 use crate::{
-    object::{Address, Fdb, Link, LinkKind, Neighbour, Object, Port, Route, Side, Vlan},
+    name::LinkName,
+    object::{Address, Fdb, Link, LinkKind, Moved, Neighbour, Object, Port, Route, Rule, Side, Vlan},
     overlay::Vni,
 };
 
@@ -52,16 +53,19 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
         Object::Sysctl(sysctl) => write!(f, "sysctl {}={}", sysctl.path, sysctl.value),
         Object::Link(link) if verb == "delete" => write!(f, "ip link delete dev {}", link.name),
         Object::Link(link) => {
-            write!(f, "ip link add{} type {}", attributes(link), link.kind.word())?;
-            match link.kind {
-                LinkKind::Bridge { vlan_filtering: Some(filtering) } => {
-                    write!(f, " vlan_filtering {}", u8::from(filtering))
-                }
-                LinkKind::Vxlan { vni, local, port, learning } => f.write_str(&vxlan_text(vni, local, port, learning)),
-                _ => Ok(()),
+            if let LinkKind::Tap { .. } = link.kind {
+                return write!(f, "ip tuntap add mode tap{}{}", attributes(link), kind_text(&link.kind));
             }
+            let parent = link.kind.parent().map(|parent| parent_text(link.side, parent)).unwrap_or_default();
+            let (attributes, word) = (attributes(link), link.kind.word());
+            write!(f, "ip link add{parent}{attributes} type {word}{}", kind_text(&link.kind))
         }
         Object::Vlan(vlan) => write!(f, "bridge vlan {verb} {}", vlan_text(vlan)),
+        Object::Point(Address { link, address, .. }) => {
+            let nodad = if address.is_ipv6() && verb == "add" { " nodad" } else { "" };
+            let alone = if verb == "add" { " noprefixroute" } else { "" };
+            write!(f, "ip address {verb} {address} dev {link}{nodad}{alone}")
+        }
         Object::Address(Address { link, address, detect_duplicates, deprecated, .. }) => {
             let says = |word, is_so: bool| if address.is_ipv6() && is_so && verb == "add" { word } else { "" };
             let (nodad, deprecated) = (says(" nodad", !detect_duplicates), says(" preferred_lft 0", *deprecated));
@@ -73,6 +77,47 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
         Object::Neighbour(Neighbour { link, address, .. }) => write!(f, "ip neighbour delete {address} dev {link}"),
         Object::Fdb(fdb) => f.write_str(&fdb_text(fdb, verb)),
         Object::Route(route) => write!(f, "ip route {verb} {}", route_text(route)),
+        Object::Rule(Rule { source, table, .. }) => {
+            let family = if source.is_ipv6() { " -6" } else { "" };
+            write!(f, "ip{family} rule {verb} from {source} table {table}")
+        }
+        Object::Moved(moved) => f.write_str(&moved_text(moved, verb)),
+    }
+}
+
+/// Of an interface below: its name, and where it is if that is elsewhere.
+fn parent_text(own: Side, (side, name): &(Side, LinkName)) -> String {
+    let elsewhere = if *side == own { "" } else { " in host" };
+    format!(" link {name}{elsewhere}")
+}
+
+fn moved_text(Moved { mark, home, name, .. }: &Moved, verb: &str) -> String {
+    if verb == "delete" {
+        return format!("ip link set dev {mark} netns host name {home}");
+    }
+    format!("ip link property add dev {home} altname {mark} && ip link set dev {mark} netns container name {name}")
+}
+
+/// What only one kind has.
+fn kind_text(kind: &LinkKind) -> String {
+    let say = |word: &str, value: Option<String>| value.map(|value| format!(" {word} {value}")).unwrap_or_default();
+    let number = |value: &Option<u32>| value.map(|value| value.to_string());
+    match kind {
+        LinkKind::Bridge { vlan_filtering } => {
+            say("vlan_filtering", vlan_filtering.map(|filtering| u8::from(filtering).to_string()))
+        }
+        LinkKind::Vxlan { vni, local, port, learning } => vxlan_text(*vni, *local, *port, *learning),
+        LinkKind::Macvlan { mode, queue, .. } => {
+            say("mode", mode.map(|mode| mode.word().to_owned())) + &say("bcqueuelen", number(queue))
+        }
+        LinkKind::Ipvlan { mode, .. } => say("mode", mode.map(|mode| mode.word().to_owned())),
+        LinkKind::Vlan { id, .. } => say("id", id.map(|id| id.to_string())),
+        LinkKind::Vrf { table } => say("table", number(table)),
+        LinkKind::Tap { owner, group, multi_queue, .. } => {
+            let queues = if *multi_queue == Some(true) { " multi_queue" } else { "" };
+            say("user", number(owner)) + &say("group", number(group)) + queues
+        }
+        _ => String::new(),
     }
 }
 
@@ -96,6 +141,8 @@ fn attributes(link: &Link) -> String {
     say("group", link.group.map(|group| if link.is_ours() { "netd".to_owned() } else { group.to_string() }));
     say("alias", link.alias.clone());
     say("promisc", link.promiscuous.map(|on| switch(on).to_owned()));
+    say("allmulticast", link.all_multicast.map(|on| switch(on).to_owned()));
+    say("txqueuelen", link.queue_length.map(|length| length.to_string()));
     say("addrgenmode", link.link_local.map(|on| if on { "eui64" } else { "none" }.to_owned()));
     say("tx", link.checksum_offload.map(|on| switch(on).to_owned()));
     if let Some(Port { bridge, hairpin, isolated }) = &link.port {

@@ -10,11 +10,13 @@ use netd_model::{
 use rustix::io::Errno;
 
 use super::{
-    AF_INET6, EUI64, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BR_VLAN_FILTERING, IFLA_BRPORT_ISOLATED,
-    IFLA_BRPORT_MODE, IFLA_EXT_MASK, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME, IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA,
-    IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND, IFLA_LINKINFO, IFLA_MASTER, IFLA_MTU, IFLA_NET_NS_FD,
-    IFLA_VXLAN_ID, IFLA_VXLAN_LEARNING, IFLA_VXLAN_LOCAL, IFLA_VXLAN_LOCAL6, IFLA_VXLAN_PORT, NONE, RTM_DELLINK,
-    RTM_GETLINK, RTM_NEWLINK, VETH_INFO_PEER,
+    AF_INET6, EUI64, IFF_ALLMULTI, IFF_PROMISC, IFF_UP, IFLA_ADDRESS, IFLA_AF_SPEC, IFLA_BR_VLAN_FILTERING,
+    IFLA_BRPORT_ISOLATED, IFLA_BRPORT_MODE, IFLA_EXT_MASK, IFLA_GROUP, IFLA_IFALIAS, IFLA_IFNAME,
+    IFLA_INET6_ADDR_GEN_MODE, IFLA_INFO_DATA, IFLA_INFO_KIND, IFLA_INFO_SLAVE_DATA, IFLA_INFO_SLAVE_KIND,
+    IFLA_IPVLAN_MODE, IFLA_LINK, IFLA_LINKINFO, IFLA_MACVLAN_BC_QUEUE_LEN, IFLA_MACVLAN_MODE, IFLA_MASTER, IFLA_MTU,
+    IFLA_NET_NS_FD, IFLA_TXQLEN, IFLA_VLAN_ID, IFLA_VRF_TABLE, IFLA_VXLAN_ID, IFLA_VXLAN_LEARNING, IFLA_VXLAN_LOCAL,
+    IFLA_VXLAN_LOCAL6, IFLA_VXLAN_PORT, IPVLAN_MODES, MACVLAN_MODES, NONE, RTM_DELLINK, RTM_GETLINK, RTM_NEWLINK,
+    VETH_INFO_PEER,
 };
 use crate::wire::{Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests};
 
@@ -60,10 +62,54 @@ pub(crate) fn add(requests: &mut Requests, link: &Link, master: Option<u32>) {
             match link.kind {
                 LinkKind::Bridge { vlan_filtering: Some(true) } => vlan_filtering(body, true),
                 LinkKind::Vxlan { vni, local, port, learning } => vxlan(body, vni, local, port, learning == Some(true)),
+                LinkKind::Vrf { table: Some(table) } => {
+                    body.nest(IFLA_INFO_DATA, |body| {
+                        body.u32(IFLA_VRF_TABLE, table);
+                    });
+                }
                 _ => {}
             }
         });
     });
+}
+
+/// Makes an interface on another, `below` of this socket's namespace; in the namespace of a descriptor where one is
+/// given, under its first name.
+pub(crate) fn add_upper(requests: &mut Requests, link: &Link, below: u32, netns: Option<RawFd>) {
+    requests.push(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, |body| {
+        let name = link.newborn().unwrap_or_else(|| link.name.clone());
+        new(body, &Link { name, ..link.clone() }, None);
+        body.u32(IFLA_LINK, below);
+        if let Some(netns) = netns {
+            body.bytes(IFLA_NET_NS_FD, &netns.to_ne_bytes());
+        }
+        body.nest(IFLA_LINKINFO, |body| {
+            body.text(IFLA_INFO_KIND, link.kind.word()).nest(IFLA_INFO_DATA, |body| upper(body, &link.kind));
+        });
+    });
+}
+
+/// What an interface on another is born with.
+fn upper(body: &mut Body<'_>, kind: &LinkKind) {
+    match kind {
+        LinkKind::Macvlan { mode, queue, .. } => {
+            if let Some((_, number)) = MACVLAN_MODES.iter().find(|(known, _)| Some(*known) == *mode) {
+                body.u32(IFLA_MACVLAN_MODE, *number);
+            }
+            if let Some(queue) = queue {
+                body.u32(IFLA_MACVLAN_BC_QUEUE_LEN, *queue);
+            }
+        }
+        LinkKind::Ipvlan { mode, .. } => {
+            if let Some((_, number)) = IPVLAN_MODES.iter().find(|(known, _)| Some(*known) == *mode) {
+                body.bytes(IFLA_IPVLAN_MODE, &number.to_ne_bytes());
+            }
+        }
+        LinkKind::Vlan { id: Some(id), .. } => {
+            body.bytes(IFLA_VLAN_ID, &id.to_ne_bytes());
+        }
+        _ => {}
+    }
 }
 
 /// Makes both ends of a veth pair: `link` on the bridge of number `master`, `peer` in the namespace of this descriptor.
@@ -142,6 +188,9 @@ fn attributes(body: &mut Body<'_>, link: &Link) {
     if let Some(group) = link.group {
         body.u32(IFLA_GROUP, group);
     }
+    if let Some(length) = link.queue_length {
+        body.u32(IFLA_TXQLEN, length);
+    }
 }
 
 /// A VXLAN device. One that learns takes the word of whoever is let in; the kernel's own default is that it does.
@@ -182,11 +231,13 @@ fn port_data(body: &mut Body<'_>, port: &Port) {
 /// The flags to set and which of them count.
 fn flags(link: &Link) -> (u32, u32) {
     let flag = |on: Option<bool>, bit: u32| on.map_or((0, 0), |on| (if on { bit } else { 0 }, bit));
-    let (up, promiscuous) = (flag(link.up, IFF_UP), flag(link.promiscuous, IFF_PROMISC));
-    (up.0 | promiscuous.0, up.1 | promiscuous.1)
+    let all = [(link.up, IFF_UP), (link.promiscuous, IFF_PROMISC), (link.all_multicast, IFF_ALLMULTI)];
+    let all = all.map(|(on, bit)| flag(on, bit));
+    all.into_iter().fold((0, 0), |(flags, mask), (flag, bit)| (flags | flag, mask | bit))
 }
 
-fn header<'a, 'b>(body: &'a mut Body<'b>, index: u32, flags: u32, mask: u32) -> &'a mut Body<'b> {
+/// `struct ifinfomsg` of the interface of this number, or of one that an attribute names.
+pub(crate) fn header<'a, 'b>(body: &'a mut Body<'b>, index: u32, flags: u32, mask: u32) -> &'a mut Body<'b> {
     let mut header = [0; 16];
     for (place, value) in header.chunks_exact_mut(4).zip([0, index, flags, mask]) {
         place.copy_from_slice(&value.to_ne_bytes());
