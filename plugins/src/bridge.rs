@@ -10,20 +10,19 @@ mod tests;
 use netd_model::{
     IpNetwork,
     name::LinkName,
-    object::{Link, LinkKind, Object, Side, State, Sysctl, SysctlPath},
+    object::{Link, LinkKind, Object, Side, State},
 };
 
 use crate::{
-    cni::{
-        About, CniResult, Error, Kind, Request, Target, Valid, Version,
-        result::{Interface, Ip},
-    },
+    attach,
+    cni::{About, CniResult, Error, Kind, Request, Target, Version, result::Interface},
     host::{self, Host, Intent},
-    ipam::{self, Assignment},
+    inside::{self, Assigned},
+    ipam::Assignment,
     verb::Plugin,
 };
 use config::Config;
-use desired::{Assigned, Attach, Facts, Wanted};
+use desired::{Attach, Facts, Wanted};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
@@ -31,8 +30,8 @@ pub(crate) const PLUGIN: Plugin = Plugin {
     config: |request| request.target().map_or(Ok(()), |target| Config::of(request, target).map(drop)),
     add: |request, target| attach(&Variant::bridge(), request, target),
     check: |request, target| compare(&Variant::bridge(), request, target),
-    del,
-    gc,
+    del: attach::del,
+    gc: attach::gc,
     status,
 };
 
@@ -67,23 +66,15 @@ impl Variant {
 /// ADD.
 pub(crate) fn attach(variant: &Variant, request: &Request, target: &Target) -> Result<CniResult, Error> {
     let config = Config::of(request, target)?;
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    host.refuse_live(&target.id)?;
-    let facts = facts(&mut host, &config, !variant.kept.is_empty())?;
-    let assignment = ipam::add(request, target, &mut host)?;
-    let made = make(variant, request, target, &mut host, &config, &facts, &assignment);
-    if made.is_err() {
-        // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
-        let _ = ipam::del(request, target, &mut host);
-    }
-    made
+    let learn = |host: &mut Host| facts(host, &config, !variant.kept.is_empty());
+    attach::add(request, target, learn, |host, facts, assignment| {
+        make(variant, target, host, &config, facts, assignment)
+    })
 }
 
 /// Makes the attachment; after a failure nothing of it is left but the addresses that IPAM gave.
 fn make(
     variant: &Variant,
-    request: &Request,
     target: &Target,
     host: &mut Host,
     config: &Config,
@@ -91,11 +82,9 @@ fn make(
     assignment: &Assignment,
 ) -> Result<CniResult, Error> {
     let ipam = &assignment.result;
-    let ipv4 = ipam.ips.iter().filter(|ip| ip.address.is_ipv4()).count();
-    request.version.carries(ipv4, ipam.ips.len() - ipv4)?;
     let assigned = addresses::assigned(config, ipam);
     let routes = addresses::routes(config, ipam, &assigned);
-    let in_container = addresses::in_container(&target.id.ifname, &routes, &assigned);
+    let in_container = inside::routes(&target.id.ifname, &routes, &assigned);
     let attach = Attach {
         id: &target.id,
         config,
@@ -111,7 +100,7 @@ fn make(
     if variant.earlier == Earlier::InConflict {
         absent.extend(conflicts(host, config, &wanted, &assigned)?);
     }
-    let mut before = before_forwarding(host, &assigned)?;
+    let mut before = attach::before_forwarding(host, &assigned)?;
     if variant.kept.is_empty() {
         before.extend(attach.bridge_without_ipv6());
     }
@@ -163,19 +152,6 @@ fn conflicts(host: &mut Host, config: &Config, wanted: &Wanted, assigned: &[Assi
     addresses::in_conflict(config, link, &found, assigned)
 }
 
-/// An interface that takes its default route from router advertisements stops doing so when forwarding is switched on,
-/// unless it is told to go on (`accept_ra` 2, ip-sysctl.rst).
-fn before_forwarding(host: &mut Host, assigned: &[Assigned]) -> Result<State, Error> {
-    if !assigned.iter().any(|ip| ip.gateway.is_some_and(|gateway| gateway.is_ipv6())) {
-        return Ok(State::default());
-    }
-    let still = |link: LinkName| {
-        let path = SysctlPath::of_link("ipv6", &link, "accept_ra");
-        Object::Sysctl(Sysctl { side: Side::Host, path, value: "2".to_owned() })
-    };
-    Ok(host.interfaces_accepting_ra()?.into_iter().map(still).collect())
-}
-
 /// Interfaces in the order of the reference: bridge, host's end, container's end, the VLAN's gateway.
 fn result(
     target: &Target,
@@ -194,10 +170,9 @@ fn result(
         Interface { mtu, ..Interface::in_container(target.id.ifname.clone(), Some(wanted.container_mac), netns) },
     ];
     interfaces.extend(wanted.vlan_gateway.as_ref().map(|link| on_host(link, None)));
-    let ip = |ip: &Assigned| Ip { interface: Some(2), address: ip.address, gateway: ip.gateway };
     CniResult {
         interfaces,
-        ips: assigned.iter().map(ip).collect(),
+        ips: assigned.iter().map(|ip| ip.on_interface(2)).collect(),
         routes,
         dns: config.dns.clone().unwrap_or_else(|| ipam.dns.clone()),
     }
@@ -206,25 +181,10 @@ fn result(
 /// CHECK.
 pub(crate) fn compare(variant: &Variant, request: &Request, target: &Target) -> Result<(), Error> {
     Config::of(request, target)?;
-    let mut host = Host::open(request, target)?;
-    ipam::check(request, target, &mut host)?;
-    host.compare(target, variant.plugin, request.prev_result.as_ref())
-}
-
-fn del(request: &Request, target: &Target) -> Result<(), Error> {
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    let removed = host.remove_all(target, request.prev_result.as_ref());
-    Error::collect([removed, ipam::del(request, target, &mut host)].into_iter().filter_map(Result::err))
-}
-
-fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
-    let mut host = Host::open_without_container(request)?;
-    let removed = host.collect(&request.network, valid);
-    Error::collect([removed, ipam::gc(request, valid, &mut host)].into_iter().filter_map(Result::err))
+    attach::check(request, target, variant.plugin)
 }
 
 fn status(request: &Request) -> Result<(), Error> {
     host::lacks_nothing()?;
-    ipam::status(request, &mut Host::open_without_container(request)?)
+    attach::status(request)
 }

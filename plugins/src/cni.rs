@@ -3,6 +3,7 @@
 //! Owns: the forms of request, result and error, and the codes.
 //! Never: the environment, standard input or output by itself (only [`print`](output::print) writes); the kernel.
 
+pub mod address;
 pub mod args;
 pub mod decode;
 pub mod error;

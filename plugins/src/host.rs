@@ -8,6 +8,7 @@ mod collect;
 mod make;
 mod record;
 mod remove;
+mod undo;
 
 use std::{
     path::Path,
@@ -120,6 +121,15 @@ pub(crate) fn lacks_nothing() -> Result<(), Error> {
     }
     let advice = "install the package nftables";
     Err(Error::new(Kind::Unavailable, "the program nft is not on this host").with_details(advice))
+}
+
+/// Refuses a container's namespace that is the plugin's own, for a plugin that needs nothing else of it.
+pub(crate) fn refuse_own_netns(target: &Target) -> Result<(), Error> {
+    let is_own = |path: &Path| Netns::open(path).is_ok_and(|netns| netns.is_some_and(|netns| netns.is_own()));
+    if !target.may_be_own_netns && target.netns.as_deref().is_some_and(is_own) {
+        return Err(Error::same_netns());
+    }
+    Ok(())
 }
 
 /// Asks the kernel what tells the living from the dead. What cannot be looked at is there.

@@ -9,12 +9,8 @@ mod resolv;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use netd_kernel::Netns;
 use netd_model::attachment::{AttachmentId, Lease};
 use netd_store::{
     Store,
@@ -23,7 +19,7 @@ use netd_store::{
 
 use crate::{
     cni::{About, CniResult, Error, Kind, Request, Target, Valid, Version, result::Ip},
-    host::Host,
+    host::{self, Host},
     ipam::{Assignment, Ipam},
     verb::Plugin,
 };
@@ -59,10 +55,7 @@ type Stale<'a> = &'a mut dyn FnMut(&Held) -> bool;
 
 /// The host for a command about one container, whose namespace is looked at only to refuse the plugin's own.
 fn host(request: &Request, target: &Target) -> Result<Host, Error> {
-    let is_own = |path: &Path| Netns::open(path).is_ok_and(|netns| netns.is_some_and(|netns| netns.is_own()));
-    if !target.may_be_own_netns && target.netns.as_deref().is_some_and(is_own) {
-        return Err(Error::same_netns());
-    }
+    host::refuse_own_netns(target)?;
     Host::open_without_container(request)
 }
 

@@ -17,7 +17,7 @@ use crate::{
     cni::{CniResult, Error, Request, Target, Valid, decode::find},
     delegate::Delegate,
     host::Host,
-    host_local,
+    host_local, r#static,
 };
 
 /// How long a lock on leases is waited for.
@@ -58,7 +58,7 @@ enum Source<'r> {
     Other(Delegate<'r>),
 }
 
-const OURS: &[Ipam] = &[host_local::IPAM];
+const OURS: &[Ipam] = &[host_local::IPAM, r#static::IPAM];
 
 /// The text with which the reference refuses a second ADD: what it holds is the living attachment's.
 const DUPLICATE: &str = "duplicate allocation is not allowed";

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use netd_model::{
     IpNetwork,
     name::LinkName,
-    object::{Address, Object, Route, Side},
+    object::{Address, Object, Side},
 };
 
-use super::{config::Config, desired::Assigned};
-use crate::cni::{CniResult, Error, Kind, result};
+use super::config::Config;
+use crate::{
+    cni::{CniResult, Error, Kind, result},
+    inside::Assigned,
+};
 
 /// The addresses, each with its gateway: IPAM's, else the first of the subnet where the host is to be the gateway.
 pub(super) fn assigned(config: &Config, ipam: &CniResult) -> Vec<Assigned> {
@@ -32,28 +35,6 @@ pub(super) fn routes(config: &Config, ipam: &CniResult, assigned: &[Assigned]) -
     routes
 }
 
-/// The routes as the container's interface gets them: without a router of its own, a route takes the gateway of the
-/// first address of its family.
-pub(super) fn in_container(ifname: &LinkName, routes: &[result::Route], assigned: &[Assigned]) -> Vec<Route> {
-    let gateway = |dst: IpNetwork| {
-        let same_family = |ip: &&Assigned| ip.address.is_ipv4() == dst.is_ipv4() && ip.gateway.is_some();
-        assigned.iter().find(same_family).and_then(|ip| ip.gateway)
-    };
-    let of = |route: &result::Route| Route {
-        onlink: false,
-        side: Side::Container,
-        link: ifname.clone(),
-        destination: route.dst,
-        gateway: route.gw.or_else(|| gateway(route.dst)),
-        table: route.table,
-        priority: route.priority,
-        scope: route.scope,
-        mtu: route.mtu,
-        advmss: route.advmss,
-    };
-    routes.iter().map(of).collect()
-}
-
 /// What of the bridge's addresses must go for these gateways: nothing, or with `forceAddress` those in conflict.
 ///
 /// A bridge has one IPv4 address, and IPv6 addresses of subnets that do not overlap.
@@ -63,7 +44,7 @@ pub(super) fn in_conflict(
     found: &[IpNetwork],
     assigned: &[Assigned],
 ) -> Result<Vec<Object>, Error> {
-    let gateways: Vec<IpNetwork> = assigned.iter().filter_map(Assigned::gateway_network).collect();
+    let gateways: Vec<IpNetwork> = assigned.iter().filter_map(gateway_network).collect();
     let overlap = |a: &IpNetwork, b: &IpNetwork| a.contains(b.ip()) || b.contains(a.ip());
     let mut unwanted = Vec::new();
     for held in found.iter().filter(|held| !gateways.contains(held)) {
@@ -86,11 +67,9 @@ pub(super) fn in_conflict(
     Ok(unwanted)
 }
 
-impl Assigned {
-    /// The gateway with the prefix of the subnet, as the bridge holds it.
-    pub(super) fn gateway_network(&self) -> Option<IpNetwork> {
-        IpNetwork::new(self.gateway?, self.address.prefix()).ok()
-    }
+/// The gateway with the prefix of the subnet, as the bridge holds it.
+pub(super) fn gateway_network(assigned: &Assigned) -> Option<IpNetwork> {
+    IpNetwork::new(assigned.gateway?, assigned.address.prefix()).ok()
 }
 
 fn everywhere(like: IpNetwork) -> IpNetwork {

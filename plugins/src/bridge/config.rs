@@ -7,8 +7,9 @@ use netd_model::{
 use serde::Deserialize;
 
 use crate::{
-    cni::{Error, Request, Target, decode::find, result::Dns},
+    cni::{Error, Request, Target, result::Dns},
     ipam,
+    keys::{self, Args, Wishes},
 };
 
 /// A VLAN id: 0 (none) to 4094, IEEE 802.1Q 9.6.
@@ -67,20 +68,6 @@ struct Keys {
     runtime_config: Wishes,
 }
 
-/// `args`, of which `cni` is for plugins: CNI conventions.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Args {
-    cni: Wishes,
-}
-
-/// What may be asked for one container.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Wishes {
-    mac: String,
-}
-
 /// One entry of `vlanTrunk`: an id, or the first and the last of a range.
 #[derive(Debug, Deserialize)]
 struct Trunk {
@@ -132,13 +119,7 @@ impl Config {
         if keys.disable_container_interface && ipam::configured(request) {
             return Err(invalid("cannot use IPAM when DisableContainerInterface flag is set".to_owned()));
         }
-        if let Some(backend) =
-            keys.ip_masq_backend.as_deref().filter(|name| !matches!(*name, "" | "iptables" | "nftables"))
-        {
-            return Err(invalid(format!(
-                "unknown ipMasqBackend {backend:?}: it is iptables or nftables, and both use nftables"
-            )));
-        }
+        keys::masquerade_backend(keys.ip_masq_backend.as_deref())?;
         let vlan = match u16::try_from(keys.vlan) {
             Ok(vlan) if VLANS.contains(&keys.vlan) => Some(vlan).filter(|vlan| *vlan != 0),
             _ => return Err(invalid(format!("invalid VLAN ID {} (must be between 0 and 4094)", keys.vlan))),
@@ -153,7 +134,7 @@ impl Config {
             default_gateway: keys.is_default_gateway,
             force_address: keys.force_address,
             masquerade: keys.ip_masq,
-            mtu: mtu(keys.mtu)?,
+            mtu: keys::mtu(keys.mtu)?,
             hairpin: keys.hairpin_mode,
             promiscuous: keys.promisc_mode,
             vlan,
@@ -163,8 +144,8 @@ impl Config {
             detect_duplicates: keys.enabledad,
             disable_container_interface: keys.disable_container_interface,
             port_isolation: keys.port_isolation,
-            dns: keys.dns.filter(|_| says_dns(request)),
-            mac: mac(&keys.runtime_config, &keys.args.cni, target)?,
+            dns: keys::dns(request, keys.dns),
+            mac: keys::mac([&*keys.runtime_config.mac, &*keys.args.cni.mac, keys::mac_of_arguments(target)?])?,
         })
     }
 }
@@ -174,28 +155,6 @@ impl Config {
     pub(super) fn filters_vlans(&self) -> bool {
         self.vlan.is_some() || !self.trunk.is_empty()
     }
-}
-
-/// The MAC address that is asked for: the runtime's word before the configuration's before `CNI_ARGS`.
-fn mac(runtime: &Wishes, configuration: &Wishes, target: &Target) -> Result<Option<Mac>, Error> {
-    let args = target.args.values(&["MAC", "IP", "GATEWAY"])?;
-    let wishes = [runtime.mac.as_str(), configuration.mac.as_str(), args.get("MAC").copied().unwrap_or("")];
-    let wish = wishes.into_iter().find(|wish| !wish.is_empty());
-    wish.map(|wish| wish.parse().map_err(|error| Error::config(format!("mac: {error}")))).transpose()
-}
-
-/// Whether `dns` says anything, be it an empty list.
-fn says_dns(request: &Request) -> bool {
-    let dns = find(request.raw(), "dns").and_then(serde_json::Value::as_object);
-    dns.is_some_and(|dns| dns.values().any(|value| !value.is_null()))
-}
-
-fn mtu(bytes: i64) -> Result<Option<Mtu>, Error> {
-    if bytes == 0 {
-        return Ok(None);
-    }
-    let mtu = u32::try_from(bytes).ok().and_then(|bytes| Mtu::try_from(bytes).ok());
-    mtu.map(Some).ok_or_else(|| Error::config(format!("invalid mtu {bytes} (must be between 68 and 65535)")))
 }
 
 fn gateway_link(bridge: &LinkName, vlan: u16) -> Result<LinkName, Error> {

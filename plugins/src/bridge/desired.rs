@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use netd_model::{
-    IpNetwork,
     addr::{Mac, Mtu},
     attachment::{AttachmentId, Section},
     element::{Element, ElementKey, Family, Part, Set},
@@ -11,7 +10,11 @@ use netd_model::{
     object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
-use super::config::Config;
+use super::{addresses, config::Config};
+use crate::{
+    attach,
+    inside::{self, Assigned, Inside, Subnet},
+};
 
 /// What the host shows before anything is made.
 #[derive(Debug, Clone)]
@@ -24,15 +27,6 @@ pub(super) struct Facts {
     pub ipv6: bool,
     /// What makes the bridge's MAC differ from that of a bridge of the same name on another host.
     pub machine: String,
-}
-
-/// An address for the container and the gateway to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Assigned {
-    /// The container's address with the prefix of its subnet.
-    pub address: IpNetwork,
-    /// The next router of the subnet.
-    pub gateway: Option<IpAddr>,
 }
 
 /// The bridge, the pair and what stands on them, with the attributes that the result shows.
@@ -176,7 +170,7 @@ impl Attach<'_> {
         }
         let link = vlan_gateway.unwrap_or(&self.config.bridge);
         for assigned in self.addresses {
-            let Some(address) = assigned.gateway_network() else { continue };
+            let Some(address) = addresses::gateway_network(assigned) else { continue };
             shared.push(Object::Address(Address {
                 side: Side::Host,
                 link: link.clone(),
@@ -184,13 +178,7 @@ impl Attach<'_> {
                 detect_duplicates: false,
                 deprecated: false,
             }));
-            match address {
-                IpNetwork::V4(_) => shared.push(host(SysctlPath::of_namespace("ipv4/ip_forward"), "1")),
-                IpNetwork::V6(_) => shared.extend([
-                    host(SysctlPath::of_link("ipv6", link, "disable_ipv6"), "0"),
-                    host(SysctlPath::of_namespace("ipv6/conf/all/forwarding"), "1"),
-                ]),
-            }
+            shared.extend(attach::forwarding(link, address));
         }
         shared
     }
@@ -241,36 +229,17 @@ impl Attach<'_> {
     }
 
     fn in_container(&self) -> Vec<Object> {
-        let ifname = &self.id.ifname;
-        let set = |family, parameter, value: &str| {
-            let path = SysctlPath::of_link(family, ifname, parameter);
-            Object::Sysctl(Sysctl { side: Side::Container, path, value: value.to_owned() })
-        };
-        let mut objects = vec![set("ipv4", "arp_notify", "1")];
+        let detect_duplicates = self.config.detect_duplicates;
+        let (ifname, addresses, routes) = (&self.id.ifname, self.addresses, self.routes);
+        let inside = Inside { ifname, addresses, routes, subnet: Subnet::OnLink, detect_duplicates };
+        let mut objects = vec![inside.parameter("ipv4", "arp_notify", "1")];
         if self.facts.ipv6 {
-            let detect = if self.config.detect_duplicates { "1" } else { "0" };
-            objects.push(set("ipv6", "accept_dad", detect));
-            if self.config.detect_duplicates {
-                objects.push(set("ipv6", "enhanced_dad", "1"));
+            objects.push(inside.parameter("ipv6", "accept_dad", if detect_duplicates { "1" } else { "0" }));
+            if detect_duplicates {
+                objects.push(inside.parameter("ipv6", "enhanced_dad", "1"));
             }
         }
-        if self.addresses.iter().any(|assigned| assigned.address.is_ipv6()) {
-            let lo: LinkName = "lo".parse().expect("invariant: lo is a link name");
-            let path = SysctlPath::of_link("ipv6", &lo, "disable_ipv6");
-            objects.push(Object::Sysctl(Sysctl { side: Side::Container, path, value: "0".to_owned() }));
-            objects.extend([set("ipv6", "disable_ipv6", "0"), set("ipv6", "keep_addr_on_down", "1")]);
-        }
-        objects.extend(self.addresses.iter().map(|assigned| {
-            let detect_duplicates = self.config.detect_duplicates;
-            Object::Address(Address {
-                side: Side::Container,
-                link: ifname.clone(),
-                address: assigned.address,
-                detect_duplicates,
-                deprecated: false,
-            })
-        }));
-        objects.extend(self.routes.iter().cloned().map(Object::Route));
+        objects.extend(inside.objects());
         objects
     }
 
@@ -288,15 +257,10 @@ impl Attach<'_> {
         }
         let bridge = vlan_gateway.unwrap_or(&self.config.bridge);
         let homes = || [bridge].into_iter().chain(self.elsewhere).cloned().map(Part::Link);
-        let elements = self.addresses.iter().flat_map(|assigned| {
-            let (masquerade, home, part) = match assigned.address.ip() {
-                IpAddr::V4(ip) => (Set::Masquerade4, Set::Home4, Part::Ipv4(ip)),
-                IpAddr::V6(ip) => (Set::Masquerade6, Set::Home6, Part::Ipv6(ip)),
-            };
-            let homes = homes().map(|link| (home, vec![part.clone(), link])).collect::<Vec<_>>();
-            [(masquerade, vec![part])].into_iter().chain(homes)
-        });
-        elements.map(|(set, parts)| self.element(set, parts)).collect()
+        inside::masquerade(self.addresses, &self.id.owner(), |assigned, part| {
+            let home = if assigned.address.is_ipv4() { Set::Home4 } else { Set::Home6 };
+            homes().map(|link| (home, vec![part.clone(), link])).collect()
+        })
     }
 
     fn guard(&self, mac: Mac) -> Vec<Object> {

@@ -6,31 +6,13 @@ use netd_model::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cni::{Command, Invocation};
-
-fn request(command: &str, config: &Value, args: &str) -> Result<Box<Request>, Error> {
-    let vars = [
-        ("CNI_COMMAND", command),
-        ("CNI_CONTAINERID", "c1"),
-        ("CNI_NETNS", "/run/netns/c1"),
-        ("CNI_IFNAME", "eth0"),
-        ("CNI_PATH", "/opt/cni/bin"),
-        ("CNI_ARGS", args),
-    ];
-    let env = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-    let mut config = config.clone();
-    config["cniVersion"] = json!("1.1.0");
-    config["name"] = json!("web");
-    let text = config.to_string();
-    match Invocation::parse(&PLUGIN.about, &env, &mut text.as_bytes()) {
-        Ok(Invocation::Request(request)) => Ok(request),
-        Ok(_) => unreachable!("a command is given"),
-        Err((_, error)) => Err(error),
-    }
-}
+use crate::{
+    cni::{Command, result::Ip},
+    fixture::request,
+};
 
 fn parse(config: &Value, args: &str) -> Result<(Config, Target), Error> {
-    let request = request("ADD", config, args)?;
+    let request = request(&PLUGIN.about, "ADD", config, args)?;
     let Command::Add(target) = &request.command else { unreachable!("ADD is asked") };
     Ok((Config::of(&request, target)?, target.clone()))
 }
@@ -54,7 +36,7 @@ fn script(config: &Value, addresses: &[&str], facts: &Facts) -> String {
     let ipam = ipam(addresses);
     let assigned = addresses::assigned(&config, &ipam);
     let routes = addresses::routes(&config, &ipam, &assigned);
-    let routes = addresses::in_container(&target.id.ifname, &routes, &assigned);
+    let routes = inside::routes(&target.id.ifname, &routes, &assigned);
     let kept = State::default();
     let attach = Attach {
         id: &target.id,

@@ -1,7 +1,8 @@
 //! CHECK: the plan for what was recorded and what prevResult says must be empty. It repairs nothing.
 
 use netd_model::{
-    object::{Link, Object, Side, State},
+    attachment::Section,
+    object::{Address, Link, Object, Side},
     plan::{Desired, plan},
 };
 
@@ -18,12 +19,17 @@ impl Host {
         let id = &target.id;
         let document = self.store.read(id)?;
         let missing = || Error::new(Kind::Drift, format!("no record of attachment {} by plugin {plugin}", id.owner()));
-        let section = document.and_then(|mut document| document.sections.remove(plugin)).ok_or_else(missing)?;
+        let mut sections = document.map(|document| document.sections).unwrap_or_default();
+        let section = sections.remove(plugin).ok_or_else(missing)?;
+        let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
+        let absent = taken.cloned().collect();
         let mut present = section.shared;
         present.extend(section.own);
-        let present = present.into_iter().filter_map(|object| told(object, target, previous)).collect();
-        let desired = Desired { present, absent: State::default() };
-        let observed = self.kernel.observe(desired.keys())?;
+        present.extend(section.changed);
+        let present = present.into_iter().filter_map(|object| told(object, target, previous));
+        let present = present.filter_map(|object| after_all(object, sections.values())).collect();
+        let desired = Desired { present, absent };
+        let observed = self.kernel.observe_few(desired.keys())?;
         let plan = plan(&desired, &observed);
         match plan.steps.first() {
             None => Ok(()),
@@ -34,6 +40,22 @@ impl Host {
             }
         }
     }
+}
+
+/// The object as plugins left it that came later: with what they changed, or none where they took it away.
+fn after_all<'s>(object: Object, others: impl IntoIterator<Item = &'s Section>) -> Option<Object> {
+    let key = object.key();
+    others.into_iter().filter(|other| other.before.find(&key).is_some()).try_fold(object, |object, other| {
+        match (object, other.changed.find(&key)?) {
+            (Object::Link(link), Object::Link(changed)) => Some(Object::Link(Link {
+                mac: changed.mac.or(link.mac),
+                mtu: changed.mtu.or(link.mtu),
+                promiscuous: changed.promiscuous.or(link.promiscuous),
+                ..link
+            })),
+            (_, changed) => Some(changed.clone()),
+        }
+    })
 }
 
 /// The object as prevResult tells it; none where a later plugin took it away.
@@ -49,9 +71,9 @@ fn told(object: Object, target: &Target, previous: &CniResult) -> Option<Object>
             let told = previous.routes.iter().any(|told| told.dst == route.destination);
             told.then_some(Object::Route(route))
         }
-        Object::Address(address) if address.side == Side::Container => {
-            let told = previous.ips.iter().any(|told| told.address == address.address);
-            told.then_some(Object::Address(address))
+        Object::Address(Address { side: Side::Container, address, .. })
+        | Object::Point(Address { side: Side::Container, address, .. }) => {
+            previous.ips.iter().any(|told| told.address == address).then_some(object)
         }
         object => Some(object),
     }

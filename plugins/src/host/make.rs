@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress, Section, VERSION},
-    object::{Key, Link, Object, Side, State},
+    name::LinkName,
+    object::{Key, Link, LinkKind, Object, Side, State},
     plan::{Desired, plan},
 };
 
@@ -122,15 +123,24 @@ impl Host {
         Ok(self.kernel.apply(&plan(wanted, &observed)))
     }
 
-    /// Waits for the container's interfaces that were set up: until then packets are lost.
+    /// Waits for the container's ends of pairs that were set up: until then packets are lost. Of others the far end is
+    /// not ours, and may be down.
     fn come_up(&mut self, own: &State) -> Result<(), Error> {
         for object in own.iter() {
-            if let Object::Link(Link { side: Side::Container, name, up: Some(true), .. }) = object {
+            if let Object::Link(Link { side: Side::Container, name, kind, up: Some(true), .. }) = object
+                && matches!(kind, LinkKind::Veth { .. })
+                && own.iter().any(|other| is_other_end(other, name))
+            {
                 self.kernel.wait_up(Side::Container, name, COMING_UP)?;
             }
         }
         Ok(())
     }
+}
+
+/// Whether this is the end that names the other.
+fn is_other_end(object: &Object, name: &LinkName) -> bool {
+    matches!(object, Object::Link(Link { kind: LinkKind::Veth { peer: Some((_, peer)) }, .. }) if peer == name)
 }
 
 /// A link that an ADD of this attachment made before it was killed.

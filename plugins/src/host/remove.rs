@@ -48,6 +48,11 @@ impl Host {
         unwanted.absent.retain(|object| object.side() == Side::Host || same_netns);
         self.remove_objects(unwanted.absent)?;
         for section in attachment.sections.values() {
+            let mut before = section.before.clone();
+            before.retain(|object| object.side() == Side::Host || same_netns);
+            self.put_back(&before)?;
+        }
+        for section in attachment.sections.values() {
             crate::ipam::release(&self.store, &attachment.id, &section.leases)?;
         }
         self.store.remove(&attachment.id)?;
@@ -78,12 +83,18 @@ impl Host {
         }
         let is_named = |link: &Link| link.is_ours() || previous.is_some_and(|previous| made(previous, link));
         match self.kernel.link(Side::Container, &id.ifname)? {
-            Some(link) if matches!(link.kind, LinkKind::Veth { .. }) && is_named(&link) => {
+            Some(link) if is_made(&link.kind) && is_named(&link) => {
                 Ok(self.kernel.apply(&Plan { steps: vec![Step::Delete(Object::Link(link))] })?)
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a plugin makes interfaces of this kind: others are the host's, or the container's own.
+fn is_made(kind: &LinkKind) -> bool {
+    let by_word = ["veth", "macvlan", "ipvlan", "vlan", "dummy", "tun"];
+    by_word.contains(&kind.word())
 }
 
 /// Whether prevResult says that a plugin made this interface: after an ADD that was refused there is none.

@@ -7,13 +7,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use netd_model::{IpNetwork, name::NetworkName};
+use netd_model::name::NetworkName;
 use netd_store::lease::{self, InvalidRange, Range, RangeSet};
 use serde::Deserialize;
 
 use super::resolv;
 use crate::cni::{
     Error, Kind, Request,
+    address::{Address, Cidr},
     decode::find,
     result::{Dns, Route},
 };
@@ -93,16 +94,6 @@ struct Args {
 struct CniKeys {
     ips: Vec<Requested>,
 }
-
-/// An address with its prefix: `10.1.0.0/24`.
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(try_from = "String")]
-struct Cidr(IpNetwork);
-
-/// An address; the empty text is none.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
-#[serde(try_from = "String")]
-struct Address(Option<IpAddr>);
 
 /// An address that is asked for; a prefix is allowed and ignored.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -225,31 +216,6 @@ impl TryFrom<RangeKeys> for Range {
 
     fn try_from(keys: RangeKeys) -> Result<Self, InvalidRange> {
         Self::new(keys.subnet.0, keys.range_start.0, keys.range_end.0, keys.gateway.0)
-    }
-}
-
-impl TryFrom<String> for Cidr {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let invalid = || format!("invalid CIDR address: {text:?}");
-        let (address, prefix) = text.split_once('/').ok_or_else(invalid)?;
-        let (address, prefix) = (address.parse().ok(), prefix.parse().ok());
-        let network = address.zip(prefix).and_then(|(address, prefix)| IpNetwork::new(address, prefix).ok());
-        network.map(Self).ok_or_else(invalid)
-    }
-}
-
-impl TryFrom<String> for Address {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.as_str() {
-            "" => Ok(Self(None)),
-            text => {
-                text.parse().map(|address| Self(Some(address))).map_err(|_| format!("invalid IP address: {text:?}"))
-            }
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The keys: what is read from where, and the words for what makes no sense.
 
+use std::path::Path;
+
 use super::*;
 
 fn read(version: &str, top: &Value, args: &str) -> Result<Config, (u32, String)> {

@@ -1,0 +1,103 @@
+//! Plugins that change what another made: what they change is recorded with what it was before, and put back.
+
+use netd_model::{
+    attachment::{Attachment, AttachmentId, Section},
+    object::{Key, Link, Object, Side, State},
+    plan::{Desired, Plan, Step, plan},
+};
+
+use super::Host;
+use crate::cni::{Error, Target};
+
+impl Host {
+    /// Records what a plugin is about to change and make, then does so. After a failure all is as it was.
+    ///
+    /// # Errors
+    /// A thing that is to be changed is not there, or refuses.
+    pub(crate) fn alter(&mut self, target: &Target, plugin: &str, mut section: Section) -> Result<(), Error> {
+        let observed = self.kernel.observe(section.changed.keys())?;
+        section.before.extend(section.changed.iter().filter_map(|wanted| as_it_was(wanted, &observed)));
+        self.record(target, plugin, section.clone())?;
+        let done = self.alter_recorded(&section);
+        if done.is_err() {
+            // The first failure is the one to tell.
+            let _ = self.undo(&target.id, plugin);
+        }
+        done
+    }
+
+    fn alter_recorded(&mut self, section: &Section) -> Result<(), Error> {
+        let mut present = section.changed.clone();
+        present.extend(section.own.iter().cloned());
+        let wanted = Desired { present, absent: State::default() };
+        let observed = self.kernel.observe(wanted.keys())?;
+        self.kernel.apply(&plan(&wanted, &observed))?;
+        // What it takes away the kernel may have made itself, and then does not show.
+        let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
+        let mut steps: Vec<Step> = taken.cloned().map(Step::Delete).collect();
+        // What goes by a router goes before the way to the router.
+        steps.sort_by_key(|step| matches!(step, Step::Delete(Object::Route(route)) if route.gateway.is_none()));
+        Ok(self.kernel.apply(&Plan { steps })?)
+    }
+
+    /// DEL of such a plugin: what it made goes, what it changed is as before, and nothing of it is recorded.
+    pub(crate) fn undo(&mut self, id: &AttachmentId, plugin: &str) -> Result<(), Error> {
+        let document = match self.store.read(id) {
+            Ok(document) => document,
+            // The names say what there is; the interface plugin, whose DEL must come, takes it away.
+            Err(netd_store::Error::Malformed { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let Some(document) = document else { return Ok(()) };
+        if let Some(section) = document.sections.get(plugin) {
+            let own = Attachment { sections: [(plugin.to_owned(), section.clone())].into(), ..document.clone() };
+            self.remove_objects(self.still_here(&document, own.unwanted().absent))?;
+            self.put_back(&self.still_here(&document, section.before.clone()))?;
+        }
+        self.forget(id, plugin)
+    }
+
+    /// Puts back what a plugin changed, as far as there is something to be changed back.
+    pub(super) fn put_back(&mut self, before: &State) -> Result<(), Error> {
+        if before.is_empty() {
+            return Ok(());
+        }
+        let carriers: Vec<Key> = before.iter().filter_map(Object::carrier).collect();
+        let observed = self.kernel.observe(before.keys().chain(&carriers))?;
+        let is_there = |object: &Object| match (object, observed.find(&object.key())) {
+            (Object::Link(wanted), Some(Object::Link(found))) => wanted.kind.word() == found.kind.word(),
+            (Object::Sysctl(_), found) => found.is_some(),
+            (Object::Route(_), _) => object.carrier().is_some_and(|link| is_up(&observed, &link)),
+            _ => false,
+        };
+        let present = before.iter().filter(|object| is_there(object)).cloned().collect();
+        let wanted = Desired { present, absent: State::default() };
+        Ok(self.kernel.apply(&plan(&wanted, &observed))?)
+    }
+
+    /// What of these is on the host, or in the namespace that the document is of: a path may lead to another by now.
+    fn still_here(&self, document: &Attachment, mut objects: State) -> State {
+        let same_netns = self.netns.is_some() && self.netns == document.netns;
+        objects.retain(|object| object.side() == Side::Host || same_netns);
+        objects
+    }
+}
+
+/// The thing with those attributes that are to be changed; nothing where there is nothing.
+fn as_it_was(wanted: &Object, observed: &State) -> Option<Object> {
+    match (wanted, observed.find(&wanted.key())?) {
+        (Object::Link(wanted), Object::Link(found)) => Some(Object::Link(Link {
+            mac: wanted.mac.and(found.mac),
+            mtu: wanted.mtu.and(found.mtu),
+            promiscuous: wanted.promiscuous.and(found.promiscuous),
+            all_multicast: wanted.all_multicast.and(found.all_multicast),
+            queue_length: wanted.queue_length.and(found.queue_length),
+            ..Link::new(found.side, found.name.clone(), found.kind.bare())
+        })),
+        (_, found) => Some(found.clone()),
+    }
+}
+
+fn is_up(observed: &State, link: &Key) -> bool {
+    matches!(observed.find(link), Some(Object::Link(Link { up: Some(true), .. })))
+}
