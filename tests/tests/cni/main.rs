@@ -15,3 +15,4 @@ mod loopback;
 mod overlay;
 mod protocol;
 mod reference;
+mod r#static;
