@@ -12,11 +12,18 @@ use crate::cni::{Error, Target};
 impl Host {
     /// Records what a plugin is about to change and make, then does so. After a failure all is as it was.
     ///
+    /// A plugin may be twice in a chain: then what the first found is what DEL puts back.
+    ///
     /// # Errors
-    /// A thing that is to be changed is not there, or refuses.
+    /// A thing that is to be changed refuses.
     pub(crate) fn alter(&mut self, target: &Target, plugin: &str, mut section: Section) -> Result<(), Error> {
         let observed = self.kernel.observe(section.changed.keys())?;
         section.before.extend(section.changed.iter().filter_map(|wanted| as_it_was(wanted, &observed)));
+        if let Some(earlier) = self.earlier(&target.id, plugin)? {
+            section.before = joined(section.before, earlier.before);
+            section.changed = joined(earlier.changed, section.changed);
+            section.own = joined(earlier.own, section.own);
+        }
         self.record(target, plugin, section.clone())?;
         let done = self.alter_recorded(&section);
         if done.is_err() {
@@ -24,6 +31,13 @@ impl Host {
             let _ = self.undo(&target.id, plugin);
         }
         done
+    }
+
+    /// What the plugin recorded of this very container.
+    fn earlier(&self, id: &AttachmentId, plugin: &str) -> Result<Option<Section>, Error> {
+        let document = self.store.read(id)?;
+        let document = document.filter(|found| (&found.boot, &found.netns) == (&self.boot.id, &self.netns));
+        Ok(document.and_then(|mut document| document.sections.remove(plugin)))
     }
 
     fn alter_recorded(&mut self, section: &Section) -> Result<(), Error> {
@@ -96,6 +110,25 @@ fn as_it_was(wanted: &Object, observed: &State) -> Option<Object> {
         })),
         (_, found) => Some(found.clone()),
     }
+}
+
+/// All of both; of what is in both, what the second says before what the first does.
+fn joined(mut all: State, strong: State) -> State {
+    for object in strong {
+        let joined = match (all.remove(&object.key()), object) {
+            (Some(Object::Link(weak)), Object::Link(strong)) => Object::Link(Link {
+                mac: strong.mac.or(weak.mac),
+                mtu: strong.mtu.or(weak.mtu),
+                promiscuous: strong.promiscuous.or(weak.promiscuous),
+                all_multicast: strong.all_multicast.or(weak.all_multicast),
+                queue_length: strong.queue_length.or(weak.queue_length),
+                ..strong
+            }),
+            (_, object) => object,
+        };
+        all.insert(joined);
+    }
+    all
 }
 
 fn is_up(observed: &State, link: &Key) -> bool {

@@ -1,0 +1,96 @@
+//! Changes an interface that another plugin made, and parameters of the container's namespace. What it takes and leaves:
+//! README.md.
+
+mod allowlist;
+mod config;
+mod reference;
+
+#[cfg(test)]
+mod tests;
+
+use netd_model::{
+    attachment::Section,
+    object::{Link, Object, Side, Sysctl},
+};
+
+use crate::{
+    cni::{About, CniResult, Error, Request, Target, Version},
+    host::Host,
+    verb::Plugin,
+};
+use config::Config;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin {
+    about: About { name: "tuning", oldest: Version::V0_1_0 },
+    config: |request| Config::of(request).map(drop),
+    add,
+    check,
+    del,
+    gc: |request, valid| Host::open_without_container(request)?.collect(&request.network, valid),
+    status: |request| allowlist::admit(&Config::of(request)?),
+};
+
+fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
+    let config = Config::of(request)?;
+    allowlist::admit(&config)?;
+    let mut result = previous(request)?.clone();
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    let changed = changed(&config, target, &mut host)?;
+    let section = Section { changed: changed.into_iter().collect(), ..Section::default() };
+    host.alter(target, PLUGIN.about.name, section)?;
+    let inside = |name: &_| *name == target.id.ifname;
+    for interface in result.interfaces.iter_mut().filter(|interface| inside(&interface.name)) {
+        if let Some(mac) = config.mac {
+            interface.mac = mac.to_string();
+        }
+        interface.mtu = config.mtu.map(u32::from).or(interface.mtu);
+    }
+    Ok(result)
+}
+
+fn check(request: &Request, target: &Target) -> Result<(), Error> {
+    Config::of(request)?;
+    let previous = previous(request)?;
+    Host::open(request, target)?.compare(target, PLUGIN.about.name, Some(previous))
+}
+
+/// The configuration may be wrong by now: what was recorded says what to put back.
+fn del(request: &Request, target: &Target) -> Result<(), Error> {
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    let undone = host.undo(&target.id, PLUGIN.about.name);
+    let restored = reference::restore(&config::data_dir(request), target, &mut host);
+    Error::collect([undone, restored].into_iter().filter_map(Result::err))
+}
+
+fn previous(request: &Request) -> Result<&CniResult, Error> {
+    request.prev_result.as_ref().ok_or_else(|| Error::config("Required prevResult missing"))
+}
+
+/// What is to be changed: the interface, the other end of a pair where that must be the same, and parameters.
+fn changed(config: &Config, target: &Target, host: &mut Host) -> Result<Vec<Object>, Error> {
+    let sysctls = config.sysctls.iter().map(|(path, value)| {
+        Object::Sysctl(Sysctl { side: Side::Container, path: path.clone(), value: value.clone() })
+    });
+    let mut changed: Vec<Object> = sysctls.collect();
+    if !config.changes_link() {
+        return Ok(changed);
+    }
+    let ifname = &target.id.ifname;
+    let missing = || Error::config(format!("failed to get {:?}: Link not found", ifname.as_str()));
+    let found = host.link(Side::Container, ifname)?.ok_or_else(missing)?;
+    changed.push(Object::Link(Link {
+        mac: config.mac,
+        mtu: config.mtu,
+        promiscuous: config.promiscuous.then_some(true),
+        all_multicast: config.all_multicast,
+        queue_length: config.queue_length,
+        ..Link::new(Side::Container, found.name, found.kind.bare())
+    }));
+    if let (Some(mtu), Some(end)) = (config.mtu, host.kernel.host_end(ifname)?) {
+        changed.push(Object::Link(Link { mtu: Some(mtu), ..Link::new(Side::Host, end.name, end.kind.bare()) }));
+    }
+    Ok(changed)
+}
