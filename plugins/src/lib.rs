@@ -16,11 +16,22 @@ mod ipam;
 mod keys;
 mod loopback;
 mod overlay;
+mod pair;
 mod poke;
 pub mod program;
+mod ptp;
 mod r#static;
+mod tuning;
 pub mod verb;
 
 /// Every plugin of the program.
-pub const PLUGINS: &[verb::Plugin] =
-    &[bridge::PLUGIN, dns::PLUGIN, host_local::PLUGIN, loopback::PLUGIN, overlay::PLUGIN, r#static::PLUGIN];
+pub const PLUGINS: &[verb::Plugin] = &[
+    bridge::PLUGIN,
+    dns::PLUGIN,
+    host_local::PLUGIN,
+    loopback::PLUGIN,
+    overlay::PLUGIN,
+    ptp::PLUGIN,
+    r#static::PLUGIN,
+    tuning::PLUGIN,
+];

@@ -14,6 +14,7 @@ use super::{addresses, config::Config};
 use crate::{
     attach,
     inside::{self, Assigned, Inside, Subnet},
+    pair::Pair,
 };
 
 /// What the host shows before anything is made.
@@ -64,16 +65,12 @@ impl Attach<'_> {
     pub(super) fn wanted(&self) -> Wanted {
         let bridge = self.bridge();
         let mtu = self.mtu();
-        let host_mac = Mac::derived(&[self.id.container.as_str(), self.id.ifname.as_str(), "host"]);
-        let container_mac = self.config.mac.unwrap_or_else(|| match self.addresses.first() {
-            Some(first) => Mac::of_address(self.id.network.as_str(), first.address.ip()),
-            None => Mac::derived(&[self.id.container.as_str(), self.id.ifname.as_str()]),
-        });
+        let Pair { host, container, host_mac, container_mac } = self.pair(mtu);
         let vlan_gateway =
             self.config.gateway_link.clone().filter(|_| self.config.gateway && !self.addresses.is_empty());
         let mut section = Section::default();
         section.shared.extend(self.shared(&bridge, vlan_gateway.as_ref()));
-        section.own.extend(self.pair(host_mac, container_mac, mtu));
+        section.own.extend([Object::Link(host), Object::Link(container)]);
         section.own.extend(self.in_container());
         section.own.extend(self.vlans(&self.id.host_link()));
         section.own.extend(self.masquerade(vlan_gateway.as_ref()));
@@ -201,31 +198,18 @@ impl Attach<'_> {
         objects
     }
 
-    fn pair(&self, host_mac: Mac, container_mac: Mac, mtu: Option<Mtu>) -> [Object; 2] {
-        let peer = Some((Side::Container, self.id.ifname.clone()));
-        let host = Link {
-            mac: Some(host_mac),
-            mtu,
-            group: Some(GROUP),
-            alias: Some(self.id.owner()),
-            link_local: self.facts.ipv6.then_some(false),
-            port: Some(Port {
-                bridge: self.config.bridge.clone(),
-                hairpin: Some(self.config.hairpin),
-                isolated: Some(self.config.port_isolation),
-            }),
-            up: Some(true),
-            ..Link::new(Side::Host, self.id.host_link(), LinkKind::Veth { peer })
-        };
-        let container = Link {
-            mac: Some(container_mac),
-            mtu,
-            group: Some(GROUP),
-            link_local: self.is_ipv4_alone().then_some(false),
-            up: Some(!self.config.disable_container_interface),
-            ..Link::new(Side::Container, self.id.ifname.clone(), LinkKind::Veth { peer: None })
-        };
-        [Object::Link(host), Object::Link(container)]
+    /// The pair as this network has it.
+    fn pair(&self, mtu: Option<Mtu>) -> Pair {
+        let mut pair = Pair::of(self.id, self.addresses, self.config.mac, mtu);
+        pair.host.link_local = self.facts.ipv6.then_some(false);
+        pair.host.port = Some(Port {
+            bridge: self.config.bridge.clone(),
+            hairpin: Some(self.config.hairpin),
+            isolated: Some(self.config.port_isolation),
+        });
+        pair.container.link_local = self.is_ipv4_alone().then_some(false);
+        pair.container.up = Some(!self.config.disable_container_interface);
+        pair
     }
 
     fn in_container(&self) -> Vec<Object> {

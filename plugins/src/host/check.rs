@@ -1,13 +1,17 @@
 //! CHECK: the plan for what was recorded and what prevResult says must be empty. It repairs nothing.
 
 use netd_model::{
+    IpNetwork,
     attachment::Section,
-    object::{Address, Link, Object, Side},
+    object::{Address, Link, Object, Route, Side},
     plan::{Desired, plan},
 };
 
 use super::Host;
-use crate::cni::{CniResult, Error, Kind, Target, result::Interface};
+use crate::cni::{
+    CniResult, Error, Kind, Target,
+    result::{Interface, Ip},
+};
 
 impl Host {
     /// Compares what a plugin recorded with what is. Where prevResult says otherwise, a later plugin changed it.
@@ -42,6 +46,13 @@ impl Host {
     }
 }
 
+/// Whether a route is the one to an address's gateway, or to its subnet.
+fn leads_to(route: &Route, ip: &Ip) -> bool {
+    let to = route.destination;
+    let is_to_gateway = ip.gateway.is_some_and(|gateway| IpNetwork::from(gateway) == to);
+    is_to_gateway || (to.ip(), to.prefix()) == (ip.address.network(), ip.address.prefix())
+}
+
 /// The object as plugins left it that came later: with what they changed, or none where they took it away.
 fn after_all<'s>(object: Object, others: impl IntoIterator<Item = &'s Section>) -> Option<Object> {
     let key = object.key();
@@ -67,9 +78,11 @@ fn told(object: Object, target: &Target, previous: &CniResult) -> Option<Object>
             let mtu = told.and_then(|told| told.mtu).and_then(|mtu| mtu.try_into().ok()).or(link.mtu);
             Some(Object::Link(Link { mac, mtu, ..link }))
         }
-        Object::Route(route) => {
+        Object::Route(route) if route.side == Side::Container => {
             let told = previous.routes.iter().any(|told| told.dst == route.destination);
-            told.then_some(Object::Route(route))
+            // The ways to the gateway and to the subnet are in no result.
+            let near = previous.ips.iter().any(|ip| leads_to(&route, ip));
+            (told || near).then_some(Object::Route(route))
         }
         Object::Address(Address { side: Side::Container, address, .. })
         | Object::Point(Address { side: Side::Container, address, .. }) => {

@@ -14,5 +14,7 @@ mod invariants;
 mod loopback;
 mod overlay;
 mod protocol;
+mod ptp;
 mod reference;
 mod r#static;
+mod tuning;
