@@ -7,11 +7,43 @@ use netd_model::{
 };
 
 use crate::{
-    cni::{CniResult, Error, Request, Target, Valid},
+    cni::{About, CniResult, Error, Request, Target, Valid, Version},
     host::Host,
     inside::Assigned,
     ipam::{self, Assignment},
+    verb::Plugin,
 };
+
+/// A plugin of which only the configuration and ADD are its own.
+pub(crate) trait Attaching {
+    /// The plugin's type, which names its section.
+    const NAME: &'static str;
+
+    /// Reads the configuration.
+    fn read(request: &Request) -> Result<(), Error>;
+
+    /// ADD.
+    fn attach(request: &Request, target: &Target) -> Result<CniResult, Error>;
+}
+
+/// All its verbs.
+pub(crate) const fn plugin<A: Attaching>() -> Plugin {
+    Plugin {
+        about: About { name: A::NAME, oldest: Version::V0_1_0 },
+        config: A::read,
+        add: A::attach,
+        check: |request, target| {
+            A::read(request)?;
+            check(request, target, A::NAME)
+        },
+        del,
+        gc,
+        status: |request| {
+            A::read(request)?;
+            status(request)
+        },
+    }
+}
 
 /// ADD: refuses one that lives, learns what it needs to know, takes addresses and makes the interface.
 ///
@@ -25,9 +57,9 @@ pub(crate) fn add<F>(
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
     host.refuse_live(&target.id)?;
-    let learned = learn(&mut host)?;
+    let known = learn(&mut host)?;
     let assignment = ipam::add(request, target, &mut host)?;
-    let made = carried(request, &assignment).and_then(|()| make(&mut host, &learned, &assignment));
+    let made = carried(request, &assignment).and_then(|()| make(&mut host, &known, &assignment));
     if made.is_err() {
         // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
         let _ = ipam::del(request, target, &mut host);

@@ -6,6 +6,7 @@ mod bridge;
 pub mod cni;
 mod delegate;
 mod dns;
+mod dummy;
 #[cfg(test)]
 mod fixture;
 mod host;
@@ -13,25 +14,35 @@ mod host_local;
 mod inside;
 pub mod install;
 mod ipam;
+mod ipvlan;
 mod keys;
 mod loopback;
+mod macvlan;
 mod overlay;
 mod pair;
 mod poke;
 pub mod program;
 mod ptp;
+mod single;
 mod r#static;
+mod tap;
 mod tuning;
 pub mod verb;
+mod vlan;
 
 /// Every plugin of the program.
 pub const PLUGINS: &[verb::Plugin] = &[
     bridge::PLUGIN,
     dns::PLUGIN,
+    dummy::PLUGIN,
     host_local::PLUGIN,
+    ipvlan::PLUGIN,
     loopback::PLUGIN,
+    macvlan::PLUGIN,
     overlay::PLUGIN,
     ptp::PLUGIN,
     r#static::PLUGIN,
+    tap::PLUGIN,
     tuning::PLUGIN,
+    vlan::PLUGIN,
 ];

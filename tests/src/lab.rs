@@ -35,7 +35,21 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The names under which `netd-cni` is put into a lab's plugin folder.
-const PLUGINS: [&str; 8] = ["bridge", "dns", "host-local", "loopback", "overlay", "ptp", "static", "tuning"];
+const PLUGINS: [&str; 13] = [
+    "bridge",
+    "dns",
+    "dummy",
+    "host-local",
+    "ipvlan",
+    "loopback",
+    "macvlan",
+    "overlay",
+    "ptp",
+    "static",
+    "tap",
+    "tuning",
+    "vlan",
+];
 
 /// Processes end when their namespaces are left; the kernel is given this long to show it.
 const PROCESSES_END: Duration = Duration::from_secs(2);

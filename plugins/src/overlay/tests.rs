@@ -2,25 +2,12 @@ use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cni::Invocation;
 
 fn request(command: &str, keys: &Value, run_dir: &std::path::Path) -> Box<Request> {
-    let vars = [
-        ("CNI_COMMAND", command),
-        ("CNI_CONTAINERID", "c1"),
-        ("CNI_NETNS", "/run/netns/c1"),
-        ("CNI_IFNAME", "eth0"),
-        ("CNI_PATH", "/opt/cni/bin"),
-    ];
-    let env = |name: &str| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
     let mut config = keys.clone();
-    config["cniVersion"] = json!("1.1.0");
     config["name"] = json!("lab");
     config["runDir"] = json!(run_dir);
-    match Invocation::parse(&PLUGIN.about, &env, &mut config.to_string().as_bytes()) {
-        Ok(Invocation::Request(request)) => request,
-        other => panic!("{other:?}"),
-    }
+    crate::fixture::request(&PLUGIN.about, command, &config, "").unwrap()
 }
 
 fn host_lease(subnets: &[&str]) -> HostLease {

@@ -108,6 +108,18 @@ impl Host {
         self.run(&format!("{} show {words}", built("netd").display())).text()
     }
 
+    /// Whether the kernel makes interfaces of this kind: `dummy`, `vlan`, `ipvlan`, `vrf`.
+    pub fn knows(&self, kind: &str) -> bool {
+        let attributes = match kind {
+            "vlan" => "link probe1 type vlan id 5",
+            "ipvlan" => "link probe1 type ipvlan",
+            "vrf" => "type vrf table 10",
+            other => &format!("type {other}"),
+        };
+        let made = "ip link add probe1 type veth peer name probe2; trap 'ip link del probe1' EXIT";
+        self.run_script(&format!("{made}; ip link add probe0 {attributes}; ip link del probe0")).success()
+    }
+
     /// Joins two hosts by a cable: a veth pair, named `to-<other>` on each side, up, with these addresses.
     pub fn link_to(&self, other: &Self, ours: &str, theirs: &str) {
         let (here, there) = (format!("to-{}", other.name()), format!("to-{}", self.name()));

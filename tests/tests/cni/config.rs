@@ -6,7 +6,21 @@ use serde_json::{Value, json};
 pub(crate) const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
 /// The plugins that a runtime may call by name.
-pub(crate) const PLUGINS: [&str; 8] = ["bridge", "dns", "host-local", "loopback", "overlay", "ptp", "static", "tuning"];
+pub(crate) const PLUGINS: [&str; 13] = [
+    "bridge",
+    "dns",
+    "dummy",
+    "host-local",
+    "ipvlan",
+    "loopback",
+    "macvlan",
+    "overlay",
+    "ptp",
+    "static",
+    "tap",
+    "tuning",
+    "vlan",
+];
 
 /// Whether `version` is `least` or newer; the texts sort as the numbers do.
 pub(crate) fn since(version: &str, least: &str) -> bool {

@@ -58,8 +58,12 @@ impl Kernel {
 impl Space {
     /// What an interface of ours is born with.
     fn mark(&mut self, wanted: &Link, step: &Step) -> Result<(), Error> {
+        let master = match &wanted.port {
+            Some(port) => Some(self.number(&port.bridge)?.ok_or_else(|| impossible(step, "there is no such bridge"))?),
+            None => None,
+        };
         let mut requests = Requests::new();
-        link::set(&mut requests, &Link { port: None, ..wanted.clone() }, None);
+        link::set(&mut requests, wanted, master);
         self.socket()?.change(&mut requests).map_err(|fault| Error::at(fault, |_| line(step)))
     }
 }
