@@ -59,12 +59,12 @@ pub(crate) fn add<F>(
     host.refuse_live(&target.id)?;
     let known = learn(&mut host)?;
     let assignment = ipam::add(request, target, &mut host)?;
-    let made = carried(request, &assignment).and_then(|()| make(&mut host, &known, &assignment));
-    if made.is_err() {
+    let result = carried(request, &assignment).and_then(|()| make(&mut host, &known, &assignment));
+    if result.is_err() {
         // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
         let _ = ipam::del(request, target, &mut host);
     }
-    made
+    result
 }
 
 /// CHECK: the addresses are held, and what was recorded is there.

@@ -2,8 +2,9 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use netd_kernel::{Kernel, Netns};
 use netd_model::{
-    attachment::AttachmentId,
+    attachment::{Attachment, AttachmentId},
     element::Set,
     name::NetworkName,
     object::{Object, State},
@@ -37,9 +38,18 @@ impl Host {
     fn collect_one(&mut self, id: &AttachmentId) -> Result<(), Error> {
         let _lock = self.store.lock_attachment(&id.container, &id.ifname, Instant::now() + PATIENCE)?;
         match self.store.read(id)? {
-            Some(attachment) => self.remove_document(&attachment),
+            Some(attachment) => self.beside(&attachment).remove_document(&attachment),
             None => Ok(()),
         }
+    }
+
+    /// The host with the container's namespace, if that is still there: what is only in it has to go as well.
+    fn beside(&self, attachment: &Attachment) -> Self {
+        let is_same = |found: &Netns| !found.is_own() && Some(found.identity()) == attachment.netns.as_ref();
+        let netns = attachment.netns.as_ref().and_then(|known| Netns::open(&known.path).ok().flatten());
+        let netns = netns.filter(is_same);
+        let identity = netns.as_ref().map(|netns| netns.identity().clone());
+        Self { kernel: Kernel::open(netns), store: self.store.clone(), boot: self.boot.clone(), netns: identity }
     }
 
     /// Links and elements that say they are of this network, and of no attachment that is kept.

@@ -14,6 +14,11 @@ impl Host {
         self.netns.is_some()
     }
 
+    /// Whether there is a document of the container's interface, in whatever network.
+    pub(crate) fn knows(&self, target: &Target) -> bool {
+        !self.store.find(&target.id.container, &target.id.ifname).is_empty()
+    }
+
     /// Makes the kernel as it is wanted, without a record: for what ends with the container's namespace.
     pub(crate) fn settle(&mut self, wanted: &Desired) -> Result<(), Error> {
         let observed = self.kernel.observe(wanted.keys())?;

@@ -43,18 +43,24 @@ impl Kernel {
         self.host.indexes.remove(home);
         let host = if *side == Side::Host { None } else { self.netns().map(crate::netns::Netns::home) };
         self.tell(*side, step, |requests| property::rename(requests, index, home, Some(""), host))?;
-        let index = self.host.number(mark)?.ok_or_else(|| gone(home))?;
+        let index = self.host.number(home)?.ok_or_else(|| gone(home))?;
+        let is_marked = self.host.number(mark)? == Some(index);
         self.tell(Side::Host, step, |requests| {
             if *was_up {
                 property::up(requests, index);
             }
-            property::delete_name(requests, index, mark);
+            if is_marked {
+                property::delete_name(requests, index, mark);
+            }
         })
     }
 
     fn tell(&mut self, side: Side, step: &Step, write: impl FnOnce(&mut Requests)) -> Result<(), Error> {
         let mut requests = Requests::new();
         write(&mut requests);
+        if requests.is_empty() {
+            return Ok(());
+        }
         self.space(side).socket()?.change(&mut requests).map_err(|fault| Error::at(fault, |_| line(step)))
     }
 }
