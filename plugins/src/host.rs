@@ -76,6 +76,14 @@ impl Host {
         Ok(self.store.lock_attachment(&id.container, &id.ifname, Instant::now() + PATIENCE)?)
     }
 
+    /// Takes a lock of all attachments of a container, after that of one: while something is chosen in its namespace.
+    pub(crate) fn lock_container(&self, id: &AttachmentId) -> Result<Lock, Error> {
+        let lo = "lo".parse().expect("invariant: lo is a link name");
+        // No interface has the second name of another.
+        let all = AttachmentId { ifname: lo, ..id.clone() }.mark();
+        Ok(self.store.lock_attachment(&id.container, &all, Instant::now() + PATIENCE)?)
+    }
+
     /// The link of this name.
     pub(crate) fn link(&mut self, side: Side, name: &LinkName) -> Result<Option<Link>, Error> {
         Ok(self.kernel.link(side, name)?)

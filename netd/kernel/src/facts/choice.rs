@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use netd_model::{
     addr::Mac,
     name::LinkName,
-    object::{Link, LinkKind, Route, Side},
+    object::{Link, LinkKind, Route, Rule, Side},
 };
 
 use super::ELSEWHERE;
-use crate::{error::Error, kernel::Kernel, rtnetlink::route, wire::Requests};
-
-/// The routing table that routes are in when nothing else is said.
-const MAIN: u32 = 254;
+use crate::{
+    error::Error,
+    kernel::Kernel,
+    rtnetlink::{link, route},
+    wire::Requests,
+};
 
 impl Kernel {
     /// The interface by which packets leave for elsewhere: of IPv4, else of IPv6. None where there is no way out.
@@ -64,16 +66,29 @@ impl Kernel {
             let found = space.socket()?.dump(&mut requests, read);
             routes.extend(found.map_err(|fault| Error::at(fault, |_| format!("ip route show dev {name}")))?);
         }
-        routes.retain(|route| route.table() == MAIN);
+        routes.retain(|route| route.table() == Route::MAIN);
         Ok(routes)
+    }
+
+    /// All interfaces of the container.
+    pub fn links_inside(&mut self) -> Result<Vec<Link>, Error> {
+        let mut requests = Requests::new();
+        link::get_all(&mut requests);
+        let read = |body: &[u8]| link::Found::read(Side::Container, body);
+        let found = self.container.socket()?.dump(&mut requests, read);
+        self.container.named(found.map_err(|fault| Error::at(fault, |_| "ip link show".to_owned()))?)
+    }
+
+    /// The rules of the container.
+    pub fn rules_inside(&mut self) -> Result<Vec<Rule>, Error> {
+        Ok([self.container.rules(false)?, self.container.rules(true)?].concat())
     }
 
     /// The routing tables of the container that have a route, or that a rule leads to.
     pub fn tables_inside(&mut self) -> Result<BTreeSet<u32>, Error> {
+        let mut tables: BTreeSet<u32> = self.rules_inside()?.into_iter().map(|rule| rule.table).collect();
         let space = &mut self.container;
-        let mut tables = BTreeSet::new();
         for is_ipv6 in [false, true] {
-            tables.extend(space.rules(is_ipv6)?.into_iter().map(|rule| rule.table));
             let mut requests = Requests::new();
             route::get_all(&mut requests, is_ipv6);
             let found = space.socket()?.dump(&mut requests, route::table_of);

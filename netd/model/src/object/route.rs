@@ -8,9 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::{Key, Side};
 use crate::name::LinkName;
 
-/// The routing table that routes are in when nothing else is said (`RT_TABLE_MAIN`).
-const MAIN: u32 = 254;
-
 /// What IPv6 takes for a priority of 0 (`IP6_RT_PRIO_USER`).
 const IPV6_PRIORITY: u32 = 1024;
 
@@ -48,9 +45,12 @@ pub struct Route {
 }
 
 impl Route {
+    /// The routing table that routes are in when nothing else is said (`RT_TABLE_MAIN`).
+    pub const MAIN: u32 = 254;
+
     /// The table with its default.
     pub fn table(&self) -> u32 {
-        self.table.filter(|table| *table != 0).unwrap_or(MAIN)
+        self.table.filter(|table| *table != 0).unwrap_or(Self::MAIN)
     }
 
     /// The priority as the kernel keeps it.
