@@ -62,6 +62,7 @@ fn after_all<'s>(object: Object, others: impl IntoIterator<Item = &'s Section>) 
                 mac: changed.mac.or(link.mac),
                 mtu: changed.mtu.or(link.mtu),
                 promiscuous: changed.promiscuous.or(link.promiscuous),
+                port: changed.port.clone().or(link.port),
                 ..link
             })),
             (_, changed) => Some(changed.clone()),
@@ -78,7 +79,7 @@ fn told(object: Object, target: &Target, previous: &CniResult) -> Option<Object>
             let mtu = told.and_then(|told| told.mtu).and_then(|mtu| mtu.try_into().ok()).or(link.mtu);
             Some(Object::Link(Link { mac, mtu, ..link }))
         }
-        Object::Route(route) if route.side == Side::Container => {
+        Object::Route(route) if route.side == Side::Container && route.table() == Route::MAIN => {
             let told = previous.routes.iter().any(|told| told.dst == route.destination);
             // The ways to the gateway and to the subnet are in no result.
             let near = previous.ips.iter().any(|ip| leads_to(&route, ip));

@@ -41,11 +41,16 @@ impl Host {
     }
 
     fn alter_recorded(&mut self, section: &Section) -> Result<(), Error> {
-        let mut present = section.changed.clone();
+        let mut present = section.shared.clone();
+        present.extend(section.changed.iter().cloned());
+        let changed = Desired { present: present.clone(), absent: State::default() };
         present.extend(section.own.iter().cloned());
-        let wanted = Desired { present, absent: State::default() };
-        let observed = self.kernel.observe(wanted.keys())?;
-        self.kernel.apply(&plan(&wanted, &observed))?;
+        let all = Desired { present, absent: State::default() };
+        // A change may take along what stands on the interface: then that is put there again.
+        for wanted in [changed, all] {
+            let observed = self.kernel.observe(wanted.keys())?;
+            self.kernel.apply(&plan(&wanted, &observed))?;
+        }
         // What it takes away the kernel may have made itself, and then does not show.
         let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
         let mut steps: Vec<Step> = taken.cloned().map(Step::Delete).collect();
@@ -81,7 +86,9 @@ impl Host {
         let is_there = |object: &Object| match (object, observed.find(&object.key())) {
             (Object::Link(wanted), Some(Object::Link(found))) => wanted.kind.word() == found.kind.word(),
             (Object::Sysctl(_), found) => found.is_some(),
-            (Object::Route(_), _) => object.carrier().is_some_and(|link| is_up(&observed, &link)),
+            (Object::Route(_) | Object::Address(_) | Object::Point(_), _) => {
+                object.carrier().is_some_and(|link| is_up(&observed, &link))
+            }
             _ => false,
         };
         let present = before.iter().filter(|object| is_there(object)).cloned().collect();

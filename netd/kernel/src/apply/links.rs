@@ -79,6 +79,17 @@ impl Kernel {
         space.flush(&mut pending)
     }
 
+    /// Takes an interface of the container out of the bridge or VRF that it is a port of.
+    ///
+    /// # Errors
+    /// The kernel refuses. That it is gone is no error.
+    pub fn release(&mut self, name: &LinkName) -> Result<(), Error> {
+        let mut requests = Requests::new();
+        link::release(&mut requests, name);
+        let released = self.container.socket()?.change(&mut requests);
+        released.map_err(|fault| Error::at(fault, |_| format!("ip link set dev {name} nomaster")))
+    }
+
     /// Forgets the numbers of interfaces that come or go.
     fn forget(&mut self, steps: &[Step]) {
         for step in steps {

@@ -9,7 +9,7 @@ use netd_model::{
     overlay::Vni,
 };
 
-pub(crate) use request::{add, add_pair, add_upper, delete, get, get_all, get_by_index, header, set};
+pub(crate) use request::{add, add_pair, add_upper, delete, get, get_all, get_by_index, header, release, set};
 
 use super::{AF_INET6, address_of};
 use crate::wire::{Attributes, array, text, u8_of, u16_of, u32_of};

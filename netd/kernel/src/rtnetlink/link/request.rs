@@ -51,6 +51,13 @@ pub(crate) fn delete(requests: &mut Requests, name: &LinkName) {
     });
 }
 
+/// Takes an interface out of what it is a port of.
+pub(crate) fn release(requests: &mut Requests, name: &LinkName) {
+    requests.push_forgiving(RTM_NEWLINK, 0, &[Errno::NODEV], |body| {
+        header(body, 0, 0, 0).text(IFLA_IFNAME, name.as_str()).u32(IFLA_MASTER, 0);
+    });
+}
+
 /// Makes an interface that is no pair, on the bridge of number `master`. A bridge gets its MTU later.
 pub(crate) fn add(requests: &mut Requests, link: &Link, master: Option<u32>) {
     requests.push(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, |body| {

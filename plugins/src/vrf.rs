@@ -1,0 +1,125 @@
+//! Puts an interface of a container into a VRF: a routing table of its own. What it takes and leaves: README.md.
+
+mod config;
+mod desired;
+
+#[cfg(test)]
+mod tests;
+
+use netd_model::{
+    name::LinkName,
+    object::{Link, LinkKind, Object, Side},
+    plan::{Plan, Step},
+};
+
+use crate::{
+    cni::{About, CniResult, Error, Kind, Request, Target, Version},
+    host::Host,
+    verb::Plugin,
+};
+use config::Config;
+use desired::Facts;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = Plugin {
+    about: About { name: "vrf", oldest: Version::V0_3_1 },
+    config: |request| Config::of(request).map(drop),
+    add,
+    check,
+    del,
+    gc: |request, valid| Host::open_without_container(request)?.collect(&request.network, valid),
+    status: |request| Config::of(request).map(drop),
+};
+
+fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
+    let config = Config::of(request)?;
+    let previous = previous(request)?;
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    // Of two interfaces of one container only one may make the VRF, or choose its table.
+    let _choosing = host.lock_container(&target.id)?;
+    let facts = facts(&config, target, &mut host)?;
+    host.alter(target, PLUGIN.about.name, desired::section(&config, &facts))?;
+    Ok(previous.clone())
+}
+
+/// What is there before: the VRF, and what stands on the interface.
+fn facts(config: &Config, target: &Target, host: &mut Host) -> Result<Facts, Error> {
+    let (name, ifname) = (&config.vrf, &target.id.ifname);
+    let failed = |text: String| Error::config(format!("cmdAdd failed: {text}"));
+    let found = host.link(Side::Container, name)?;
+    let table = match found.as_ref().map(|found| &found.kind) {
+        None => config.table,
+        Some(LinkKind::Vrf { table }) => {
+            if let (Some(wanted), Some(table)) = (config.table, table)
+                && wanted != *table
+            {
+                return Err(failed(format!("VRF {name} already exist with different routing table {table}")));
+            }
+            *table
+        }
+        Some(_) => return Err(failed(format!("Netlink {name} is not a VRF"))),
+    };
+    let missing = || failed(format!("could not get link by name {ifname}"));
+    let link = host.link(Side::Container, ifname)?.ok_or_else(missing)?;
+    if let Some(port) = link.port {
+        let text = format!("interface {ifname} has already a master set: {}", port.bridge);
+        return Err(Error { kind: Kind::Exists, ..failed(text) });
+    }
+    let table = match table {
+        Some(table) => table,
+        None => desired::free_table(&host.kernel.links_inside()?),
+    };
+    let addresses = host.addresses(Side::Container, ifname)?;
+    let routes = host.kernel.routes(Side::Container, ifname)?;
+    Ok(Facts { vrf: found, table, ifname: link.name, kind: link.kind, addresses, routes })
+}
+
+fn check(request: &Request, target: &Target) -> Result<(), Error> {
+    Config::of(request)?;
+    let previous = previous(request)?;
+    Host::open(request, target)?.compare(target, PLUGIN.about.name, Some(previous))
+}
+
+/// The interface leaves the VRF, and the last one takes it along. Whatever the configuration says by now, what was
+/// recorded is the VRF.
+fn del(request: &Request, target: &Target) -> Result<(), Error> {
+    let mut host = Host::open(request, target)?;
+    let _lock = host.lock(&target.id)?;
+    let recorded = host.recorded(&target.id, PLUGIN.about.name).ok().flatten();
+    let vrf =
+        recorded.as_ref().and_then(desired::recorded_vrf).or_else(|| Config::of(request).ok().map(|config| config.vrf));
+    let left = match &vrf {
+        Some(vrf) if host.has_container() => leave(vrf, target, &mut host),
+        _ => Ok(()),
+    };
+    let undone = host.undo(&target.id, PLUGIN.about.name);
+    let removed = match &vrf {
+        Some(vrf) if host.has_container() => remove_empty(vrf, &mut host),
+        _ => Ok(()),
+    };
+    Error::collect([left, undone, removed].into_iter().filter_map(Result::err))
+}
+
+fn leave(vrf: &LinkName, target: &Target, host: &mut Host) -> Result<(), Error> {
+    let found = host.link(Side::Container, &target.id.ifname)?;
+    let is_in_it = found.and_then(|found| found.port).is_some_and(|port| port.bridge == *vrf);
+    if is_in_it { Ok(host.kernel.release(&target.id.ifname)?) } else { Ok(()) }
+}
+
+/// A VRF that we made goes when nothing is in it.
+fn remove_empty(vrf: &LinkName, host: &mut Host) -> Result<(), Error> {
+    let links = host.kernel.links_inside()?;
+    let is_used = links.iter().any(|link| link.port.as_ref().is_some_and(|port| port.bridge == *vrf));
+    let is_it = |link: &&Link| link.name == *vrf && link.is_ours() && matches!(link.kind, LinkKind::Vrf { .. });
+    match links.iter().find(is_it) {
+        Some(found) if !is_used => {
+            Ok(host.kernel.apply(&Plan { steps: vec![Step::Delete(Object::Link(found.clone()))] })?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn previous(request: &Request) -> Result<&CniResult, Error> {
+    request.prev_result.as_ref().ok_or_else(|| Error::config("missing prevResult from earlier plugin"))
+}
