@@ -1,6 +1,7 @@
 //! Records the names of a container, so that netd serves them, and tells the container whom to ask. See README.md.
 
 mod config;
+mod dnsname;
 mod record;
 
 #[cfg(test)]
@@ -32,6 +33,17 @@ pub(crate) const PLUGIN: Plugin = Plugin {
     del,
     gc,
     status,
+};
+
+/// The same under the name and with the keys that Podman knows.
+pub(crate) const DNSNAME: Plugin = Plugin {
+    about: About { name: "dnsname", oldest: Version::V0_1_0 },
+    config: |request| Config::of(&dnsname::of_dns(request), None).map(drop),
+    add: |request, target| add(&dnsname::of_dns(request), target),
+    check: |request, target| check(&dnsname::of_dns(request), target),
+    del,
+    gc,
+    status: |request| status(&dnsname::of_dns(request)),
 };
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {

@@ -10,6 +10,7 @@ mod dummy;
 #[cfg(test)]
 mod fixture;
 mod host;
+mod host_device;
 mod host_local;
 mod inside;
 pub mod install;
@@ -23,26 +24,32 @@ mod pair;
 mod poke;
 pub mod program;
 mod ptp;
+mod sbr;
 mod single;
 mod r#static;
 mod tap;
 mod tuning;
 pub mod verb;
 mod vlan;
+mod vrf;
 
 /// Every plugin of the program.
 pub const PLUGINS: &[verb::Plugin] = &[
     bridge::PLUGIN,
     dns::PLUGIN,
+    dns::DNSNAME,
     dummy::PLUGIN,
+    host_device::PLUGIN,
     host_local::PLUGIN,
     ipvlan::PLUGIN,
     loopback::PLUGIN,
     macvlan::PLUGIN,
     overlay::PLUGIN,
     ptp::PLUGIN,
+    sbr::PLUGIN,
     r#static::PLUGIN,
     tap::PLUGIN,
     tuning::PLUGIN,
     vlan::PLUGIN,
+    vrf::PLUGIN,
 ];

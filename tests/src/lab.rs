@@ -35,20 +35,24 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The names under which `netd-cni` is put into a lab's plugin folder.
-const PLUGINS: [&str; 13] = [
+const PLUGINS: [&str; 17] = [
     "bridge",
     "dns",
+    "dnsname",
     "dummy",
+    "host-device",
     "host-local",
     "ipvlan",
     "loopback",
     "macvlan",
     "overlay",
     "ptp",
+    "sbr",
     "static",
     "tap",
     "tuning",
     "vlan",
+    "vrf",
 ];
 
 /// Processes end when their namespaces are left; the kernel is given this long to show it.

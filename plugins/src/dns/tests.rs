@@ -187,3 +187,24 @@ fn the_container_is_told_to_ask_netd_first() {
     chosen.dns.domain = "example.org".to_owned();
     assert_eq!(tell(chosen, &names).dns.domain, "example.org");
 }
+
+#[test]
+fn a_configuration_of_dnsname_means_the_same() {
+    let read = |config: &Value, args: &str| {
+        let request = crate::fixture::request(&DNSNAME.about, "ADD", config, args).unwrap();
+        Config::of(&dnsname::of_dns(&request), None).map_err(|error| error.msg)
+    };
+    let podman = json!({"domainName": "dns.podman", "remoteServers": ["10.0.0.53"], "capabilities": {"aliases": true}});
+    let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=db;K8S_POD_NAME=Db";
+    let config = read(&podman, args).unwrap();
+    let shown = |names: &[netd_model::name::HostName]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((config.domain.to_string(), config.upstreams.len()), ("dns.podman".to_owned(), 1));
+    assert_eq!(shown(&config.aliases), ["db"]);
+    for aliases in [json!(["a"]), json!({"web": ["a"], "other": ["b"]})] {
+        let mut config = podman.clone();
+        config["runtimeConfig"] = json!({"aliases": aliases});
+        assert_eq!(shown(&read(&config, args).unwrap().aliases), ["a", "db"]);
+        assert_eq!(shown(&read(&config, "").unwrap().aliases), ["a"]);
+    }
+    assert!(read(&json!({"domainName": "-"}), "").unwrap_err().contains("domain"));
+}

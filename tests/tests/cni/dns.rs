@@ -119,3 +119,24 @@ fn names_after_another_interface_plugin_are_recorded_and_forgotten() {
     assert_eq!(host.leftovers(), [""; 0]);
     host.sh("ip link del br-other");
 }
+
+#[test]
+fn a_list_of_podman_names_dnsname() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let _netd = host.netd();
+    let names = json!({"type": "dnsname", "domainName": "dns.podman", "capabilities": {"aliases": true}});
+    let list = json!({"cniVersion": "1.0.0", "name": "web", "plugins": [bridge("1.0.0", &["10.1.2.0/24"]), names]});
+    let c1 = host.container("c1");
+    let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=db;K8S_POD_NAME=db";
+    let attachment =
+        c1.keep(c1.attachment(&list, "eth0").args(args).capabilities(&json!({"aliases": {"web": ["store"]}})));
+    let result = attachment.add().unwrap();
+    assert_eq!(result["dns"]["search"], json!(["dns.podman"]));
+    let c2 = host.container("c2");
+    c2.add(&list);
+    for name in ["db", "store", "db.dns.podman"] {
+        assert_eq!(c2.dig(name).addresses(), ["10.1.2.2"], "{name}");
+    }
+    assert_eq!(attachment.check(), Ok(()));
+}
