@@ -58,6 +58,7 @@ fn check(request: &Request, target: &Target) -> Result<(), Error> {
 fn del(request: &Request, target: &Target) -> Result<(), Error> {
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
+    let _choosing = host.lock_container(&target.id)?;
     let unrecorded = if host.knows(target) { Ok(()) } else { desired::tidy(target, &mut host) };
     let undone = host.undo(&target.id, PLUGIN.about.name);
     Error::collect([unrecorded, undone].into_iter().filter_map(Result::err))

@@ -86,6 +86,7 @@ fn check(request: &Request, target: &Target) -> Result<(), Error> {
 fn del(request: &Request, target: &Target) -> Result<(), Error> {
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
+    let _choosing = host.lock_container(&target.id)?;
     let recorded = host.recorded(&target.id, PLUGIN.about.name).ok().flatten();
     let vrf =
         recorded.as_ref().and_then(desired::recorded_vrf).or_else(|| Config::of(request).ok().map(|config| config.vrf));

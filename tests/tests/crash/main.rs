@@ -3,6 +3,8 @@
 //! `make test` kills at every call that can change something; `CRASH_POINTS=all` at every call.
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
+mod interfaces;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,17 +40,21 @@ fn chosen(points: &[Point]) -> Vec<usize> {
     (0..points.len()).filter(|index| all || points[*index].changes).collect()
 }
 
-/// A host that has made its bridge and ruleset, and the text of its kernel at rest.
+/// A host that has made what a list shares, and the text of its kernel at rest.
 struct Settled {
     host: Host,
     text: String,
+    config: Value,
 }
 
 impl Settled {
-    fn new(lab: &Lab, name: &str) -> Self {
-        let host = lab.host(name);
-        host.container("warm").add(&config()).del().unwrap();
-        Self { text: host.kernel_text(), host }
+    fn new(lab: &Lab, name: &str, config: Value) -> Self {
+        Self::on(lab.host(name), config)
+    }
+
+    fn on(host: Host, config: Value) -> Self {
+        host.container("warm").add(&config).del().unwrap();
+        Self { text: host.kernel_text(), host, config }
     }
 
     /// After the DEL that follows a crash, the host is as if the container had never been.
@@ -65,6 +71,7 @@ impl Settled {
 
 /// One verb of one plugin of the list, killed at every chosen point.
 struct Crash<'a> {
+    config: &'a Value,
     container: &'a Container,
     command: &'static str,
     index: usize,
@@ -73,7 +80,7 @@ struct Crash<'a> {
 impl Crash<'_> {
     /// Brings a new attachment to where the call comes, and gives the call.
     fn prepare(&self) -> (Attachment, Call) {
-        let attachment = self.container.attachment(&config(), "eth0");
+        let attachment = self.container.attachment(self.config, "eth0");
         if self.command == "ADD" {
             let mut result = None;
             for index in 0..self.index {
@@ -83,11 +90,16 @@ impl Crash<'_> {
             return (attachment, call);
         }
         let result = attachment.add().unwrap();
-        for index in (self.index + 1..2).rev() {
+        for index in (self.index + 1..self.length()).rev() {
             attachment.call("DEL", index, Some(&result)).run().answer().unwrap();
         }
         let call = attachment.call("DEL", self.index, Some(&result));
         (attachment, call)
+    }
+
+    /// How many plugins the list has.
+    fn length(&self) -> usize {
+        self.config["plugins"].as_array().map_or(1, Vec::len)
     }
 
     fn record(&self) -> Trace {
@@ -110,14 +122,20 @@ impl Crash<'_> {
 #[track_caller]
 fn every_point(command: &'static str, index: usize) {
     let lab = Lab::new();
-    let settled = Settled::new(&lab, "a");
-    let container = settled.host.container("c1");
-    let crash = Crash { container: &container, command, index };
+    every_point_on(&Settled::new(&lab, "a", config()), command, index);
+}
+
+#[track_caller]
+fn every_point_on(settled: &Settled, command: &'static str, index: usize) {
+    let container = settled.host.container(&format!("c-{command}-{index}"));
+    let crash = Crash { config: &settled.config, container: &container, command, index };
     let trace = crash.record();
+    let empty = container.kernel_text();
     let points = chosen(&trace.points);
     let killed = points.iter().filter(|point| {
         let killed = (0..TRIES).any(|_| crash.kill_at(**point));
         settled.assert_clean(&format!("{command} of plugin {index} killed at call {point}"));
+        assert_eq!(container.changes_since(&empty), [""; 0], "{command} of plugin {index} killed at call {point}");
         killed
     });
     let killed = killed.count();
@@ -153,7 +171,7 @@ for key in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 0 > /proc/sys/net/$
 #[test]
 fn first_add_of_a_host_killed_at_any_point_is_undone_by_del() {
     let lab = Lab::new();
-    let settled = Settled::new(&lab, "a");
+    let settled = Settled::new(&lab, "a", config());
     let container = settled.host.container("c1");
     let first_add = || {
         settled.host.run_script(AS_NEW);

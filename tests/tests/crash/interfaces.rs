@@ -1,0 +1,58 @@
+//! The same for plugins whose interface is no port of a bridge, and for those that change one.
+
+use serde_json::{Value, json};
+use tests::{Host, Lab};
+
+use super::{Settled, every_point_on};
+
+fn ipam() -> Value {
+    json!({"type": "host-local", "ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8::/64"}]]})
+}
+
+fn list(plugins: &Value) -> Value {
+    json!({"cniVersion": "1.1.0", "name": "web", "plugins": plugins})
+}
+
+/// A host with interfaces to stand on and to take.
+fn host(lab: &Lab) -> Host {
+    let host = lab.host("a");
+    host.sh("ip link add to-1 type veth peer name to-2; ip link set to-1 up; ip link set to-2 up; ip link set lo up");
+    host
+}
+
+/// Kills ADD and DEL of each plugin of a list at every point. The interfaces of the host are no leftovers.
+#[track_caller]
+fn every_point_of(plugins: &Value) {
+    let lab = Lab::new();
+    let settled = Settled::on(host(&lab), list(plugins));
+    for index in 0..plugins.as_array().unwrap().len() {
+        for command in ["ADD", "DEL"] {
+            every_point_on(&settled, command, index);
+        }
+    }
+    settled.host.sh("ip link del to-1");
+}
+
+#[test]
+fn ptp_with_what_changes_it() {
+    every_point_of(&json!([
+        {"type": "ptp", "ipMasq": true, "ipam": ipam()},
+        {"type": "tuning", "mtu": 1400, "promisc": true, "sysctl": {"net.core.somaxconn": "500"}},
+        {"type": "sbr"}
+    ]));
+}
+
+#[test]
+fn macvlan() {
+    every_point_of(&json!([{"type": "macvlan", "master": "to-1", "ipam": ipam()}]));
+}
+
+#[test]
+fn tap() {
+    every_point_of(&json!([{"type": "tap", "owner": 0, "ipam": ipam()}]));
+}
+
+#[test]
+fn host_device() {
+    every_point_of(&json!([{"type": "host-device", "device": "to-1", "ipam": ipam()}]));
+}
