@@ -7,7 +7,7 @@ use netd_model::attachment::{AttachmentId, Section};
 use netd_model::element::{Element, ElementKey, Family, Part, Set};
 use netd_model::name::LinkName;
 use netd_model::object::{
-    Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath,
+    Address, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State, Sysctl, SysctlPath,
 };
 use proptest::prelude::*;
 
@@ -25,14 +25,21 @@ pub(crate) struct Shape {
     pub(crate) masquerade: bool,
     pub(crate) guarded: bool,
     pub(crate) route: bool,
+    /// Whether the subnets are not on the link, as with `ptp`.
+    pub(crate) alone: bool,
+    /// Whether each address has a routing table, as with `sbr`.
+    pub(crate) ruled: bool,
+    /// Whether the container has an interface on the bridge besides, and a tap.
+    pub(crate) more: bool,
 }
 
 pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let flag = any::<bool>();
     let maybe = proptest::option::of(any::<bool>());
     let mtu = proptest::option::of(prop_oneof![Just(1400), Just(1500)]);
-    (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag)).prop_map(
-        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route))| Shape {
+    let others = (flag, flag, flag);
+    (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag), others).prop_map(
+        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (alone, ruled, more))| Shape {
             network,
             ipv4,
             ipv6,
@@ -41,6 +48,9 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
             masquerade,
             guarded,
             route,
+            alone,
+            ruled,
+            more,
         },
     )
 }
@@ -119,9 +129,33 @@ fn own(container: u8, shape: &Shape) -> State {
         Sysctl { side: Side::Container, path: SysctlPath::of_link("ipv4", &eth0, "arp_notify"), value: "1".to_owned() };
     let mut state = State::from_iter([Object::Link(host_end), Object::Link(container_end), Object::Sysctl(notify)]);
     let addresses = addresses(shape, container + 2);
-    state.extend(addresses.iter().map(|address| on(Side::Container, &eth0, *address)));
+    state.extend(addresses.iter().map(|address| match on(Side::Container, &eth0, *address) {
+        Object::Address(address) if shape.alone => Object::Point(address),
+        object => object,
+    }));
+    if shape.alone {
+        let near = |gateway: IpNetwork| Route { gateway: None, ..way(&eth0, gateway.ip().into(), gateway.ip()) };
+        state.extend(gateways(shape).into_iter().map(near).map(Object::Route));
+    }
     if shape.route {
         state.extend(gateways(shape).into_iter().map(|gateway| default_route(&eth0, gateway.ip())));
+    }
+    if shape.ruled {
+        for (gateway, address) in gateways(shape).into_iter().zip(&addresses) {
+            let table = 100 + u32::from(address.is_ipv6());
+            let way = Route { table: Some(table), ..way(&eth0, everywhere(gateway.ip()), gateway.ip()) };
+            let source = address.ip().into();
+            state.extend([Object::Rule(Rule { side: Side::Container, source, table }), Object::Route(way)]);
+        }
+    }
+    if shape.more {
+        let parent = Some((Side::Host, bridge_name(shape.network)));
+        let on_bridge = LinkKind::Macvlan { parent, mode: Some(MacvlanMode::Bridge), queue: None };
+        let held = LinkKind::Tap { owner: Some(7), group: None, multi_queue: None, context: None };
+        state.extend([("mac0", on_bridge), ("tap0", held)].map(|(name_of, kind)| {
+            let link = Link::new(Side::Container, name(name_of), kind);
+            Object::Link(Link { group: Some(GROUP), alias: Some(id.owner()), up: Some(true), ..link })
+        }));
     }
     let element = |set, parts| Object::Element(Element { key: ElementKey { set, parts }, owner: id.owner() });
     if shape.masquerade {
@@ -138,17 +172,24 @@ fn own(container: u8, shape: &Shape) -> State {
 }
 
 fn default_route(link: &LinkName, gateway: IpAddr) -> Object {
-    let any = if gateway.is_ipv4() { "0.0.0.0/0" } else { "::/0" };
-    Object::Route(Route {
+    Object::Route(way(link, everywhere(gateway), gateway))
+}
+
+fn everywhere(like: IpAddr) -> IpNetwork {
+    if like.is_ipv4() { "0.0.0.0/0" } else { "::/0" }.parse().unwrap()
+}
+
+fn way(link: &LinkName, destination: IpNetwork, gateway: IpAddr) -> Route {
+    Route {
         onlink: false,
         side: Side::Container,
         link: link.clone(),
-        destination: any.parse().unwrap(),
+        destination,
         gateway: Some(gateway),
         table: None,
         priority: None,
         scope: None,
         mtu: None,
         advmss: None,
-    })
+    }
 }
