@@ -18,6 +18,7 @@ mod overlay;
 mod protocol;
 mod ptp;
 mod reference;
+mod reference_interfaces;
 mod sbr;
 mod single;
 mod r#static;

@@ -1,5 +1,7 @@
 //! `ptp` with `host-local`: routed pairs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tests::{Lab, eventually};
 
@@ -76,7 +78,7 @@ fn packets_that_leave_the_subnet_are_masqueraded_and_no_others() {
     // It has no way back to containers: their packets come from the host.
     assert!(c1.pings("192.168.50.2"));
     c1.sh("ip -6 route add default via 2001:db8::1");
-    eventually(std::time::Duration::from_secs(5), || c1.pings("fd50::2"));
+    eventually(Duration::from_secs(5), || c1.pings("fd50::2"));
     c2.sh("nft add table inet seen; nft add set inet seen from '{ type ipv4_addr; flags dynamic; size 64; }'
            nft add chain inet seen in '{ type filter hook input priority 0; }'
            nft add rule inet seen in icmp type echo-request add @from '{ ip saddr }'");
@@ -169,13 +171,18 @@ fn gc_and_status_are_those_of_its_addresses_and_pairs() {
 }
 
 #[test]
-fn names_are_served_on_the_gateway() {
+fn names_are_served_on_the_gateway_and_elements_put_back() {
     let lab = Lab::new();
     let host = lab.host("a");
     let _netd = host.netd();
-    let list = json!({"cniVersion": "1.1.0", "name": "web", "plugins": [ptp("1.1.0", &BOTH), {"type": "dns"}]});
+    let masqueraded = with(ptp("1.1.0", &BOTH), &json!({"ipMasq": true}));
+    let list = json!({"cniVersion": "1.1.0", "name": "web", "plugins": [masqueraded, {"type": "dns"}]});
     let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
     c1.add(&list);
     c2.add(&list);
     assert_eq!(c1.dig("c2").addresses(), ["10.1.2.3"]);
+    host.sh("nft flush ruleset");
+    let element = "nft get element inet netd inside4 '{ 10.1.2.2/32 . 10.1.2.0/24 }' 2>/dev/null";
+    eventually(Duration::from_secs(5), || host.run_script(element).success());
+    assert_eq!(c1.check(), Ok(()), "netd put it back");
 }

@@ -6,10 +6,10 @@ use tests::{Container, Host, Lab, REFERENCE};
 use super::config::{bridge, with};
 
 /// One version of each shape of results; Debian's reference plugins do not know 1.1.0.
-const VERSIONS: [&str; 3] = ["0.2.0", "0.4.0", "1.0.0"];
+pub(super) const VERSIONS: [&str; 3] = ["0.2.0", "0.4.0", "1.0.0"];
 
 /// What a container gets, without what differs from one ADD to the next.
-fn normal(mut result: Value) -> Value {
+pub(super) fn normal(mut result: Value) -> Value {
     for interface in result["interfaces"].as_array_mut().into_iter().flatten() {
         interface["mac"] = "a MAC".into();
         interface.as_object_mut().unwrap().remove("mtu");
