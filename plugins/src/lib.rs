@@ -1,6 +1,7 @@
 //! Owns: environment, stdin, stdout, exit code.
 //! Never: async, waiting on the daemon beyond its bound.
 
+mod alter;
 mod attach;
 mod bridge;
 pub mod cni;

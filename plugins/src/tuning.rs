@@ -14,59 +14,52 @@ use netd_model::{
 };
 
 use crate::{
-    cni::{About, CniResult, Error, Request, Target, Version},
+    alter::{self, Altering},
+    cni::{CniResult, Error, Request, Target},
     host::Host,
     verb::Plugin,
 };
 use config::Config;
 
 /// The plugin.
-pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "tuning", oldest: Version::V0_1_0 },
-    config: |request| Config::of(request).map(drop),
-    add,
-    check,
-    del,
-    gc: |request, valid| Host::open_without_container(request)?.collect(&request.network, valid),
-    status: |request| allowlist::admit(&Config::of(request)?),
-};
+pub(crate) const PLUGIN: Plugin = alter::plugin::<Tuning>();
 
-fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
-    let config = Config::of(request)?;
-    allowlist::admit(&config)?;
-    let mut result = previous(request)?.clone();
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    let changed = changed(&config, target, &mut host)?;
-    let section = Section { changed: changed.into_iter().collect(), ..Section::default() };
-    host.alter(target, PLUGIN.about.name, section)?;
-    let inside = |name: &_| *name == target.id.ifname;
-    for interface in result.interfaces.iter_mut().filter(|interface| inside(&interface.name)) {
-        if let Some(mac) = config.mac {
-            interface.mac = mac.to_string();
-        }
-        interface.mtu = config.mtu.map(u32::from).or(interface.mtu);
+struct Tuning;
+
+impl Altering for Tuning {
+    const NAME: &'static str = "tuning";
+    const ALONE: &'static str = "Required prevResult missing";
+
+    fn read(request: &Request) -> Result<(), Error> {
+        Config::of(request).map(drop)
     }
-    Ok(result)
-}
 
-fn check(request: &Request, target: &Target) -> Result<(), Error> {
-    Config::of(request)?;
-    let previous = previous(request)?;
-    Host::open(request, target)?.compare(target, PLUGIN.about.name, Some(previous))
-}
+    fn alter(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<CniResult, Error> {
+        let config = Config::of(request)?;
+        allowlist::admit(&config)?;
+        let changed = changed(&config, target, host)?;
+        let section = Section { changed: changed.into_iter().collect(), ..Section::default() };
+        host.alter(target, Self::NAME, section)?;
+        let mut result = previous.clone();
+        let inside = |name: &_| *name == target.id.ifname;
+        for interface in result.interfaces.iter_mut().filter(|interface| inside(&interface.name)) {
+            if let Some(mac) = config.mac {
+                interface.mac = mac.to_string();
+            }
+            interface.mtu = config.mtu.map(u32::from).or(interface.mtu);
+        }
+        Ok(result)
+    }
 
-/// The configuration may be wrong by now: what was recorded says what to put back.
-fn del(request: &Request, target: &Target) -> Result<(), Error> {
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    let undone = host.undo(&target.id, PLUGIN.about.name);
-    let restored = reference::restore(&config::data_dir(request), target, &mut host);
-    Error::collect([undone, restored].into_iter().filter_map(Result::err))
-}
+    fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+        let undone = host.undo(&target.id, Self::NAME);
+        let restored = reference::restore(&config::data_dir(request), target, host);
+        Error::collect([undone, restored].into_iter().filter_map(Result::err))
+    }
 
-fn previous(request: &Request) -> Result<&CniResult, Error> {
-    request.prev_result.as_ref().ok_or_else(|| Error::config("Required prevResult missing"))
+    fn status(request: &Request) -> Result<(), Error> {
+        allowlist::admit(&Config::of(request)?)
+    }
 }
 
 /// What is to be changed: the interface, the other end of a pair where that must be the same, and parameters.

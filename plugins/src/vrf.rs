@@ -13,7 +13,8 @@ use netd_model::{
 };
 
 use crate::{
-    cni::{About, CniResult, Error, Kind, Request, Target, Version},
+    alter::{self, Altering},
+    cni::{CniResult, Error, Kind, Request, Target, Version},
     host::Host,
     verb::Plugin,
 };
@@ -21,26 +22,40 @@ use config::Config;
 use desired::Facts;
 
 /// The plugin.
-pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "vrf", oldest: Version::V0_3_1 },
-    config: |request| Config::of(request).map(drop),
-    add,
-    check,
-    del,
-    gc: |request, valid| Host::open_without_container(request)?.collect(&request.network, valid),
-    status: |request| Config::of(request).map(drop),
-};
+pub(crate) const PLUGIN: Plugin = alter::plugin::<Vrf>();
 
-fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
-    let config = Config::of(request)?;
-    let previous = previous(request)?;
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    // Of two interfaces of one container only one may make the VRF, or choose its table.
-    let _choosing = host.lock_container(&target.id)?;
-    let facts = facts(&config, target, &mut host)?;
-    host.alter(target, PLUGIN.about.name, desired::section(&config, &facts))?;
-    Ok(previous.clone())
+struct Vrf;
+
+impl Altering for Vrf {
+    const NAME: &'static str = "vrf";
+    const OLDEST: Version = Version::V0_3_1;
+    const ALONE: &'static str = "missing prevResult from earlier plugin";
+
+    fn read(request: &Request) -> Result<(), Error> {
+        Config::of(request).map(drop)
+    }
+
+    fn alter(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<CniResult, Error> {
+        let config = Config::of(request)?;
+        // Of two interfaces of one container only one may make the VRF, or choose its table.
+        let _choosing = host.lock_container(&target.id)?;
+        let facts = facts(&config, target, host)?;
+        host.alter(target, Self::NAME, desired::section(&config, &facts))?;
+        Ok(previous.clone())
+    }
+
+    /// The interface leaves the VRF, and the last one takes it along.
+    fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+        let _choosing = host.lock_container(&target.id)?;
+        let recorded = host.recorded(&target.id, Self::NAME).ok().flatten();
+        let configured = || Config::of(request).ok().map(|config| config.vrf);
+        let vrf = recorded.as_ref().and_then(desired::recorded_vrf).or_else(configured);
+        let vrf = vrf.filter(|_| host.has_container());
+        let left = vrf.as_ref().map_or(Ok(()), |vrf| leave(vrf, target, host));
+        let undone = host.undo(&target.id, Self::NAME);
+        let removed = vrf.as_ref().map_or(Ok(()), |vrf| remove_empty(vrf, host));
+        Error::collect([left, undone, removed].into_iter().filter_map(Result::err))
+    }
 }
 
 /// What is there before: the VRF, and what stands on the interface.
@@ -75,33 +90,6 @@ fn facts(config: &Config, target: &Target, host: &mut Host) -> Result<Facts, Err
     Ok(Facts { vrf: found, table, ifname: link.name, kind: link.kind, addresses, routes })
 }
 
-fn check(request: &Request, target: &Target) -> Result<(), Error> {
-    Config::of(request)?;
-    let previous = previous(request)?;
-    Host::open(request, target)?.compare(target, PLUGIN.about.name, Some(previous))
-}
-
-/// The interface leaves the VRF, and the last one takes it along. Whatever the configuration says by now, what was
-/// recorded is the VRF.
-fn del(request: &Request, target: &Target) -> Result<(), Error> {
-    let mut host = Host::open(request, target)?;
-    let _lock = host.lock(&target.id)?;
-    let _choosing = host.lock_container(&target.id)?;
-    let recorded = host.recorded(&target.id, PLUGIN.about.name).ok().flatten();
-    let vrf =
-        recorded.as_ref().and_then(desired::recorded_vrf).or_else(|| Config::of(request).ok().map(|config| config.vrf));
-    let left = match &vrf {
-        Some(vrf) if host.has_container() => leave(vrf, target, &mut host),
-        _ => Ok(()),
-    };
-    let undone = host.undo(&target.id, PLUGIN.about.name);
-    let removed = match &vrf {
-        Some(vrf) if host.has_container() => remove_empty(vrf, &mut host),
-        _ => Ok(()),
-    };
-    Error::collect([left, undone, removed].into_iter().filter_map(Result::err))
-}
-
 fn leave(vrf: &LinkName, target: &Target, host: &mut Host) -> Result<(), Error> {
     let found = host.link(Side::Container, &target.id.ifname)?;
     let is_in_it = found.and_then(|found| found.port).is_some_and(|port| port.bridge == *vrf);
@@ -119,8 +107,4 @@ fn remove_empty(vrf: &LinkName, host: &mut Host) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
-}
-
-fn previous(request: &Request) -> Result<&CniResult, Error> {
-    request.prev_result.as_ref().ok_or_else(|| Error::config("missing prevResult from earlier plugin"))
 }

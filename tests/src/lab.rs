@@ -34,8 +34,8 @@ use crate::{built, holds_within, need, run, skip};
 /// The folder in which Debian's package containernetworking-plugins keeps the reference plugins.
 pub const REFERENCE: &str = "/usr/lib/cni";
 
-/// The names under which `netd-cni` is put into a lab's plugin folder.
-const PLUGINS: [&str; 17] = [
+/// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
+pub const PLUGINS: [&str; 17] = [
     "bridge",
     "dns",
     "dnsname",

@@ -7,7 +7,7 @@ use serde_json::Value;
 const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0 };
 /// An input is these variables, each ended by a zero byte, and then standard input.
 const VARIABLES: [&str; 6] = ["CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"];
-const CONFIGS: [&str; 4] = [
+const CONFIGS: [&str; 7] = [
     r#"{"cniVersion":"1.1.0","name":"web","type":"bridge","bridge":"br-web","isDefaultGateway":true,"ipMasq":true,
         "mtu":1450,"hairpinMode":true,"vlanTrunk":[{"id":101},{"minID":200,"maxID":210}],"runDir":"/run/netd",
         "ipam":{"type":"host-local","ranges":[[{"subnet":"10.1.2.0/24","rangeStart":"10.1.2.9","gateway":"10.1.2.1"}],
@@ -19,6 +19,15 @@ const CONFIGS: [&str; 4] = [
         "routes":[{"dst":"0.0.0.0/0"}],"dns":{"nameservers":["10.1.2.1"]}}}"#,
     r#"{"cniVersion":"0.2.0","name":"old","type":"bridge","ipam":{"type":"host-local","subnet":"10.1.0.0/16"},
         "prevResult":{"ip4":{"ip":"10.1.0.5/16","gateway":"10.1.0.1","routes":[{"dst":"0.0.0.0/0"}]},"dns":{}}}"#,
+    r#"{"cniVersion":"1.1.0","name":"web","type":"tuning","mtu":1400,"mac":"02:00:00:00:00:01","promisc":true,"txQLen":5,
+        "sysctl":{"net.core.somaxconn":"500","net.ipv4.conf.IFNAME.arp_filter":"1"},"dataDir":"/run/cni/tuning",
+        "args":{"cni":{"allmulti":true,"sysctl":{"net/core/somaxconn":"600"}}},"prevResult":{"cniVersion":"1.1.0"}}"#,
+    r#"{"cniVersion":"1.1.0","name":"lan","type":"macvlan","master":"eth1","mode":"vepa","vlanId":5,"bcqueuelen":7,"owner":1,
+        "linkInContainer":true,"device":"ens1","hwaddr":"02:00:00:00:00:01","kernelpath":"/sys/devices/a","pciBusID":"0:0",
+        "ipam":{"type":"static","addresses":[{"address":"10.1.2.7/24","gateway":"10.1.2.1"}],"dns":{"domain":"d"}}}"#,
+    r#"{"cniVersion":"1.1.0","name":"web","type":"sbr","table":7,"gateways":["10.1.2.1","fd00::1"],"addSourceHints":true,
+        "vrfname":"red","domainName":"dns.podman","remoteServers":["10.0.0.53"],"ipMasq":true,"ipMasqBackend":"nftables",
+        "prevResult":{"ips":[{"address":"10.1.2.7/24","gateway":"10.1.2.1"}]}}"#,
     r#"{"cniVersion":"1.1.0","name":"web","cni.dev/valid-attachments":[{"containerID":"c1","ifname":"eth0"}]}"#,
 ];
 

@@ -5,27 +5,6 @@ use serde_json::{Value, json};
 /// Every version of the specification, oldest first.
 pub(crate) static VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"];
 
-/// The plugins that a runtime may call by name.
-pub(crate) const PLUGINS: [&str; 17] = [
-    "bridge",
-    "dns",
-    "dnsname",
-    "dummy",
-    "host-device",
-    "host-local",
-    "ipvlan",
-    "loopback",
-    "macvlan",
-    "overlay",
-    "ptp",
-    "sbr",
-    "static",
-    "tap",
-    "tuning",
-    "vlan",
-    "vrf",
-];
-
 /// The versions that a plugin takes.
 pub(crate) fn versions_of(plugin: &str) -> &'static [&'static str] {
     if plugin == "vrf" { &VERSIONS[3..] } else { &VERSIONS }

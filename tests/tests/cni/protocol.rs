@@ -1,9 +1,9 @@
 //! What is asked of every plugin before it does anything: CNI 1.1 sections 2 and 5, and the texts of the reference.
 
 use serde_json::{Value, json};
-use tests::{Call, Host, Lab, Refusal};
+use tests::{Call, Host, Lab, PLUGINS, Refusal};
 
-use super::config::{PLUGINS, VERSIONS, addresses, bridge, versions_of};
+use super::config::{VERSIONS, addresses, bridge, versions_of};
 
 fn complete(host: &Host, plugin: &str, command: &str) -> Call {
     let config = json!({"cniVersion": "1.1.0", "name": "web", "type": plugin});

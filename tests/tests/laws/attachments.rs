@@ -140,10 +140,29 @@ fn own(container: u8, shape: &Shape) -> State {
     if shape.route {
         state.extend(gateways(shape).into_iter().map(|gateway| default_route(&eth0, gateway.ip())));
     }
+    state.extend(besides(shape, &id, &addresses));
+    let element = |set, parts| Object::Element(Element { key: ElementKey { set, parts }, owner: id.owner() });
+    if shape.masquerade {
+        state.extend(addresses.iter().map(|address| match address.ip() {
+            IpAddr::V4(v4) => element(Set::Masquerade4, vec![Part::Ipv4(v4)]),
+            IpAddr::V6(v6) => element(Set::Masquerade6, vec![Part::Ipv6(v6)]),
+        }));
+    }
+    if shape.guarded {
+        state.insert(element(Set::Guarded, vec![Part::Link(veth.clone())]));
+        state.insert(element(Set::Mac, vec![Part::Link(veth), Part::Mac(mac)]));
+    }
+    state
+}
+
+/// What other plugins than `bridge` would want besides.
+fn besides(shape: &Shape, id: &AttachmentId, addresses: &[IpNetwork]) -> State {
+    let mut state = State::default();
+    let eth0 = &id.ifname;
     if shape.ruled {
-        for (gateway, address) in gateways(shape).into_iter().zip(&addresses) {
+        for (gateway, address) in gateways(shape).into_iter().zip(addresses) {
             let table = 100 + u32::from(address.is_ipv6());
-            let way = Route { table: Some(table), ..way(&eth0, everywhere(gateway.ip()), gateway.ip()) };
+            let way = Route { table: Some(table), ..way(eth0, everywhere(gateway.ip()), gateway.ip()) };
             let source = address.ip().into();
             state.extend([Object::Rule(Rule { side: Side::Container, source, table }), Object::Route(way)]);
         }
@@ -156,17 +175,6 @@ fn own(container: u8, shape: &Shape) -> State {
             let link = Link::new(Side::Container, name(name_of), kind);
             Object::Link(Link { group: Some(GROUP), alias: Some(id.owner()), up: Some(true), ..link })
         }));
-    }
-    let element = |set, parts| Object::Element(Element { key: ElementKey { set, parts }, owner: id.owner() });
-    if shape.masquerade {
-        state.extend(addresses.iter().map(|address| match address.ip() {
-            IpAddr::V4(v4) => element(Set::Masquerade4, vec![Part::Ipv4(v4)]),
-            IpAddr::V6(v6) => element(Set::Masquerade6, vec![Part::Ipv6(v6)]),
-        }));
-    }
-    if shape.guarded {
-        state.insert(element(Set::Guarded, vec![Part::Link(veth.clone())]));
-        state.insert(element(Set::Mac, vec![Part::Link(veth), Part::Mac(mac)]));
     }
     state
 }
