@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use netd_kernel::Kernel;
-use netd_model::plan::Plan;
+use netd_model::{name::NetworkName, overlay, plan::Plan};
 use netd_store::{Reader, Snapshot, Store, boot_id};
 
 use crate::{
@@ -37,9 +37,14 @@ pub(crate) fn findings(settings: &Settings) -> Vec<Finding> {
         found("cluster", cluster(settings, &store)),
     ];
     let look = boot_id().map_err(|error| chain(&error));
-    match look.and_then(|boot| Look::now(&snapshot, &boot, &mut kernel).map_err(|error| chain(&error))) {
+    let look =
+        look.and_then(|boot| Look::of_host(&store, &snapshot, &boot, &mut kernel).map_err(|error| chain(&error)));
+    match look {
         Ok(look) => {
-            findings.push(found("networks", networks(&look, &mut kernel)));
+            let of_hosts = devices(&store, &snapshot);
+            let of_host = networks(&look, &mut kernel);
+            let wrong = [of_host, of_hosts].into_iter().filter_map(Result::err).collect::<Vec<_>>().join("\n");
+            findings.push(found("networks", if wrong.is_empty() { Ok(()) } else { Err(wrong) }));
             findings.push(found("firewall", firewall(&look, &mut kernel)));
         }
         Err(error) => findings.push(found("networks", Err(error))),
@@ -112,6 +117,20 @@ fn networks(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
         wrong.push(format!("{} attachments of dead containers wait to be taken back", look.dead.len()));
     }
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
+}
+
+/// Of what leads to other hosts, whether the interface that all of it is on is there: netd alone knows the rest.
+fn devices(store: &Store, snapshot: &Snapshot) -> Result<(), String> {
+    let leases = store.host_leases().map_err(|error| chain(&error))?;
+    let is_missing = |network: &&NetworkName| {
+        !snapshot.network(network).paused && netd_kernel::link_index(&overlay::device(network)).is_none()
+    };
+    let missing = leases.iter().filter(is_missing).map(|network| {
+        let device = overlay::device(network);
+        format!("overlay network {network}: its interface {device} is not there; a running netd makes it")
+    });
+    let missing: Vec<String> = missing.collect();
+    if missing.is_empty() { Ok(()) } else { Err(missing.join("\n")) }
 }
 
 fn firewall(look: &Look, kernel: &mut Kernel) -> Result<(), String> {

@@ -76,7 +76,7 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
     let peers =
         store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default(), &Faults::new())));
     let leased = store.host_leases();
-    let snapshot = Reader::new(store).read();
+    let snapshot = Reader::new(store.clone()).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);
     match subject {
         Subject::Networks => text(json, &show::networks(attachments, &leased?, &paused(&snapshot))),
@@ -89,7 +89,7 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
         }
         Subject::Plan => {
             let mut kernel = Kernel::open(None);
-            let plan = Look::now(&snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;
+            let plan = Look::of_host(&store, &snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;
             if json { Ok(serde_json::to_string_pretty(&plan)? + "\n") } else { Ok(plan.to_string()) }
         }
     }
@@ -173,7 +173,7 @@ fn pause(settings: &Settings, network: &NetworkName, paused: bool) -> anyhow::Re
     if !paused && !is_paused {
         anyhow::bail!("network {network} is not paused, see `netd show networks`");
     }
-    let _lock = store.lock_network(network, Instant::now() + PATIENCE)?;
+    let _lock = store.lock_shared(Instant::now() + PATIENCE)?;
     let old = store.network(network)?;
     store.write_network(network, &NetworkSettings { paused, ..old })?;
     Ok(())

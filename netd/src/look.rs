@@ -10,9 +10,10 @@ use netd_model::{
     attachment::{Attachment, AttachmentId, Namespace, Progress},
     name::{LinkName, NetworkName},
     object::{Key, Object, State},
+    overlay::Mode,
     plan::{Plan, plan},
 };
-use netd_store::Snapshot;
+use netd_store::{Snapshot, Store};
 
 use crate::repair;
 
@@ -52,6 +53,17 @@ impl Look {
             let mut shared = repair::shared(of_network.iter().map(Arc::as_ref));
             shared.retain(|object| !left_alone.contains(&object.key()));
             look.shared.extend(of_network.first().map(|attachment| (attachment.id.network.clone(), shared)));
+        }
+        Ok(look)
+    }
+
+    /// The same for a person, who is told nothing of bridges that repair keeps apart from attachments.
+    pub(crate) fn of_host(store: &Store, snapshot: &Snapshot, boot: &str, kernel: &mut Kernel) -> Result<Self, Error> {
+        let mut look = Self::now(snapshot, boot, kernel)?;
+        let leases = store.host_leases().unwrap_or_default();
+        let leases = leases.iter().filter_map(|network| store.host_lease(network).ok()?);
+        for lease in leases.filter(|lease| lease.overlay.mode == Mode::L2) {
+            look.leave_bridge(&lease.overlay.name);
         }
         Ok(look)
     }

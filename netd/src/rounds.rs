@@ -79,8 +79,8 @@ struct Worker {
     warnings: Once,
     /// Overlay networks that are no more, but for their containers.
     kept: Once,
-    /// Those of them that this process knew, as they were last.
-    departed: BTreeMap<NetworkName, Here>,
+    /// Overlay networks as they were known last.
+    known: BTreeMap<NetworkName, Here>,
     /// Overlay networks that are as they should be, as far as nobody said otherwise.
     applied: BTreeMap<NetworkName, Applied>,
     /// Whether somebody did, once somebody listens.
@@ -97,10 +97,10 @@ const LOOKED_AT_AT_ONCE: usize = 100;
 /// Documents of killed verbs that one round ends: removing an interface takes the kernel 20 ms.
 const FINISHED_AT_ONCE: usize = 16;
 
-/// Whether the repair of one thing failed; the others go on.
 /// Overlay networks that could not be brought up to date, and why.
 pub(crate) type Faults = BTreeMap<NetworkName, String>;
 
+/// Whether the repair of one thing failed; the others go on.
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 impl Rounds {
@@ -165,7 +165,7 @@ impl Worker {
             failures: Once::default(),
             warnings: Once::default(),
             kept: Once::default(),
-            departed: BTreeMap::new(),
+            known: BTreeMap::new(),
             applied: BTreeMap::new(),
             touched: None,
             mtus,

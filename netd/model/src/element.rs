@@ -114,7 +114,7 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet | Self::Bridge => 2,
+            Self::Inet | Self::Bridge => 3,
         }
     }
 }

@@ -7,7 +7,6 @@ use std::{
 };
 
 use netd_model::{name::NetworkName, overlay::NamesOfHost};
-
 use serde::{Deserialize, Serialize};
 
 use super::{BELIEVED, Mtus, view::State};

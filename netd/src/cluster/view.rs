@@ -72,9 +72,11 @@ impl View {
 
 impl NetworkView {
     fn serves_as(&self, other: &Self) -> bool {
+        let near = |known: &Self| (known.network.prefer_local, known.own.as_ref().map(|own| own.subnets.clone()));
         let is_same = |one: &Arc<Peer>, other: &Arc<Peer>| Arc::ptr_eq(one, other) || one.serves_as(other);
         let mut peers = self.peers.iter().zip(&other.peers);
-        self.peers.len() == other.peers.len()
+        near(self) == near(other)
+            && self.peers.len() == other.peers.len()
             && peers.all(|((host, one), (other_host, other))| host == other_host && is_same(one, other))
     }
 }

@@ -1,7 +1,5 @@
 //! Overlay networks that are no more: kept for the containers that they have, taken away after the last of them.
 
-use std::collections::BTreeMap;
-
 use netd_model::{
     IpNetwork,
     name::NetworkName,
@@ -15,17 +13,14 @@ use crate::overlay::{self, Here};
 
 impl Worker {
     /// Networks that are not to be any more, or cannot be as they are written now, and have containers: for those they are
-    /// kept whole, as they were last.
-    pub(super) fn departed(&mut self, job: &Job) -> BTreeMap<NetworkName, Here> {
+    /// kept whole, as this process knew them last.
+    pub(super) fn departed(&mut self, job: &Job) -> Vec<Here> {
         let networks = &job.overlays.networks;
+        self.known.extend(networks.iter().map(|here| (here.overlay.name.clone(), here.clone())));
         let is_to_be = |name: &NetworkName| networks.iter().any(|here| here.overlay.name == *name);
         let is_used = |name: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *name);
-        let mut departed = std::mem::take(&mut self.departed);
-        for (name, applied) in self.applied.iter().filter(|(name, _)| !is_to_be(name)) {
-            departed.entry(name.clone()).or_insert_with(|| applied.here.clone());
-        }
-        departed.retain(|name, _| !is_to_be(name) && is_used(name));
-        departed
+        self.known.retain(|name, _| is_to_be(name) || is_used(name));
+        self.known.iter().filter(|(name, _)| !is_to_be(name)).map(|(_, here)| here.clone()).collect()
     }
 
     /// Takes away networks that were of the settings and are no more: those that this host has a lease in. Of one that

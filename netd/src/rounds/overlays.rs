@@ -32,7 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// A network as it was last brought up to date.
 pub(super) struct Applied {
-    pub(super) here: Here,
+    here: Here,
     ways: Ways,
     /// The number of its device: another one has nothing on it.
     device: Option<u32>,
@@ -44,7 +44,7 @@ impl Worker {
     /// Each network for itself: one that cannot be keeps no other from being.
     pub(super) fn see_to_overlays(&mut self, job: &Job, note: &mut impl FnMut(&str, Outcome)) {
         let departed = self.departed(job);
-        let networks: Vec<&Here> = job.overlays.networks.iter().chain(departed.values()).collect();
+        let networks: Vec<&Here> = job.overlays.networks.iter().chain(&departed).collect();
         let is_known = |name: &NetworkName| networks.iter().any(|here| here.overlay.name == *name);
         self.mtus.send_if_modified(|told| {
             let count = told.len();
@@ -63,7 +63,7 @@ impl Worker {
         let mut faults = Faults::new();
         for here in networks {
             let name = &here.overlay.name;
-            let is_to_be = !departed.contains_key(name);
+            let is_to_be = !departed.contains(here);
             let seen_to = self.see_to_overlay(here).map_err(|error| with_advice(error, here));
             faults.extend(seen_to.as_ref().err().map(|error| (name.clone(), chain(error.as_ref()))));
             note(&format!("overlay network {name}"), seen_to);
@@ -75,7 +75,6 @@ impl Worker {
             }
         }
         self.faults.send_if_modified(|told| std::mem::replace(told, faults.clone()) != faults);
-        self.departed = departed;
     }
 
     /// The elements of all overlay networks.
@@ -175,6 +174,10 @@ impl Worker {
             return Ok(true);
         }
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(false) };
+        // Whoever pauses it takes the lock too: afterwards nothing is changed.
+        if self.store.network(&here.overlay.name)?.paused {
+            return Ok(false);
+        }
         let kept = self.kept_default_routes(wanted)?;
         let kept = self.plan(&kept)?;
         self.kernel.apply(&kept)?;

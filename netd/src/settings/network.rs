@@ -8,7 +8,6 @@ use netd_model::{
     name::NetworkName,
     overlay::{Mode, Overlay, PORT, Vni},
 };
-
 use serde::{Deserialize, Serialize};
 
 use super::{

@@ -15,7 +15,7 @@ use std::{
 
 use netd_model::{
     attachment::document,
-    name::{ContainerId, LinkName, NetworkName},
+    name::{ContainerId, LinkName},
 };
 use rustix::fs::{FlockOperation, flock};
 
@@ -68,25 +68,8 @@ impl Store {
         at_once(acquire(&self.run_dir.join("locks/shared"), None))
     }
 
-    /// The lock of a network's settings and of what its attachments alone share; taken as [`Store::lock_shared`] is.
-    ///
-    /// # Errors
-    /// [`Error::Locked`] when it is not free before `deadline`.
-    pub fn lock_network(&self, network: &NetworkName, deadline: Instant) -> Result<Lock> {
-        acquire(&self.network_lock(network), Some(deadline))
-    }
-
-    /// The same without waiting: `None` when another process holds it.
-    pub fn try_lock_network(&self, network: &NetworkName) -> Result<Option<Lock>> {
-        at_once(acquire(&self.network_lock(network), None))
-    }
-
     fn attachment_lock(&self, container: &ContainerId, ifname: &LinkName) -> PathBuf {
         self.run_dir.join("locks/attachments").join(document(container, ifname))
-    }
-
-    fn network_lock(&self, network: &NetworkName) -> PathBuf {
-        self.run_dir.join("locks/networks").join(network.as_str())
     }
 }
 

@@ -45,3 +45,21 @@ fn an_address_that_the_host_has_no_more_is_named() {
     eventually(SECOND * 3, || !check(h1).contains("192.168.50.1"));
     cluster.stop();
 }
+
+#[test]
+fn an_interface_that_nobody_makes_is_named() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let h1 = cluster.hosts[0].clone();
+    cluster.netd[0].take().unwrap().stop();
+    let device = device(&h1);
+    h1.sh(&format!("ip link delete {device}"));
+    assert!(
+        check(&h1).contains(&format!("overlay network lab: its interface {device} is not there")),
+        "{}",
+        check(&h1)
+    );
+    cluster.start(1);
+    eventually(SECOND * 3, || !check(&h1).contains("overlay network lab"));
+    cluster.stop();
+}

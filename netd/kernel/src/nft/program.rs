@@ -107,3 +107,26 @@ fn refusal(attempt: String, family: Family, stderr: &[u8]) -> Error {
     }
     Error::Nft { attempt, stderr }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// FNV-1a of 64 bits.
+    fn digest(text: &str) -> u64 {
+        text.bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+
+    /// Who loaded a version does not load it again: whatever changes in a text is another version.
+    #[test]
+    fn a_text_that_changes_has_another_version() {
+        for (family, version, expected) in
+            [(Family::Inet, 3, 0x12e8_7fd0_9cac_477a), (Family::Bridge, 3, 0xfd14_45ea_95c0_060f)]
+        {
+            assert_eq!(family.version(), version, "write down the digest of the new text");
+            let digest = digest(text(family));
+            assert_eq!(digest, expected, "{family:?}: raise `Family::version`, then write down {digest:#x}");
+        }
+    }
+}

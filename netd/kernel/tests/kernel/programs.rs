@@ -41,7 +41,7 @@ fn an_older_or_flushed_program_is_replaced() {
     assert_eq!(lab.make(&wanted).lines().count(), 2);
     assert!(!sh("nft list ruleset").contains("ttl"));
     sh("nft flush table bridge netd");
-    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 2\n");
+    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 3\n");
     sh("nft flush ruleset");
     assert_eq!(lab.make(&wanted).lines().count(), 2);
 }
@@ -49,7 +49,7 @@ fn an_older_or_flushed_program_is_replaced() {
 /// Loads the programs as an older netd had them: their sets had another shape.
 pub(crate) fn load_older() {
     let ours = [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat();
-    let older = ours.replace("flags timeout; gc-interval 1m;", "").replace("\"netd 2\"", "\"netd 1\"");
+    let older = ours.replace("flags timeout; gc-interval 1m;", "").replace("\"netd 3\"", "\"netd 1\"");
     assert_ne!(older, ours);
     sh(&format!("nft -f - <<'END'\n{older}\nEND"));
 }
@@ -108,7 +108,7 @@ fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
     assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
     let newer = Object::Program(Program { family: Family::Inet, version: 10 });
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
-    assert!(matches!(error, Error::NewerProgram { ours: 2, .. }), "{error}");
+    assert!(matches!(error, Error::NewerProgram { ours: 3, .. }), "{error}");
     assert!(sh("nft list ruleset").contains("counter"));
 }
 

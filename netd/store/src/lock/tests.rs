@@ -17,7 +17,7 @@ fn a_lock_is_held_by_one_and_its_file_goes_with_it() {
     let lock = bench.store.lock_attachment(&a.container, &a.ifname, soon()).unwrap();
     assert!(bench.store.try_lock_attachment(&a.container, &a.ifname).unwrap().is_none());
     assert!(bench.store.try_lock_attachment(&b.container, &b.ifname).unwrap().is_some());
-    assert!(bench.store.try_lock_network(&a.network).unwrap().is_some());
+    assert!(bench.store.try_lock_shared().unwrap().is_some());
     assert_eq!(bench.files().len(), 1);
     drop(lock);
     assert!(bench.store.try_lock_attachment(&a.container, &a.ifname).unwrap().is_some());
@@ -27,36 +27,33 @@ fn a_lock_is_held_by_one_and_its_file_goes_with_it() {
 #[test]
 fn a_lock_that_is_not_free_in_time_is_a_typed_error() {
     let bench = Bench::new();
-    let network = "web".parse().unwrap();
-    let _lock = bench.store.lock_network(&network, soon()).unwrap();
+    let _lock = bench.store.lock_shared(soon()).unwrap();
     for patience in [0, 30] {
         let start = Instant::now();
-        let error = bench.store.lock_network(&network, start + Duration::from_millis(patience)).unwrap_err();
+        let error = bench.store.lock_shared(start + Duration::from_millis(patience)).unwrap_err();
         assert!(matches!(error, Error::Locked { .. }), "{error}");
-        assert_eq!(error.path(), bench.path("locks/networks/web"));
+        assert_eq!(error.path(), bench.path("locks/shared"));
         assert!(start.elapsed() >= Duration::from_millis(patience));
     }
-    let past = Instant::now();
-    assert!(bench.store.lock_shared(past).is_ok());
+    let (past, other) = (Instant::now(), id("web", "a"));
+    assert!(bench.store.lock_attachment(&other.container, &other.ifname, past).is_ok());
 }
 
 #[test]
 fn what_a_killed_holder_left_is_no_lock() {
     let bench = Bench::new();
-    bench.put("locks/networks/web", "");
-    let network = "web".parse().unwrap();
-    drop(bench.store.try_lock_network(&network).unwrap().unwrap());
+    bench.put("locks/shared", "");
+    drop(bench.store.try_lock_shared().unwrap().unwrap());
     assert_eq!(bench.files(), [""; 0]);
 }
 
 #[test]
 fn a_lock_whose_file_is_gone_excludes_nobody_who_comes_later() {
     let bench = Bench::new();
-    let network = "web".parse().unwrap();
-    let lock = bench.store.lock_network(&network, soon()).unwrap();
+    let lock = bench.store.lock_shared(soon()).unwrap();
     fs::remove_dir_all(bench.path("locks")).unwrap();
-    let later = bench.store.lock_network(&network, soon()).unwrap();
-    assert!(bench.store.try_lock_network(&network).unwrap().is_none());
+    let later = bench.store.lock_shared(soon()).unwrap();
+    assert!(bench.store.try_lock_shared().unwrap().is_none());
     drop((lock, later));
 }
 
@@ -64,12 +61,11 @@ fn a_lock_whose_file_is_gone_excludes_nobody_who_comes_later() {
 fn many_waiters_get_a_lock_one_after_the_other() {
     let bench = Bench::new();
     let (inside, turns) = (AtomicU32::new(0), AtomicU32::new(0));
-    let network = "web".parse().unwrap();
     thread::scope(|scope| {
         for _ in 0..16 {
             scope.spawn(|| {
                 for _ in 0..25 {
-                    let lock = bench.store.lock_network(&network, soon()).unwrap();
+                    let lock = bench.store.lock_shared(soon()).unwrap();
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     turns.fetch_add(1, Ordering::SeqCst);
                     inside.fetch_sub(1, Ordering::SeqCst);
