@@ -225,7 +225,9 @@ fn names_of(attachment: &Attachment) -> Vec<NameRow> {
 fn addresses(attachment: &Attachment) -> BTreeSet<IpAddr> {
     let objects = attachment.sections.values().flat_map(|section| section.own.iter());
     let set = objects.filter_map(|object| match object {
-        Object::Address(address) if address.side == Side::Container => Some(address.address.ip()),
+        Object::Address(address) | Object::Point(address) if address.side == Side::Container => {
+            Some(address.address.ip())
+        }
         _ => None,
     });
     let leased = attachment.sections.values().flat_map(|section| section.leases.iter().map(|lease| lease.address));

@@ -229,7 +229,8 @@ impl Space {
             let addresses = self.addresses_of(name, found.index)?.into_iter();
             state.extend(addresses.map(|found| {
                 let (link, address) = (name.clone(), found.address);
-                Object::Address(Address { side, link, address, detect_duplicates: false, deprecated: false })
+                let address = Address { side, link, address, detect_duplicates: false, deprecated: false };
+                if found.alone { Object::Point(address) } else { Object::Address(address) }
             }));
         }
         for (asked, is_ipv6) in [(asked.routes4, false), (asked.routes6, true)] {

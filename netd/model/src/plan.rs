@@ -174,6 +174,10 @@ fn replacement(wanted: &Object, found: &Object) -> Vec<Step> {
         (Object::Program(_) | Object::Sysctl(_) | Object::Neighbour(_), found) if wanted != found => {
             vec![Step::Add(wanted.clone())]
         }
+        // One that has no subnet, found where it should have one, is another program's way to have it.
+        (Object::Point(_), Object::Address(found)) => {
+            vec![Step::Delete(Object::Address(found.clone())), Step::Add(wanted.clone())]
+        }
         (Object::Element(_) | Object::Vlan(_), found) if wanted != found => {
             vec![Step::Delete(found.clone()), Step::Add(wanted.clone())]
         }

@@ -25,8 +25,6 @@ pub(crate) struct Shape {
     pub(crate) masquerade: bool,
     pub(crate) guarded: bool,
     pub(crate) route: bool,
-    /// Whether the subnets are not on the link, as with `ptp`.
-    pub(crate) alone: bool,
     /// Whether each address has a routing table, as with `sbr`.
     pub(crate) ruled: bool,
     /// Whether the container has an interface on the bridge besides, and a tap.
@@ -37,9 +35,9 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let flag = any::<bool>();
     let maybe = proptest::option::of(any::<bool>());
     let mtu = proptest::option::of(prop_oneof![Just(1400), Just(1500)]);
-    let others = (flag, flag, flag);
+    let others = (flag, flag);
     (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag), others).prop_map(
-        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (alone, ruled, more))| Shape {
+        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (ruled, more))| Shape {
             network,
             ipv4,
             ipv6,
@@ -48,7 +46,6 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
             masquerade,
             guarded,
             route,
-            alone,
             ruled,
             more,
         },
@@ -130,10 +127,10 @@ fn own(container: u8, shape: &Shape) -> State {
     let mut state = State::from_iter([Object::Link(host_end), Object::Link(container_end), Object::Sysctl(notify)]);
     let addresses = addresses(shape, container + 2);
     state.extend(addresses.iter().map(|address| match on(Side::Container, &eth0, *address) {
-        Object::Address(address) if shape.alone => Object::Point(address),
+        Object::Address(address) if is_alone(container) => Object::Point(address),
         object => object,
     }));
-    if shape.alone {
+    if is_alone(container) {
         let near = |gateway: IpNetwork| Route { gateway: None, ..way(&eth0, gateway.ip().into(), gateway.ip()) };
         state.extend(gateways(shape).into_iter().map(near).map(Object::Route));
     }
@@ -153,6 +150,11 @@ fn own(container: u8, shape: &Shape) -> State {
         state.insert(element(Set::Mac, vec![Part::Link(veth), Part::Mac(mac)]));
     }
     state
+}
+
+/// Whether the subnets of a container are not on its link, as with `ptp`. For one container it does not change.
+fn is_alone(container: u8) -> bool {
+    container.is_multiple_of(2)
 }
 
 /// What other plugins than `bridge` would want besides.

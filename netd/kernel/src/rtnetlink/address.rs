@@ -38,6 +38,8 @@ pub(crate) struct Found {
     pub(crate) tentative: bool,
     /// A duplicate was found.
     pub(crate) duplicate: bool,
+    /// Its subnet is not on the link.
+    pub(crate) alone: bool,
 }
 
 impl Found {
@@ -52,6 +54,7 @@ impl Found {
             index: u32::from_ne_bytes([a, b, c, d]),
             tentative: flags & IFA_F_TENTATIVE != 0,
             duplicate: flags & IFA_F_DADFAILED != 0,
+            alone: flags & IFA_F_NOPREFIXROUTE != 0,
         })
     }
 }
