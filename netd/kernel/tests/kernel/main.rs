@@ -8,6 +8,7 @@ mod lab;
 mod law;
 mod links;
 mod namespaces;
+mod others;
 mod overlay;
 mod programs;
 mod traffic;
