@@ -11,6 +11,7 @@ mod host_device;
 mod host_local;
 mod host_local_ranges;
 mod host_local_reference;
+mod interfaces;
 mod invariants;
 mod loopback;
 mod macvlan;
