@@ -142,7 +142,7 @@ impl Kernel {
             found.extend(routes.map_err(|fault| Error::at(fault, |_| "ip route show".to_owned()))?);
         }
         let links = self.links_by_index(found.iter().map(|(index, _)| *index))?;
-        let read = |(index, body): &(u32, Vec<u8>)| route::read(Side::Host, &links.get(index)?.name, body);
+        let read = |(index, body): &(u32, Vec<u8>)| route::read(Side::Host, &links.get(index)?.name, *index, body);
         Ok(found.iter().filter_map(read).collect())
     }
 
@@ -223,7 +223,7 @@ impl Space {
         let side = self.side;
         let mut requests = Requests::new();
         route::get_of(&mut requests, is_ipv6, index);
-        let found = self.socket()?.dump(&mut requests, |body| route::read(side, name, body));
+        let found = self.socket()?.dump(&mut requests, |body| route::read(side, name, index, body));
         found.map_err(|fault| Error::at(fault, |_| format!("ip route show dev {name}")))
     }
 }

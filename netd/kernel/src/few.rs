@@ -54,7 +54,7 @@ impl<'k> Asked<'k> {
             Self::Neighbour(link, _) => neighbour::Found::read(body)?.neighbour(link).map(Object::Neighbour),
             Self::Fdb(link, _) => neighbour::Found::read(body)?.fdb(link).map(Object::Fdb),
             Self::Route(link, _) if route::leaves_by(body) == Some(index) => {
-                route::read(Side::Host, link, body).map(Object::Route)
+                route::read(Side::Host, link, index, body).map(Object::Route)
             }
             Self::Route(..) => None,
         }

@@ -195,3 +195,24 @@ fn names_that_could_be_paths_never_reach_one() {
     assert_eq!(host.changes_since(&before), [""; 0]);
     assert_eq!(host.leftovers(), [""; 0]);
 }
+
+#[test]
+fn check_knows_a_way_that_two_interfaces_share() {
+    let lab = Lab::new();
+    let c1 = lab.host("a").container("c1");
+    let config = |number: u8| {
+        let subnets = [format!("10.1.{number}.0/24"), format!("2001:db8:{number}::/64")];
+        let config = bridge("1.1.0", &subnets.each_ref().map(String::as_str));
+        with(config, &json!({"name": format!("net{number}"), "bridge": format!("br{number}")}))
+    };
+    let [first, second] = [(1, "eth0"), (2, "eth1")].map(|(number, ifname)| {
+        let attachment = c1.keep(c1.attachment(&config(number), ifname));
+        attachment.add().unwrap();
+        attachment
+    });
+    // The kernel makes one route of IPv6 with two ways.
+    assert_eq!((first.check(), second.check()), (Ok(()), Ok(())));
+    c1.sh("ip -6 route del default via 2001:db8:2::1 dev eth1");
+    assert_eq!(first.check(), Ok(()));
+    assert_eq!(second.check().unwrap_err().code, 103);
+}

@@ -57,12 +57,12 @@ impl Kernel {
     /// The routes of the main table that leave by an interface of the container, the kernel's own included.
     pub fn routes_inside(&mut self, name: &LinkName) -> Result<Vec<Route>, Error> {
         let space = &mut self.container;
-        let Some(found) = space.links([name])?.pop() else { return Ok(vec![]) };
+        let Some(link::Found { index, .. }) = space.links([name])?.pop() else { return Ok(vec![]) };
         let mut routes = Vec::new();
         for is_ipv6 in [false, true] {
             let mut requests = Requests::new();
-            route::get_of(&mut requests, is_ipv6, found.index);
-            let read = |body: &[u8]| route::read_any(Side::Container, name, body);
+            route::get_of(&mut requests, is_ipv6, index);
+            let read = |body: &[u8]| route::read_any(Side::Container, name, index, body);
             let found = space.socket()?.dump(&mut requests, read);
             routes.extend(found.map_err(|fault| Error::at(fault, |_| format!("ip route show dev {name}")))?);
         }

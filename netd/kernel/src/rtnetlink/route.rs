@@ -24,6 +24,7 @@ const RTA_OIF: u16 = 4;
 const RTA_GATEWAY: u16 = 5;
 const RTA_PRIORITY: u16 = 6;
 const RTA_METRICS: u16 = 8;
+const RTA_MULTIPATH: u16 = 9;
 const RTA_TABLE: u16 = 15;
 const RTA_VIA: u16 = 18;
 
@@ -60,13 +61,15 @@ pub(crate) struct Way {
 }
 
 /// Reads the body of an answer to a dump: a route of the interface `link`, not made by the kernel itself.
-pub(crate) fn read(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
+pub(crate) fn read(side: Side, link: &LinkName, index: u32, body: &[u8]) -> Option<Route> {
     let [_, _, _, _, _, protocol, ..] = array::<HEADER>(body)?;
-    if protocol == RTPROT_KERNEL { None } else { read_any(side, link, body) }
+    if protocol == RTPROT_KERNEL { None } else { read_any(side, link, index, body) }
 }
 
 /// Reads the body of an answer to a dump: a route of the interface `link`, whoever made it.
-pub(crate) fn read_any(side: Side, link: &LinkName, body: &[u8]) -> Option<Route> {
+///
+/// Of IPv6 routes to one place with one priority the kernel makes one with several ways; this is the way by the interface.
+pub(crate) fn read_any(side: Side, link: &LinkName, index: u32, body: &[u8]) -> Option<Route> {
     let [inet, length, _, _, table, _, scope, kind, f0, f1, f2, f3] = array::<HEADER>(body)?;
     if kind != RTN_UNICAST {
         return None;
@@ -76,13 +79,15 @@ pub(crate) fn read_any(side: Side, link: &LinkName, body: &[u8]) -> Option<Route
     let number = |kind| attributes.find(kind).and_then(u32_of);
     let destination = attributes.find(RTA_DST).and_then(address_of).unwrap_or(any);
     // An IPv4 route via an IPv6 router: `struct rtvia` is the family, then the address.
-    let via = || attributes.find(RTA_VIA).and_then(|via| via.get(2..)).and_then(address_of);
+    let ways = attributes.find(RTA_MULTIPATH);
+    let way = ways.map_or(Some(attributes.clone()), |ways| way_by(index, ways))?;
+    let via = || way.find(RTA_VIA).and_then(|via| via.get(2..)).and_then(address_of);
     let metrics = Attributes::of(attributes.find(RTA_METRICS).unwrap_or_default());
     Some(Route {
         side,
         link: link.clone(),
         destination: IpNetwork::new(destination, length).ok()?,
-        gateway: attributes.find(RTA_GATEWAY).and_then(address_of).or_else(via),
+        gateway: way.find(RTA_GATEWAY).and_then(address_of).or_else(via),
         onlink: u32::from_ne_bytes([f0, f1, f2, f3]) & RTNH_F_ONLINK != 0,
         table: Some(number(RTA_TABLE).unwrap_or(u32::from(table))),
         priority: Some(number(RTA_PRIORITY).unwrap_or(0)),
@@ -90,6 +95,20 @@ pub(crate) fn read_any(side: Side, link: &LinkName, body: &[u8]) -> Option<Route
         mtu: metrics.find(RTAX_MTU).and_then(u32_of),
         advmss: metrics.find(RTAX_ADVMSS).and_then(u32_of),
     })
+}
+
+/// Of several ways the first by the interface of this number: `struct rtnexthop` (length, flags, weight, index) and its
+/// attributes.
+fn way_by(index: u32, mut ways: &[u8]) -> Option<Attributes<'_>> {
+    loop {
+        let [l0, l1, _, _, i0, i1, i2, i3] = array::<8>(ways)?;
+        let length = usize::from(u16::from_ne_bytes([l0, l1]));
+        let way = ways.get(8..length)?;
+        if u32::from_ne_bytes([i0, i1, i2, i3]) == index {
+            return Some(Attributes::of(way));
+        }
+        ways = ways.get(length.next_multiple_of(4)..)?;
+    }
 }
 
 /// The interface of the route in an answer or a notice.
