@@ -18,8 +18,8 @@ fn inside(text: &str, kind: LinkKind) -> Link {
     Link { group: Some(GROUP), up: Some(true), ..Link::new(Side::Container, name(text), kind) }
 }
 
-fn on(below: &str) -> Option<(Side, LinkName)> {
-    Some((Side::Host, name(below)))
+fn on(below: &str) -> (Side, LinkName) {
+    (Side::Host, name(below))
 }
 
 /// A host with a cable of its own, whose names containers use as well.
@@ -32,7 +32,7 @@ fn lab() -> Lab {
 #[test]
 fn an_interface_on_one_of_the_host_has_its_name_whatever_the_host_has() {
     let mut lab = lab();
-    let kind = |mode| LinkKind::Macvlan { parent: on("up0"), mode: Some(mode), queue: Some(77) };
+    let kind = |mode| LinkKind::Macvlan { parent: Some(on("up0")), mode: Some(mode), queue: Some(77) };
     let wanted = inside("eth0", kind(MacvlanMode::Vepa));
     lab.make(&present([Object::Link(wanted.clone())]));
     let shown = lab.container.sh("ip -d link show dev eth0");
@@ -49,7 +49,7 @@ fn an_interface_on_one_of_the_host_has_its_name_whatever_the_host_has() {
 #[test]
 fn one_that_died_before_it_had_its_name_is_gone_with_the_rest() {
     let mut lab = lab();
-    let kind = LinkKind::Macvlan { parent: on("up0"), mode: Some(MacvlanMode::Bridge), queue: None };
+    let kind = LinkKind::Macvlan { parent: Some(on("up0")), mode: Some(MacvlanMode::Bridge), queue: None };
     let wanted = inside("eth0", kind);
     let newborn = wanted.newborn().unwrap();
     lab.container.sh("ip link add own0 type veth peer name own1");
@@ -74,7 +74,7 @@ fn a_tap_is_whose_it_should_be() {
 #[test]
 fn rules_and_addresses_without_their_subnet_are_made_and_removed() {
     let mut lab = lab();
-    let kind = LinkKind::Macvlan { parent: on("up0"), mode: Some(MacvlanMode::Bridge), queue: None };
+    let kind = LinkKind::Macvlan { parent: Some(on("up0")), mode: Some(MacvlanMode::Bridge), queue: None };
     let mut wanted = vec![Object::Link(inside("eth0", kind))];
     for (address, source) in [("10.1.0.7/24", "10.1.0.7/32"), ("fd00::7/64", "fd00::7/128")] {
         let (link, address) = (name("eth0"), address.parse().unwrap());
@@ -124,8 +124,12 @@ fn a_kernel_without_a_kind_says_which_option_it_lacks() {
     let mut lab = lab();
     for (kind, probe, option) in [
         (LinkKind::Dummy, "type dummy", "CONFIG_DUMMY"),
-        (LinkKind::Vlan { parent: on("up0"), id: Some(5) }, "link up0 type vlan id 5", "CONFIG_VLAN_8021Q"),
-        (LinkKind::Ipvlan { parent: on("up0"), mode: Some(IpvlanMode::L2) }, "link up0 type ipvlan", "CONFIG_IPVLAN"),
+        (LinkKind::Vlan { parent: Some(on("up0")), id: Some(5) }, "link up0 type vlan id 5", "CONFIG_VLAN_8021Q"),
+        (
+            LinkKind::Ipvlan { parent: Some(on("up0")), mode: Some(IpvlanMode::L2) },
+            "link up0 type ipvlan",
+            "CONFIG_IPVLAN",
+        ),
         (LinkKind::Vrf { table: Some(7) }, "type vrf table 7", "CONFIG_NET_VRF"),
     ] {
         let knows = can(&format!("ip link add probe0 {probe} && ip link del probe0"));
