@@ -43,6 +43,8 @@ pub(crate) struct Variant {
     pub(crate) elsewhere: Vec<LinkName>,
     /// What becomes of gateways that the bridge has and the network does not.
     pub(crate) earlier: Earlier,
+    /// Whether the bridge gets an MTU of its own; otherwise it is as large as the smallest of its ports.
+    pub(crate) sizes_bridge: bool,
     /// The bridge and what is on it, where netd keeps them: made if they are not there, and not recorded.
     pub(crate) kept: State,
 }
@@ -59,7 +61,7 @@ pub(crate) enum Earlier {
 impl Variant {
     fn bridge() -> Self {
         let (plugin, earlier) = (PLUGIN.about.name, Earlier::InConflict);
-        Self { plugin, elsewhere: Vec::new(), earlier, kept: State::default() }
+        Self { plugin, elsewhere: Vec::new(), earlier, sizes_bridge: true, kept: State::default() }
     }
 }
 
@@ -92,6 +94,7 @@ fn make(
         addresses: &assigned,
         routes: &in_container,
         elsewhere: &variant.elsewhere,
+        sizes_bridge: variant.sizes_bridge,
         kept: &variant.kept,
     };
     let mut wanted = attach.wanted();

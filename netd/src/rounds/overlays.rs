@@ -9,11 +9,12 @@ use std::{
 };
 
 use netd_model::{
+    IpNetwork,
     addr::Mtu,
     element::{Element, Set},
     name::{LinkName, NetworkName},
-    object::{Address, Key, Link, Object, Side, State},
-    overlay::{HostLease, Member, Mode, Overlay, VERSION},
+    object::{Key, Link, Object, Side, State},
+    overlay::{HostLease, Member, Mode, Overlay, VERSION, l2},
     plan::{Desired, Plan, plan},
 };
 
@@ -109,13 +110,28 @@ impl Worker {
         };
         let Some(applied) = (match of_before {
             Some(applied) => Some(applied),
-            None => self.make_overlay(here, mtu)?,
+            None => match self.make_overlay(here, mtu) {
+                Err(error) => {
+                    self.take_lease_of_other_mode_back(here)?;
+                    return Err(error);
+                }
+                Ok(made) => made,
+            },
         }) else {
             return Ok(());
         };
         self.applied.insert(name.clone(), applied);
         let (overlay, subnets) = (here.overlay.clone(), here.own.subnets.clone());
         Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu })?)
+    }
+
+    /// Who is attached by a lease of a mode that the network has only half of any more would be neither here nor there.
+    fn take_lease_of_other_mode_back(&mut self, here: &Here) -> Outcome {
+        let Overlay { name, mode, .. } = &here.overlay;
+        if self.store.host_lease(name)?.is_some_and(|lease| lease.overlay.mode != *mode) {
+            self.store.remove_host_lease(name)?;
+        }
+        Ok(())
     }
 
     /// Whether the network is worth no look at everything. What does not grow with the number of hosts is looked at.
@@ -204,8 +220,22 @@ impl Worker {
         Ok(self.kernel.on_same_link(&vteps)?)
     }
 
-    /// From what is there under the keys of `wanted`, and all else that is on the device, stands on the bridge of one link
-    /// for the network, or says it is the network's.
+    /// Addresses of the network that its bridge may have and must not, where they are not wanted: on one link all; otherwise
+    /// those that it had on one link, where the gateways are its containers'.
+    fn stale_on_bridge(&mut self, here: &Here) -> Outcome<State> {
+        let Here { overlay, own, .. } = here;
+        let of_link = l2::addresses_of_mode(overlay, &own.subnets);
+        let is_stale = |address: &IpNetwork| match overlay.mode {
+            Mode::L2 => overlay.subnets.iter().any(|subnet| subnet.contains(address.ip())),
+            Mode::Routed => of_link.contains(address),
+        };
+        let mut stale = self.kernel.on_link(&overlay.bridge())?;
+        stale.retain(|object| matches!(object, Object::Address(address) if is_stale(&address.address)));
+        Ok(stale)
+    }
+
+    /// From what is there under the keys of `wanted`, and all else that is on the device, is stale on the bridge, or says
+    /// it is the network's.
     fn plan_of_overlay(&mut self, here: &Here, wanted: State) -> Outcome<(Desired, Plan)> {
         let Here { overlay, .. } = here;
         let (device, bridge) = (overlay.device(), overlay.bridge());
@@ -218,12 +248,7 @@ impl Worker {
             return Err(format!("interface {name} is of another program: remove it, or rename the network").into());
         }
         observed.extend(self.kernel.on_link(&device)?);
-        if overlay.mode == Mode::L2 {
-            let own = |address: &Address| overlay.subnets.iter().any(|subnet| subnet.contains(address.address.ip()));
-            let mut stale = self.kernel.on_link(&bridge)?;
-            stale.retain(|object| matches!(object, Object::Address(address) if own(address)));
-            observed.extend(stale);
-        }
+        observed.extend(self.stale_on_bridge(here)?);
         observed.extend(self.direct_routes_of(overlay)?);
         let owner = overlay::owner(&here.overlay.name);
         for element in self.elements()? {

@@ -56,6 +56,8 @@ pub(super) struct Attach<'a> {
     pub routes: &'a [Route],
     /// Interfaces by which the network goes on, on other hosts.
     pub elsewhere: &'a [LinkName],
+    /// Whether the bridge gets an MTU of its own.
+    pub sizes_bridge: bool,
     /// The bridge and what is on it, where they are wanted apart from the attachment.
     pub kept: &'a State,
 }
@@ -132,6 +134,7 @@ impl Attach<'_> {
                 link.group = Some(GROUP);
             }
         }
+        link.mtu = link.mtu.filter(|_| self.sizes_bridge);
         link
     }
 

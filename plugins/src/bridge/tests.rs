@@ -45,6 +45,7 @@ fn script(config: &Value, addresses: &[&str], facts: &Facts) -> String {
         addresses: &assigned,
         routes: &routes,
         elsewhere: &[],
+        sizes_bridge: true,
         kept: &kept,
     };
     let absent = attach.unwanted().into_iter().collect();

@@ -115,6 +115,13 @@ impl Cluster {
         self.netd[number - 1] = Some(self.hosts[number - 1].netd_with(&self.settings(number)));
     }
 
+    /// Gives netd of a host other settings while it runs.
+    pub(crate) fn reload(&self, number: usize, settings: &str) {
+        let host = &self.hosts[number - 1];
+        std::fs::write(host.folder().join("netd.toml"), settings).unwrap();
+        host.sh(&format!("kill -HUP {}", self.netd[number - 1].as_ref().unwrap().pid()));
+    }
+
     /// A container in the network, on a host.
     pub(crate) fn container(&self, number: usize, name: &str) -> Container {
         self.container_of(number, name, &lab_network())

@@ -1,10 +1,10 @@
-//! A host whose part of the network becomes another.
+//! A host, or a network, that becomes another: its part, its address, its mode.
 
 use tests::{Lab, eventually};
 
 use super::{
     SECOND,
-    cluster::{Cluster, Shape},
+    cluster::{Cluster, Shape, device},
 };
 
 #[test]
@@ -46,4 +46,33 @@ fn a_host_that_comes_back_with_another_address_is_found_there_and_nowhere_else()
     let text = h1.kernel_text();
     assert!(text.contains("192.168.50.20") && !text.contains("192.168.50.2 "), "{text}");
     cluster.stop();
+}
+
+#[test]
+fn a_network_that_was_one_link_is_routed_with_nothing_left_of_that() {
+    for (ipv6, ipv4) in [(true, true), (false, true), (true, false)] {
+        let lab = Lab::new();
+        let cluster = Cluster::new(&lab, 3, Shape { mode: "l2", ipv4, ipv6, ..Shape::default() });
+        let h1 = &cluster.hosts[0];
+        let bridge = h1.link(&device(h1))["master"].as_str().unwrap().to_owned();
+        let before = cluster.container(1, "before");
+        before.detach().unwrap();
+        for number in [1, 2, 3] {
+            cluster.reload(number, &cluster.settings(number).replace("\"l2\"", "\"routed\""));
+        }
+        let is_routed = |number: usize| {
+            let host = &cluster.hosts[number - 1];
+            let lease = std::fs::read_to_string(host.run_dir().join("overlays/lab.json"));
+            lease.is_ok_and(|lease| !lease.contains("l2")) && host.addresses(&bridge).is_empty()
+        };
+        eventually(SECOND * 5, || [1, 2, 3].into_iter().all(is_routed));
+        let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+        let gateways = [(ipv4, "10.40.1.1/24"), (ipv6, "fd40:0:0:1::1/64")];
+        let gateways: Vec<_> =
+            gateways.into_iter().filter_map(|(is_there, gateway)| is_there.then_some(gateway)).collect();
+        assert_eq!(h1.addresses(&bridge), gateways);
+        assert_eq!((c1.check(), &h1.link(&bridge)["mtu"]), (Ok(()), &1450.into()));
+        eventually(SECOND * 3, || c1.pings(&c2.address("eth0")));
+        cluster.stop();
+    }
 }

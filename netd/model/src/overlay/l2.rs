@@ -40,6 +40,20 @@ impl Share {
         let own = after(part.network(), if part.contains(gateway) { 2 } else { 1 });
         Self { subnet, gateway, own, first: after(own, 1), last: part.broadcast() }
     }
+
+    /// The host's own address as its bridge has it: the whole subnet is on the link.
+    fn held(self) -> IpNetwork {
+        IpNetwork::new(self.own, self.subnet.prefix()).unwrap_or(self.subnet)
+    }
+}
+
+/// Addresses that the bridge of a host has in this mode and in no other; those that it has in both are not among them.
+pub fn addresses_of_mode(overlay: &Overlay, parts: &[IpNetwork]) -> Vec<IpNetwork> {
+    let of_share = |share: Share| [share.held(), IpNetwork::from(share.gateway)];
+    let is_routed = |address: &IpNetwork| {
+        parts.iter().any(|part| part.prefix() == address.prefix() && after(part.network(), 1) == address.ip())
+    };
+    shares(overlay, parts).into_iter().flat_map(of_share).filter(|address| !is_routed(address)).collect()
 }
 
 /// The shares of a host in the subnets of a network; what is of none of them is none.
@@ -72,15 +86,15 @@ pub fn bridge(overlay: &Overlay, shares: &[Share], has_ipv6: bool) -> Vec<Object
         objects.push(sysctl(SysctlPath::of_link("ipv6", &name, "disable_ipv6"), is_off));
         objects.push(sysctl(SysctlPath::of_link("ipv6", &name, "accept_ra"), "0"));
     }
-    for Share { subnet, gateway, own, .. } in shares {
-        let own = IpNetwork::new(*own, subnet.prefix()).unwrap_or(*subnet);
+    for share in shares {
+        let Share { subnet, gateway, .. } = share;
         let held = |address, deprecated| {
             let link = name.clone();
             Object::Address(Address { side: Side::Host, link, address, detect_duplicates: false, deprecated })
         };
         let forwarding = if subnet.is_ipv4() { "ipv4/ip_forward" } else { "ipv6/conf/all/forwarding" };
         objects.extend([
-            held(own, false),
+            held(share.held(), false),
             held(IpNetwork::from(*gateway), true),
             sysctl(SysctlPath::of_namespace(forwarding), "1"),
         ]);
@@ -99,6 +113,7 @@ fn after(address: IpAddr, count: u8) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::overlay::{Mode, PORT, Vni};
 
     #[test]
     fn a_share_begins_after_what_the_host_has_of_it() {
@@ -115,6 +130,29 @@ mod tests {
             let share = Share::new(subnet.parse().unwrap(), part.parse().unwrap());
             let found = [share.gateway, share.own, share.first, share.last];
             assert_eq!(found, expected.map(|address| address.parse::<IpAddr>().unwrap()), "{part}");
+        }
+    }
+
+    #[test]
+    fn no_address_of_the_other_mode_is_of_this_one() {
+        let overlay = |subnet: &str| Overlay {
+            name: "lab".parse().unwrap(),
+            mode: Mode::L2,
+            subnets: vec![subnet.parse().unwrap()],
+            vni: Vni::of_network("default", "lab"),
+            port: PORT,
+            masquerade: true,
+            domain: None,
+            internal: false,
+        };
+        for (subnet, part, expected) in [
+            ("10.40.0.0/16", "10.40.1.0/24", &["10.40.1.1/16", "10.40.0.1/32"][..]),
+            ("10.40.0.0/16", "10.40.0.0/24", &["10.40.0.2/16", "10.40.0.1/32"]),
+            ("10.40.0.0/16", "10.40.0.0/16", &["10.40.0.2/16", "10.40.0.1/32"]),
+            ("fd40::/48", "fd40:0:0:1::/64", &["fd40:0:0:1::1/48", "fd40::1/128"]),
+        ] {
+            let found = addresses_of_mode(&overlay(subnet), &[part.parse().unwrap()]);
+            assert_eq!(found, expected.iter().map(|it| it.parse().unwrap()).collect::<Vec<IpNetwork>>(), "{part}");
         }
     }
 }
