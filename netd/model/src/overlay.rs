@@ -152,6 +152,9 @@ pub struct HostLease {
     pub subnets: Vec<IpNetwork>,
     /// The largest packet that crosses the overlay, in bytes.
     pub mtu: Mtu,
+    /// The hardware address of this host's VXLAN device, where the bridge's comes from it: in mode `l2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac: Option<Mac>,
 }
 
 impl Overlay {

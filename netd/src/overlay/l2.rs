@@ -15,7 +15,7 @@ use super::{Here, Ways, device, element};
 pub(super) fn apart_from_peers(here: &Here, ways: &Ways) -> Vec<Object> {
     let Here { overlay, own, .. } = here;
     let name = overlay.device();
-    let mut objects = l2::bridge(overlay, &l2::shares(overlay, &own.subnets), ways.has_ipv6);
+    let mut objects = l2::bridge(overlay, &l2::shares(overlay, &own.subnets), Some(own.mac), ways.has_ipv6);
     let port = Port { bridge: overlay.bridge(), hairpin: Some(false), isolated: Some(false) };
     objects.extend([
         device(here, ways, Some(port)),

@@ -122,7 +122,8 @@ impl Worker {
         };
         self.applied.insert(name.clone(), applied);
         let (overlay, subnets) = (here.overlay.clone(), here.own.subnets.clone());
-        Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu })?)
+        let mac = (overlay.mode == Mode::L2).then_some(here.own.mac);
+        Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu, mac })?)
     }
 
     /// Who is attached by a lease of a mode that the network has only half of any more would be neither here nor there.

@@ -96,7 +96,7 @@ mod tests {
             internal: false,
         };
         let subnets = vec!["10.40.1.0/24".parse().unwrap()];
-        HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap() }
+        HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None }
     }
 
     #[test]

@@ -22,7 +22,7 @@ fn host_lease(subnets: &[&str]) -> HostLease {
         internal: false,
     };
     let subnets = subnets.iter().map(|subnet| subnet.parse().unwrap()).collect();
-    HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap() }
+    HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None }
 }
 
 fn of_one_link(subnets: &[&str]) -> HostLease {

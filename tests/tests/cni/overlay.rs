@@ -17,7 +17,13 @@ fn host_lease(part: &str) -> HostLease {
         domain: None,
         internal: false,
     };
-    HostLease { version: VERSION, overlay, subnets: vec![part.parse().unwrap()], mtu: 1450.try_into().unwrap() }
+    HostLease {
+        version: VERSION,
+        overlay,
+        subnets: vec![part.parse().unwrap()],
+        mtu: 1450.try_into().unwrap(),
+        mac: None,
+    }
 }
 
 fn overlay() -> Value {

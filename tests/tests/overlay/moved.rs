@@ -33,6 +33,25 @@ fn another_subnet_is_for_new_containers_and_the_old_ones_go_on() {
 }
 
 #[test]
+fn another_part_of_one_link_leaves_the_gateway_where_containers_know_it() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape { mode: "l2", ..Shape::default() });
+    let [c1, c2] = [1, 2].map(|number| cluster.container(number, &format!("c{number}")));
+    let reaches_all = || c1.pings(&c2.address("eth0")) && c1.pings("192.168.50.2");
+    eventually(SECOND * 5, reaches_all);
+    let h1 = &cluster.hosts[0];
+    let peers = std::fs::read_to_string(h1.folder().join("run/peers.toml")).unwrap();
+    cluster.publish(&peers.replace("10.40.1.0/24", "10.40.9.0/24"));
+    let lease = h1.run_dir().join("overlays/lab.json");
+    eventually(SECOND * 5, || std::fs::read_to_string(&lease).unwrap().contains("10.40.9.0/24"));
+    eventually(SECOND * 2, reaches_all);
+    let new = cluster.container(1, "c3");
+    assert_eq!(new.address("eth0"), "10.40.9.2");
+    eventually(SECOND * 3, || new.pings(&c2.address("eth0")) && c2.pings(&c1.address("eth0")));
+    cluster.stop();
+}
+
+#[test]
 fn a_host_that_comes_back_with_another_address_is_found_there_and_nowhere_else() {
     let lab = Lab::new();
     let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());

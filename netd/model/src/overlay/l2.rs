@@ -66,16 +66,15 @@ pub fn shares(overlay: &Overlay, parts: &[IpNetwork]) -> Vec<Share> {
 }
 
 /// The bridge of a host and what is on it, apart from its ports: netd keeps it, and the plugin makes it where it is not
-/// there. `has_ipv6` says that the kernel has IPv6.
+/// there. `vtep` is the hardware address of the host's VXLAN device, and `has_ipv6` says that the kernel has IPv6.
 ///
 /// Its MTU is nobody's to say: a bridge follows the smallest of its ports.
-pub fn bridge(overlay: &Overlay, shares: &[Share], has_ipv6: bool) -> Vec<Object> {
+pub fn bridge(overlay: &Overlay, shares: &[Share], vtep: Option<Mac>, has_ipv6: bool) -> Vec<Object> {
     let name = overlay.bridge();
     let sysctl =
         |path: SysctlPath, value: &str| Object::Sysctl(Sysctl { side: Side::Host, path, value: value.to_owned() });
     let link = Link {
-        // A function of the host's own address, which no other host has.
-        mac: shares.first().map(|share| Mac::of_address(overlay.name.as_str(), share.own)),
+        mac: mac(overlay, shares, vtep),
         group: Some(GROUP),
         up: Some(true),
         ..Link::new(Side::Host, name.clone(), LinkKind::Bridge { vlan_filtering: None })
@@ -100,6 +99,13 @@ pub fn bridge(overlay: &Overlay, shares: &[Share], has_ipv6: bool) -> Vec<Object
         ]);
     }
     objects
+}
+
+/// No other host's, and the same for as long as the host is who it is: its containers keep it in their neighbour tables,
+/// also when its part becomes another. An older netd does not say what it comes from.
+fn mac(overlay: &Overlay, shares: &[Share], vtep: Option<Mac>) -> Option<Mac> {
+    let of_address = || shares.first().map(|share| Mac::of_address(overlay.name.as_str(), share.own));
+    vtep.map(|vtep| Mac::derived(&["bridge", overlay.name.as_str(), &vtep.to_string()])).or_else(of_address)
 }
 
 /// The address `count` after another.
