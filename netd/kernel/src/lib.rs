@@ -9,6 +9,7 @@ mod events;
 mod facts;
 mod few;
 mod observe;
+mod unlearn;
 mod wait;
 
 mod error;

@@ -1,6 +1,6 @@
 //! What is different where a few hosts of a network are others than before: of thousands, one changes at a time.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use netd_model::{object::State, overlay::Member, plan::Desired};
 
@@ -43,6 +43,12 @@ impl<'a> Change<'a> {
     /// Whether nothing changed.
     pub(crate) fn is_empty(&self) -> bool {
         self.came.is_empty() && self.went.is_empty()
+    }
+
+    /// Addresses at which a host was that is not there now, also where another one is.
+    pub(crate) fn left(&self) -> BTreeSet<IpAddr> {
+        let is_still = |gone: &Member| self.came.iter().any(|peer| peer.host == gone.host && peer.vtep == gone.vtep);
+        self.went.iter().filter(|gone| !is_still(gone)).map(|gone| gone.vtep).collect()
     }
 
     /// What should be, and what should no longer be.
@@ -113,10 +119,15 @@ mod tests {
         assert_eq!(went.len(), 4, "{went:?}");
         assert!(went.iter().all(|step| step.contains("del")), "{went:?}");
         let moved = Member { vtep: [192, 168, 50, 30].into(), ..three.clone() };
+        let left = |after: Vec<Member>| Change::between(&before, &with(after)).unwrap().left();
+        assert_eq!(left(vec![two.clone(), moved.clone()]), [three.vtep].into());
         let moved = steps(&before, &with(vec![two.clone(), moved]));
         assert_eq!(moved.len(), 4, "{moved:?}");
         assert!(moved.iter().all(|step| step.contains("192.168.50.3")), "{moved:?}");
-        let silent = Member { mtu: Some(1400.try_into().unwrap()), ..two };
+        let silent = Member { mtu: Some(1400.try_into().unwrap()), ..two.clone() };
+        assert_eq!(left(vec![silent.clone(), three.clone()]), [].into());
+        let exchanged = [Member { vtep: three.vtep, ..two.clone() }, Member { vtep: two.vtep, ..three.clone() }];
+        assert_eq!(left(exchanged.to_vec()), [two.vtep, three.vtep].into());
         let smaller = steps(&before, &with(vec![silent, three]));
         assert!(smaller.len() == 2 && smaller.iter().all(|step| step.contains("ip route")), "{smaller:?}");
     }

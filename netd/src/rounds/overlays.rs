@@ -1,7 +1,7 @@
 //! Overlay networks: what leads to other hosts is made and kept, and the plugin gets the host's lease.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error,
     net::IpAddr,
     sync::atomic::Ordering,
@@ -164,6 +164,10 @@ impl Worker {
             if !self.take(here, &desired.present, &plan, begin)? {
                 return Ok(None);
             }
+            let left = change.left();
+            if here.overlay.mode == Mode::L2 && !left.is_empty() {
+                self.kernel.unlearn(&here.overlay.device(), |destination| left.contains(&destination))?;
+            }
             applied.here = here.clone();
         }
         Ok(Some(applied))
@@ -179,6 +183,10 @@ impl Worker {
         let (desired, plan) = self.plan_of_overlay(here, wanted)?;
         if !self.take(here, &desired.present, &plan, looked)? {
             return Ok(None);
+        }
+        if here.overlay.mode == Mode::L2 {
+            let vteps: BTreeSet<IpAddr> = here.peers.iter().map(|peer| peer.vtep).collect();
+            self.kernel.unlearn(&here.overlay.device(), |destination| !vteps.contains(&destination))?;
         }
         tracing::debug!(network = %here.overlay.name, elapsed = ?looked.elapsed(), "overlay network looked at");
         let device = netd_kernel::link_index(&here.overlay.device());

@@ -53,18 +53,20 @@ fn another_part_of_one_link_leaves_the_gateway_where_containers_know_it() {
 
 #[test]
 fn a_host_that_comes_back_with_another_address_is_found_there_and_nowhere_else() {
-    let lab = Lab::new();
-    let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape::default());
-    cluster.netd[1].take().unwrap().stop();
-    let [h1, h2] = [0, 1].map(|index| cluster.hosts[index].clone());
-    h2.sh("ip address del 192.168.50.2/24 dev to-s; ip address add 192.168.50.20/24 dev to-s");
-    let moved = |text: &str| text.replace("192.168.50.2'", "192.168.50.20'");
-    cluster.publish(&moved(&std::fs::read_to_string(h1.folder().join("run/peers.toml")).unwrap()));
-    cluster.netd[1] = Some(h2.netd_with(&moved(&cluster.settings(2))));
-    eventually(SECOND * 3, || c1.pings(&c2.address("eth0")) && c2.pings(&c1.address("eth0")));
-    let text = h1.kernel_text();
-    assert!(text.contains("192.168.50.20") && !text.contains("192.168.50.2 "), "{text}");
-    cluster.stop();
+    for mode in ["routed", "l2"] {
+        let lab = Lab::new();
+        let (mut cluster, [c1, c2]) = Cluster::pair(&lab, Shape { mode, ..Shape::default() });
+        cluster.netd[1].take().unwrap().stop();
+        let [h1, h2] = [0, 1].map(|index| cluster.hosts[index].clone());
+        h2.sh("ip address del 192.168.50.2/24 dev to-s; ip address add 192.168.50.20/24 dev to-s");
+        let moved = |text: &str| text.replace("192.168.50.2'", "192.168.50.20'");
+        cluster.publish(&moved(&std::fs::read_to_string(h1.folder().join("run/peers.toml")).unwrap()));
+        cluster.netd[1] = Some(h2.netd_with(&moved(&cluster.settings(2))));
+        eventually(SECOND * 3, || c1.pings(&c2.address("eth0")) && c2.pings(&c1.address("eth0")));
+        let text = format!("{}{}", h1.kernel_text(), h1.sh(&format!("bridge fdb show dev {}", device(&h1))));
+        assert!(text.contains("192.168.50.20") && !text.contains("192.168.50.2 "), "{text}");
+        cluster.stop();
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ const NDA_DST: u16 = 1;
 const NDA_LLADDR: u16 = 2;
 const NDA_IFINDEX: u16 = 8;
 
+const NUD_NOARP: u16 = 0x40;
 const NUD_PERMANENT: u16 = 0x80;
 /// Of the device itself, not of the bridge that it is a port of.
 const NTF_SELF: u8 = 0x02;
@@ -36,6 +37,12 @@ pub(crate) enum Table {
     Ipv4,
     Ipv6,
     Fdb,
+}
+
+/// A forwarding entry that the kernel made itself, of what came in.
+pub(crate) struct Learned {
+    mac: [u8; 6],
+    destination: IpAddr,
 }
 
 /// A permanent entry of any table.
@@ -92,6 +99,33 @@ impl Found {
     pub(crate) fn neighbour(self, link: &LinkName) -> Option<Neighbour> {
         let mac = Mac::try_from(self.mac).ok()?;
         Some(Neighbour { link: link.clone(), address: self.destination, mac })
+    }
+}
+
+impl Learned {
+    /// Reads the body of an answer: an entry of the device itself that somebody else than a person or a program made.
+    pub(crate) fn read(body: &[u8]) -> Option<Self> {
+        let [_, _, _, _, _, _, _, _, s0, s1, flags, _] = array::<HEADER>(body)?;
+        if u16::from_ne_bytes([s0, s1]) & (NUD_PERMANENT | NUD_NOARP) != 0 || flags & NTF_SELF == 0 {
+            return None;
+        }
+        let attributes = Attributes::after(body, HEADER);
+        let destination = attributes.find(NDA_DST).and_then(address_of)?;
+        Some(Self { mac: attributes.find(NDA_LLADDR).and_then(array)?, destination })
+    }
+
+    /// Where it leads.
+    pub(crate) fn destination(&self) -> IpAddr {
+        self.destination
+    }
+
+    /// Removes it.
+    pub(crate) fn delete(&self, requests: &mut Requests, index: u32) {
+        requests.push_forgiving(RTM_DELNEIGH, 0, &[Errno::NOENT, Errno::NODEV], |body| {
+            header(body, AF_BRIDGE, index, 0, NTF_SELF)
+                .bytes(NDA_DST, &octets(self.destination))
+                .bytes(NDA_LLADDR, &self.mac);
+        });
     }
 }
 
