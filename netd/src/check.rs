@@ -1,9 +1,16 @@
 //! Whether everything is as it should be: what `netd check` finds and what it advises.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use netd_kernel::Kernel;
-use netd_model::{name::NetworkName, overlay, plan::Plan};
+use netd_model::{
+    name::NetworkName,
+    overlay::{self, KnownPeer, KnownPeers},
+    plan::Plan,
+};
 use netd_store::{Reader, Snapshot, Store, boot_id};
 
 use crate::{
@@ -84,9 +91,27 @@ fn cluster(settings: &Settings, store: &Store) -> Result<(), String> {
     let refused = settings.networks.refused.iter().map(ToString::to_string);
     let mut faults: Vec<String> = refused.chain(cluster::faults(settings)).collect();
     let known = store.known_peers().map_err(|error| chain(&error))?;
-    let found = known.filter(|_| settings.cluster.store != Kind::None).map(|known| known.errors).unwrap_or_default();
-    faults.extend(found.into_iter().filter(|error| !faults.contains(error)).collect::<Vec<_>>());
+    if let Some(KnownPeers { peers, errors, .. }) = known.filter(|_| settings.cluster.store != Kind::None) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        // A host is there once for each network that it is in.
+        for fault in errors.into_iter().chain(peers.iter().filter_map(|peer| of_peer(peer, now))) {
+            if !faults.contains(&fault) {
+                faults.push(fault);
+            }
+        }
+    }
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n")) }
+}
+
+/// What is wrong between a peer and this host, at this second since 1970.
+fn of_peer(peer: &KnownPeer, now: u64) -> Option<String> {
+    let (host, error) = (&peer.member.host, peer.last_error.as_deref());
+    if peer.alive {
+        // One that is about a network says by itself which peer it is of.
+        return error.map(|it| if it.starts_with("network ") { it.to_owned() } else { format!("peer {host}: {it}") });
+    }
+    let silent = format!("peer {host} is silent for {} s", now.saturating_sub(peer.since));
+    Some(error.map_or_else(|| silent.clone(), |error| format!("{silent}: {error}")))
 }
 
 /// The servers that questions for other names are forwarded to.
@@ -142,6 +167,23 @@ fn firewall(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_peer_that_is_silent_or_refuses_us_is_a_fault() {
+        let peer = |alive: bool, error: Option<&str>| {
+            let member = serde_json::json!({"version": 1, "host": "h2", "network": "lab", "vtep": "192.0.2.2",
+                "mac": "02:00:00:00:00:02", "subnets": []});
+            let peer = serde_json::json!({"member": member, "alive": alive, "since": 92, "containers": 0, "last_error": error});
+            of_peer(&serde_json::from_value(peer).unwrap(), 100)
+        };
+        assert_eq!(peer(true, None), None);
+        assert_eq!(peer(false, None).unwrap(), "peer h2 is silent for 8 s");
+        let key = "it has another cluster.key";
+        assert_eq!(peer(false, Some(key)).unwrap(), format!("peer h2 is silent for 8 s: {key}"));
+        assert_eq!(peer(true, Some(key)).unwrap(), format!("peer h2: {key}"));
+        let different = "network lab: peer h2 has vni 77, this host vni 78: make them the same";
+        assert_eq!(peer(true, Some(different)).unwrap(), different);
+    }
 
     #[test]
     fn each_finding_is_a_line_and_says_what_to_do() {

@@ -63,3 +63,22 @@ fn an_interface_that_nobody_makes_is_named() {
     eventually(SECOND * 3, || !check(&h1).contains("overlay network lab"));
     cluster.stop();
 }
+
+#[test]
+fn a_peer_that_is_silent_or_refuses_us_is_not_well() {
+    let lab = Lab::new();
+    let mut cluster = Cluster::new(&lab, 2, Shape::default());
+    let h1 = cluster.hosts[0].clone();
+    let cluster_is_well = || check(&h1).lines().any(|line| line.starts_with("cluster") && line.ends_with("ok"));
+    eventually(SECOND * 5, cluster_is_well);
+    cluster.netd[1].take().unwrap().stop();
+    eventually(SECOND * 5, || check(&h1).contains("peer h2 is silent for "));
+    let keyed = cluster.settings(2).replace("[[network]]", "key = 'swordfish'\n[[network]]");
+    cluster.netd[1] = Some(cluster.hosts[1].netd_with(&keyed));
+    eventually(SECOND * 8, || check(&h1).contains("it has another cluster.key"));
+    let checked = h1.run(&format!("{} check --config {}/netd.toml", built("netd").display(), h1.folder().display()));
+    assert!(!checked.success());
+    cluster.reload(2, &cluster.settings(2));
+    eventually(SECOND * 8, cluster_is_well);
+    cluster.stop();
+}
