@@ -8,6 +8,7 @@
 //! file ask each other in [`sync`].
 
 mod contact;
+mod crossing;
 mod etcd_store;
 mod members;
 mod memory;

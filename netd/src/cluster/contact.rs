@@ -9,7 +9,7 @@ use std::{
 use netd_model::{name::NetworkName, overlay::NamesOfHost};
 use serde::{Deserialize, Serialize};
 
-use super::{BELIEVED, Mtus, view::State};
+use super::{BELIEVED, Mtus, crossing::Crossings, view::State};
 
 /// The names of one host, network by network.
 pub(super) type Names = BTreeMap<NetworkName, Arc<NamesOfHost>>;
@@ -21,6 +21,8 @@ pub(super) struct Told {
     pub(super) names: Names,
     /// What crosses from it; nothing from one that does not say so.
     pub(super) mtus: Mtus,
+    /// How packets cross there; nothing from one that does not say so.
+    pub(super) crossings: Crossings,
 }
 
 /// What of it outlives netd.
@@ -74,7 +76,7 @@ impl Contact {
     pub(super) fn recalled(kept: Kept, as_of: SystemTime, now: Instant) -> Self {
         let names = kept.names.into_iter().map(|names| (names.network.clone(), Arc::new(names))).collect();
         Self {
-            told: Told { names, mtus: kept.mtus },
+            told: Told { names, mtus: kept.mtus, crossings: Crossings::new() },
             state: if kept.alive { State::Alive } else { State::Silent },
             recalled: Some(kept.as_of.unwrap_or(as_of)),
             heard: kept.alive.then(|| now + BELIEVED),
@@ -142,7 +144,7 @@ mod tests {
     fn told() -> Told {
         let text = r#"{"version": 1, "host": "h2", "network": "lab", "containers": []}"#;
         let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_str(text).unwrap()))]);
-        Told { names, mtus: Mtus::new() }
+        Told { names, ..Told::default() }
     }
 
     #[test]

@@ -39,14 +39,13 @@ impl Store for StaticStore {
         let (answer, answers) = watch::channel(Answer::default());
         let Orders { settings, names, mtus } = orders;
         let (of_host, end) = (settings.clone(), end_of(settings.clone()));
-        let host = move || of_host.borrow().host.name.clone();
         let mut memory = Memory::new("static");
         let now = settings.borrow().clone();
         let recalled = memory.recall(&now).await;
         let (reports, reported) = mpsc::channel(WAITING);
         let mut keeper = Keeper::new(now, answers.clone(), reports, recalled);
         tokio::select! {
-            () = publish::publish(names, mtus, host, answer) => {}
+            () = publish::publish(names, mtus, of_host, answer) => {}
             () = keep(&mut keeper, &mut memory, settings, answers, reported, views) => {}
             () = end => {}
         }

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
 
 use netd_model::{
     name::{HostName, NetworkName},
-    overlay::{Member, NamesOfHost, VERSION},
+    overlay::{Member, NamesOfHost, Overlay, VERSION},
 };
 
-use super::contact::Contact;
+use super::{contact::Contact, crossing::Crossing};
 use crate::settings::network::Network;
 
 #[cfg(test)]
@@ -82,8 +82,8 @@ impl NetworkView {
 }
 
 impl Peer {
-    /// A host of which this was heard.
-    pub(super) fn new(member: &Member, contact: &Contact) -> Self {
+    /// A host of which this was heard, in a network that this host has so.
+    pub(super) fn new(member: &Member, contact: &Contact, overlay: &Overlay) -> Self {
         let (names, outside) = match contact.told.names.get(&member.network) {
             Some(names) => within(names, member),
             None => (Arc::new(empty(member)), 0),
@@ -91,13 +91,15 @@ impl Peer {
         let foreign = (outside > 0).then(|| {
             format!("{outside} addresses of network {} are not in its subnets and are left out", member.network)
         });
+        let there = contact.told.crossings.get(&member.network).copied();
+        let different = there.and_then(|there| Crossing::of(overlay).difference(&member.network, &member.host, there));
         let mtu = contact.told.mtus.get(&member.network).copied().or(member.mtu);
         Self {
             member: Member { mtu, ..member.clone() },
             names,
             state: contact.state,
             since: contact.since,
-            last_error: contact.last_error.clone().or(foreign),
+            last_error: contact.last_error.clone().or(different).or(foreign),
             recalled: contact.recalled,
         }
     }

@@ -65,6 +65,27 @@ fn an_interface_that_nobody_makes_is_named() {
 }
 
 #[test]
+fn hosts_that_do_not_say_the_same_of_a_network_name_each_other() {
+    let lab = Lab::new();
+    let cluster = Cluster::new(&lab, 2, Shape { mode: "l2", ..Shape::default() });
+    let [h1, h2] = [&cluster.hosts[0], &cluster.hosts[1]];
+    cluster.reload(1, &format!("{}vni = 78\n", cluster.settings(1)));
+    let other = format!("{}vni = 77\n", cluster.settings(2).replace("\"l2\"", "\"routed\""));
+    cluster.reload(2, &other);
+    let (l2, routed) = ("mode l2 and vni 78", "mode routed and vni 77");
+    for (host, peer, there, here) in [(h1, "h2", routed, l2), (h2, "h1", l2, routed)] {
+        let expected = format!("network lab: peer {peer} has {there}, this host {here}: make them the same");
+        eventually(SECOND * 5, || check(host).contains(&expected));
+        assert!(host.netd_show("peers").contains(&expected));
+    }
+    for number in [1, 2] {
+        cluster.reload(number, &format!("{}vni = 78\n", cluster.settings(number)));
+    }
+    eventually(SECOND * 5, || [h1, h2].into_iter().all(|host| !check(host).contains("make them the same")));
+    cluster.stop();
+}
+
+#[test]
 fn a_peer_that_is_silent_or_refuses_us_is_not_well() {
     let lab = Lab::new();
     let mut cluster = Cluster::new(&lab, 2, Shape::default());

@@ -282,7 +282,8 @@ pub(super) fn of_file(settings: &Settings) -> Option<&Static> {
 fn show(members: &Members, host: &HostName, contact: &Contact, view: &mut View) {
     for (name, network) in &mut view.networks {
         if let Some(member) = members.networks.get(name).and_then(|of_network| of_network.others.get(host)) {
-            network.peers.insert(host.clone(), Arc::new(Peer::new(member, contact)));
+            let peer = Peer::new(member, contact, &network.network.overlay);
+            network.peers.insert(host.clone(), Arc::new(peer));
         }
     }
 }

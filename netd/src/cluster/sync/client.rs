@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use super::{
-    LARGEST, LONGEST_WAIT, MTUS, PATH, TAKES, document,
+    CROSSINGS, LARGEST, LONGEST_WAIT, MTUS, PATH, TAKES, document,
     server::{bearer, give_up_in_time},
 };
 use crate::{
@@ -186,7 +186,8 @@ impl Target {
     fn request(&self, version: Option<u64>) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {
         let after = version.map(|version| format!("&after={version}")).unwrap_or_default();
         let request = Request::get(format!("{PATH}?wait={}{after}", self.wait().as_millis()));
-        let request = request.header(header::HOST, self.address.to_string()).header(TAKES, MTUS);
+        let request =
+            request.header(header::HOST, self.address.to_string()).header(TAKES, MTUS).header(TAKES, CROSSINGS);
         let shown = self.key.iter().fold(request, |request, key| request.header(header::AUTHORIZATION, bearer(key)));
         shown.body(Empty::new())
     }

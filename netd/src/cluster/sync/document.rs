@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::cluster::{
     Mtus,
     contact::{Names, Told},
+    crossing::Crossings,
 };
 
 /// The document.
@@ -27,6 +28,9 @@ pub(super) struct Document {
     /// What crosses each of its networks.
     #[serde(default, skip_serializing_if = "Mtus::is_empty")]
     pub(super) mtus: Mtus,
+    /// How packets of each of them cross, by its settings.
+    #[serde(default, skip_serializing_if = "Crossings::is_empty")]
+    pub(super) crossings: Crossings,
 }
 
 /// The version, and what `host` told with it.
@@ -56,7 +60,7 @@ pub(super) fn parse(bytes: &[u8], host: &HostName) -> Result<(u64, Told), String
     if document.host != *host {
         return Err(format!("it says that it is host {}", document.host));
     }
-    Ok((document.version, Told { names, mtus: document.mtus }))
+    Ok((document.version, Told { names, mtus: document.mtus, crossings: document.crossings }))
 }
 
 /// The highest form of the names in a document whose other fields are unknown.
@@ -80,12 +84,14 @@ mod tests {
     fn the_names_of_a_host_are_read_network_by_network() {
         let text = r#"{"version": 7, "host": "h2", "networks": [
             {"version": 1, "host": "h2", "network": "lab", "containers":
-                [{"container": "c1", "names": ["web"], "addresses": ["10.40.2.5"], "ttl": 5}]}], "mtus": {"lab": 1450}}"#;
+                [{"container": "c1", "names": ["web"], "addresses": ["10.40.2.5"], "ttl": 5}]}], "mtus": {"lab": 1450},
+            "crossings": {"lab": {"mode": "l2", "vni": 77, "port": 4789}}}"#;
         let network = "lab".parse().unwrap();
         let (version, told) = parsed(text).unwrap();
         let lab = told.names.get(&network).unwrap();
         assert_eq!((version, told.names.len(), lab.containers.len()), (7, 1, 1));
         assert_eq!(told.mtus.get(&network).copied().map(u32::from), Some(1450));
+        assert_eq!(told.crossings.len(), 1);
         let (_, told) = parsed(r#"{"version": 7, "host": "h2", "networks": []}"#).unwrap();
         assert_eq!(told, Told::default(), "an older netd");
     }
@@ -104,6 +110,10 @@ mod tests {
             (r#"{"version": 7, "host": "../h2", "networks": []}"#, "malformed"),
             (&"[".repeat(100_000), "malformed"),
             (r#"{"version": 7, "host": "h2", "networks": [], "mtus": {"lab": 67}}"#, "MTU 67 is not between"),
+            (
+                r#"{"version": 7, "host": "h2", "networks": [], "crossings": {"lab": {"mode": "l3", "vni": 7, "port": 1}}}"#,
+                "unknown variant `l3`",
+            ),
             (&of("h3", ""), "it says that it is host h3"),
             (&of("h2", &lab.replace("h2", "h3")), "it says that it is host h3"),
             (&of("h2", &format!("{lab}, {lab}")), "network lab twice"),

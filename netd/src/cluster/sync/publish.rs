@@ -9,8 +9,14 @@ use hyper::body::Bytes;
 use netd_model::{name::HostName, overlay::NamesOfHost};
 use tokio::{sync::watch, time::sleep};
 
-use super::{LARGEST, document::Document};
-use crate::cluster::Mtus;
+use super::{LARGEST, Takes, document::Document};
+use crate::{
+    cluster::{
+        Mtus,
+        crossing::{Crossing, Crossings},
+    },
+    settings::Settings,
+};
 
 /// Changes that come closer than this are one.
 const QUIET: Duration = Duration::from_millis(50);
@@ -29,15 +35,20 @@ pub(crate) struct Answer {
 struct Published {
     version: u64,
     whole: Bytes,
-    /// What an older netd takes.
+    /// What older ones take.
+    names_and_mtus: Bytes,
     names: Bytes,
 }
 
 impl Answer {
     /// The document, if it is another than the asker has.
-    pub(super) fn news(&self, after: Option<u64>, takes_mtus: bool) -> Option<&Bytes> {
-        let document = self.document.as_ref().filter(|document| Some(document.version) != after);
-        document.map(|document| if takes_mtus { &document.whole } else { &document.names })
+    pub(super) fn news(&self, after: Option<u64>, takes: Takes) -> Option<&Bytes> {
+        let document = self.document.as_ref().filter(|document| Some(document.version) != after)?;
+        Some(match takes {
+            Takes::Names => &document.names,
+            Takes::NamesAndMtus => &document.names_and_mtus,
+            Takes::All => &document.whole,
+        })
     }
 
     /// Whether the asker has what there is: not so where nothing is known yet.
@@ -45,16 +56,21 @@ impl Answer {
         self.document.as_ref().is_some_and(|document| Some(document.version) == after)
     }
 
-    fn set(&mut self, mut document: Document) {
-        let whole = bytes(&document);
+    fn set(&mut self, document: Document) {
+        match Published::new(document) {
+            Ok(published) => (self.document, self.error) = (Some(published), None),
+            Err(error) => self.error = Some(format!("names of this host are not published: {error}")),
+        }
+    }
+}
+
+impl Published {
+    fn new(mut document: Document) -> Result<Self, String> {
+        let whole = bytes(&document)?;
+        document.crossings.clear();
+        let names_and_mtus = bytes(&document)?;
         document.mtus.clear();
-        self.error = match whole.and_then(|whole| Ok((whole, bytes(&document)?))) {
-            Ok((whole, names)) => {
-                self.document = Some(Published { version: document.version, whole, names });
-                None
-            }
-            Err(error) => Some(format!("names of this host are not published: {error}")),
-        };
+        Ok(Self { version: document.version, whole, names_and_mtus, names: bytes(&document)? })
     }
 }
 
@@ -66,11 +82,11 @@ fn bytes(document: &Document) -> Result<Bytes, String> {
     Ok(bytes.into())
 }
 
-/// Turns each set of names, and what crosses the networks then, into an answer.
+/// Turns each set of names, and what crosses the networks then and how, into an answer.
 pub(crate) async fn publish(
     mut names: watch::Receiver<Option<Arc<[NamesOfHost]>>>,
     mut mtus: watch::Receiver<Mtus>,
-    host: impl Fn() -> HostName,
+    mut settings: watch::Receiver<Arc<Settings>>,
     answers: watch::Sender<Answer>,
 ) {
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -80,7 +96,8 @@ pub(crate) async fn publish(
         if let Some(networks) = known {
             version = version.wrapping_add(1);
             let mtus = mtus.borrow_and_update().clone();
-            let document = Document { version, host: host(), networks: networks.to_vec(), mtus };
+            let (host, crossings) = of_settings(&settings.borrow_and_update());
+            let document = Document { version, host, networks: networks.to_vec(), mtus, crossings };
             answers.send_modify(|answer| answer.set(document));
             sleep(QUIET).await;
         }
@@ -88,6 +105,14 @@ pub(crate) async fn publish(
             // Who tells the names is gone: netd stops.
             changed = names.changed() => if changed.is_err() { return },
             Ok(()) = mtus.changed() => {}
+            Ok(()) = settings.changed() => {}
         }
     }
+}
+
+/// What an operator said of this host and of how packets cross.
+fn of_settings(settings: &Settings) -> (HostName, Crossings) {
+    let overlays = settings.networks.usable.iter().map(|network| &network.overlay);
+    let crossings = overlays.map(|overlay| (overlay.name.clone(), Crossing::of(overlay))).collect();
+    (settings.host.name.clone(), crossings)
 }

@@ -27,7 +27,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Answer, LONGEST_WAIT, MTUS, PATH, TAKES, UNACKNOWLEDGED};
+use super::{Answer, CROSSINGS, LONGEST_WAIT, MTUS, PATH, TAKES, Takes, UNACKNOWLEDGED};
 use crate::settings::cluster::Key;
 
 /// How many connections one host may have: the one that it uses, and those that it lost.
@@ -145,16 +145,25 @@ async fn respond(request: &Request<Incoming>, peer: IpAddr, desk: Desk) -> Respo
     let Some(query) = Query::parse(request.uri().query().unwrap_or_default()) else {
         return plain(StatusCode::BAD_REQUEST);
     };
-    let takes_mtus = request.headers().get(TAKES).is_some_and(|takes| takes == MTUS);
+    let takes = takes(request);
     let mut answers = desk.answers;
     // That the time is over is no failure.
-    let _ = timeout(query.wait, answers.wait_for(|answer| answer.news(query.after, takes_mtus).is_some())).await;
+    let _ = timeout(query.wait, answers.wait_for(|answer| answer.news(query.after, takes).is_some())).await;
     let answer = answers.borrow();
-    match answer.news(query.after, takes_mtus) {
+    match answer.news(query.after, takes) {
         Some(news) => Response::new(Full::new(news.clone())),
         None if answer.is_as(query.after) => plain(StatusCode::NOT_MODIFIED),
         // Before its own names are known a host has no news: not even that there are none.
         None => plain(StatusCode::SERVICE_UNAVAILABLE),
+    }
+}
+
+fn takes<B>(request: &Request<B>) -> Takes {
+    let has = |what| request.headers().get_all(TAKES).iter().any(|takes| takes == what);
+    match (has(MTUS), has(CROSSINGS)) {
+        (_, true) => Takes::All,
+        (true, false) => Takes::NamesAndMtus,
+        (false, false) => Takes::Names,
     }
 }
 
@@ -209,6 +218,19 @@ mod tests {
             ("before=1", None),
         ] {
             assert_eq!(Query::parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_older_netd_gets_what_it_takes() {
+        for (said, expected) in [
+            (&[][..], Takes::Names),
+            (&[MTUS], Takes::NamesAndMtus),
+            (&[MTUS, CROSSINGS], Takes::All),
+            (&["x"], Takes::Names),
+        ] {
+            let request = said.iter().fold(Request::get(PATH), |request, what| request.header(TAKES, *what));
+            assert_eq!(takes(&request.body(()).unwrap()), expected, "{said:?}");
         }
     }
 

@@ -14,6 +14,13 @@ fn member() -> Member {
     .unwrap()
 }
 
+fn overlay() -> Overlay {
+    serde_json::from_value(serde_json::json!({
+        "name": "lab", "subnets": ["10.40.0.0/16"], "vni": 78, "port": 4789, "masquerade": true,
+    }))
+    .unwrap()
+}
+
 /// A host that told these containers: name and address.
 fn view(containers: &[(&str, &str)]) -> Peer {
     let containers: Vec<_> = containers
@@ -26,8 +33,8 @@ fn view(containers: &[(&str, &str)]) -> Peer {
     let names = Names::from([("lab".parse().unwrap(), Arc::new(serde_json::from_value(names).unwrap()))]);
     let mut contact = Contact::new(SystemTime::UNIX_EPOCH);
     let mtus = Mtus::from([("lab".parse().unwrap(), 1400.try_into().unwrap())]);
-    contact.hear(Ok(Some(Told { names, mtus })), Instant::now(), SystemTime::UNIX_EPOCH);
-    Peer::new(&member(), &contact)
+    contact.hear(Ok(Some(Told { names, mtus, ..Told::default() })), Instant::now(), SystemTime::UNIX_EPOCH);
+    Peer::new(&member(), &contact, &overlay())
 }
 
 /// The containers of a peer.
@@ -48,6 +55,6 @@ fn a_host_gives_names_to_its_own_addresses_only() {
 
 #[test]
 fn a_host_of_which_nothing_was_heard_is_a_member_without_names() {
-    let peer = Peer::new(&member(), &Contact::new(SystemTime::UNIX_EPOCH));
+    let peer = Peer::new(&member(), &Contact::new(SystemTime::UNIX_EPOCH), &overlay());
     assert_eq!((containers(&peer), peer.state, peer.member.mtu), (vec![], State::Silent, None));
 }
