@@ -1,6 +1,6 @@
 //! Whether an interface leaves checksums to who takes the packets from it: ethtool(8), `tx`.
 
-use std::{io, os::fd::AsFd};
+use std::{ffi::c_ulong, io, os::fd::AsFd};
 
 use netd_model::name::LinkName;
 use rustix::{
@@ -23,13 +23,18 @@ struct Value {
     data: u32,
 }
 
-/// `struct ifreq`: a name, and a union of 24 bytes.
+/// `struct ifreq`: a name, and a union, in which the pointer is one of many.
 #[repr(C)]
 struct Request {
     name: [u8; 16],
     value: *mut Value,
-    rest: [usize; 2],
+    rest: [u8; UNION - size_of::<*mut Value>()],
 }
+
+/// The largest of the union, `struct ifmap`: two `unsigned long`, and eight bytes up to where the next would begin.
+const UNION: usize = 2 * size_of::<c_ulong>() + 8;
+
+const _: () = assert!(size_of::<Request>() == if cfg!(target_pointer_width = "64") { 40 } else { 32 });
 
 /// Whether this kernel can be left to offload checksums of what is in VXLAN.
 pub fn offloads_soundly() -> bool {
@@ -57,7 +62,7 @@ pub(crate) fn set(socket: impl AsFd, name: &LinkName, is_on: bool) -> io::Result
 #[expect(unsafe_code, reason = "ethtool by ioctl(2) is a pointer in a pointer")]
 fn exchange(socket: impl AsFd, name: &LinkName, command: u32, data: u32) -> io::Result<u32> {
     let mut value = Value { command, data };
-    let mut request = Request { name: [0; 16], value: &raw mut value, rest: [0; 2] };
+    let mut request = Request { name: [0; 16], value: &raw mut value, rest: [0; UNION - size_of::<*mut Value>()] };
     // A name has 15 bytes at most, so that a zero ends it.
     request.name.iter_mut().zip(name.as_str().bytes()).for_each(|(to, from)| *to = from);
     // SAFETY: the request is a `struct ifreq` whose pointer leads to a `struct ethtool_value`, as SIOCETHTOOL wants it for

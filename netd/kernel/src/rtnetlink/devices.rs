@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use netd_model::object::{LinkKind, Side};
 
 use super::{AF_BRIDGE, link::Found, route};
-use crate::wire::{NLM_F_REPLACE, u32_of};
+use crate::wire::{NLM_F_REPLACE, array, u32_of};
 
 /// The VXLAN devices that we made, by their numbers, as the kernel tells of them.
 pub(crate) struct Devices(BTreeSet<u32>);
@@ -47,8 +47,9 @@ impl Devices {
 
 /// Whether a forwarding entry is one that somebody made: `ndm_state`.
 fn is_permanent(body: &[u8]) -> bool {
-    const NUD_PERMANENT: u8 = 0x80;
-    body.get(8).is_some_and(|state| state & NUD_PERMANENT != 0)
+    const NUD_PERMANENT: u16 = 0x80;
+    let state = body.get(8..10).and_then(array).map(u16::from_ne_bytes);
+    state.is_some_and(|state| state & NUD_PERMANENT != 0)
 }
 
 fn is_device(found: &Found) -> bool {
