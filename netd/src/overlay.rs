@@ -83,7 +83,8 @@ impl Overlays {
             Some(Here { overlay: overlay.clone(), mtu: *mtu, direct: *direct, checksum_offload, own, peers })
         };
         let usable = settings.usable.iter().map(|network| &network.overlay.name);
-        let named = usable.chain(settings.refused.iter().map(|refused| &refused.network)).chain(view.networks.keys());
+        let refused = settings.refused.iter().map(|refused| &refused.network);
+        let named = usable.chain(refused).chain(view.networks.keys()).chain(&view.unusable);
         Self {
             networks: view.networks.values().filter_map(here).collect(),
             named: named.cloned().collect(),

@@ -1,6 +1,10 @@
 //! The cluster as the loop reads it: immutable, and the whole of it.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use netd_model::{
     name::{HostName, NetworkName},
@@ -18,6 +22,8 @@ mod tests;
 pub(crate) struct View {
     /// Each network.
     pub(crate) networks: BTreeMap<NetworkName, NetworkView>,
+    /// Networks that there are and that this host cannot be in, or cannot read: what it has of them stays as it is.
+    pub(crate) unusable: BTreeSet<NetworkName>,
     /// What is wrong and a person must mend, one line each.
     pub(crate) errors: Vec<String>,
     /// Whether everybody was asked once at least. Before, what is missing here may be there.

@@ -194,3 +194,10 @@ fn a_route_is_ours_by_its_priority_and_only_within_the_network() {
         assert!(!is_ours(destination, priority), "{destination}");
     }
 }
+
+#[test]
+fn a_network_of_the_store_that_cannot_be_here_is_named_and_so_not_taken_down() {
+    let view = View { unusable: ["web".parse().unwrap()].into(), is_whole: true, ..View::default() };
+    let overlays = Overlays::new(&Settings::parse("").unwrap(), &view);
+    assert_eq!((overlays.networks, overlays.named, overlays.is_whole), (vec![], view.unusable, true));
+}

@@ -208,6 +208,29 @@ fn a_host_that_does_not_come_back_is_forgotten_by_one_command() {
     cluster.stop();
 }
 
+#[test]
+fn a_network_of_the_store_that_this_netd_cannot_read_stays_on_the_host_as_it_was() {
+    let lab = Lab::new();
+    let switch = switch(&lab);
+    let etcd = Etcd::new(&lab, &switch, 1);
+    let mut cluster = Cluster::with_store(&lab, &switch, 1, Shape::default(), etcd.store());
+    let h1 = cluster.hosts[0].clone();
+    let create = format!("network create web --subnet 10.60.0.0/16 --config {}/netd.toml", h1.folder().display());
+    assert!(h1.run(&format!("{} {create}", built())).success());
+    let (lease, conflist) = (h1.run_dir().join("overlays/web.json"), h1.folder().join("run/10-netd-web.conflist"));
+    eventually(SECOND * 5, || lease.exists() && conflist.exists());
+    let devices = || h1.ip("link show type vxlan").as_array().unwrap().len();
+    eventually(SECOND * 5, || devices() == 2);
+    cluster.netd[0].take().unwrap().stop();
+    std::fs::remove_file(h1.folder().join("lib/netd/remembered.json")).unwrap();
+    let put = "etcdctl --endpoints http://192.168.50.101:2379 put /netd/default/v1/networks/web";
+    h1.sh(&format!("ETCDCTL_API=3 {put} '{{\"version\":2,\"new\":1}}'"));
+    cluster.start(1);
+    eventually(SECOND * 5, || h1.netd_show("peers").contains("network web: what the store says of it cannot be read"));
+    throughout(SECOND * 4, || lease.exists() && conflist.exists() && devices() == 2);
+    cluster.stop();
+}
+
 fn built() -> String {
     tests::built("netd").display().to_string()
 }

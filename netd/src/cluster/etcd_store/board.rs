@@ -261,6 +261,7 @@ impl Board {
             }
             Stale::Hosts(_) => {}
         }
+        self.view.unusable = self.impossible.iter().map(|refused| refused.network.clone()).collect();
         self.view.is_whole = self.is_settled;
         let then = if self.recalled.is_some() { "were before netd started" } else { "are meanwhile" };
         let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they {then}"));

@@ -319,6 +319,21 @@ async fn a_network_that_differs_in_settings_and_store_is_as_in_the_store() {
 }
 
 #[tokio::test]
+async fn a_network_that_cannot_be_read_or_cannot_be_here_is_known_by_name() {
+    let lab = Lab::new();
+    let mut client = lab.client().await;
+    let mut h1 = lab.start(1).await;
+    client.put(whole("networks/newer"), r#"{"version":2,"new":1}"#, None).await.unwrap();
+    client.put(whole("networks/torn"), "{", None).await.unwrap();
+    let names =
+        |host: &Host| host.cluster.view().unusable.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    h1.until(|host| names(host) == "newer torn").await;
+    client.delete(whole("networks/torn"), None).await.unwrap();
+    h1.until(|host| names(host) == "newer").await;
+    assert!(!h1.part().is_empty(), "the other one is unharmed");
+}
+
+#[tokio::test]
 async fn a_network_without_room_is_an_error_of_the_host_that_has_none() {
     let lab = Lab::new();
     let small = "[[network]]\nname = 'lab'\ndriver = 'overlay'\nsubnet = ['10.40.0.0/23']\n";
