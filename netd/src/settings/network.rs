@@ -30,10 +30,10 @@ pub(crate) struct Network {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mtu: Option<Mtu>,
     /// Whether packets to hosts on the same link go without VXLAN.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_no")]
     pub(crate) direct: bool,
     /// Whether a host's own containers come first in answers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_no")]
     pub(crate) prefer_local: bool,
 }
 
@@ -211,6 +211,12 @@ fn check_host_prefixes(subnets: &[IpNetwork], prefixes: &[u8], mode: Mode) -> Re
         }
     }
     Ok(())
+}
+
+/// What is so by default is not written: who does not know the key yet reads the network too.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_no(value: &bool) -> bool {
+    !value
 }
 
 /// IPv4 or IPv6, as people say it.

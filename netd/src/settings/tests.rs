@@ -290,3 +290,21 @@ fn a_network_that_cannot_be_is_refused_and_the_others_are_unharmed() {
     assert_eq!(networks.usable.first().unwrap().overlay.port, 8472, "the earlier one goes on");
     assert_eq!(networks.refused.first().unwrap().to_string(), "network lab: name \"lab\" is taken by a network above");
 }
+
+#[test]
+fn a_network_that_chose_nothing_is_written_so_that_who_does_not_know_the_choices_reads_it() {
+    let network = |keys: &str| {
+        let text = WHOLE.to_owned() + &network("web", &format!("subnet = ['10.50.0.0/16']\n{keys}"));
+        on("m", &text).unwrap().networks.usable.pop().unwrap()
+    };
+    for (keys, written) in
+        [("", false), ("direct = false\nprefer_local = false", false), ("direct = true\nprefer_local = true", true)]
+    {
+        let network = network(keys);
+        let text = serde_json::to_value(&network).unwrap();
+        for key in ["direct", "prefer_local"] {
+            assert_eq!(text.get(key).is_some(), written, "{text}");
+        }
+        assert_eq!(serde_json::from_value::<Network>(text).unwrap(), network);
+    }
+}
