@@ -210,9 +210,12 @@ impl Board {
     ) -> Result<(), Lost> {
         let of_settings = &settings.networks.usable;
         let is_new = |network: &&Network| of_settings.iter().all(|other| other.overlay.name != network.overlay.name);
-        let networks: Vec<Network> = of_settings.iter().chain(self.remembered.iter().filter(is_new)).cloned().collect();
         let mut attempt = 0;
         for _ in 0..ATTEMPTS {
+            // One that stands there again is the store's: who deletes it then means all hosts.
+            self.remembered.retain(|network| self.tree.stands(&Key::Network(network.overlay.name.clone())).is_none());
+            let remembered = self.remembered.iter().filter(is_new);
+            let networks: Vec<Network> = of_settings.iter().chain(remembered).cloned().collect();
             let (Some(own), Some(leases)) = (&self.own, self.leases) else { return Ok(()) };
             let standing = networks.iter().map(|network| &network.overlay.name);
             let standing = standing.filter(|name| self.tree.stands(&Key::Network((*name).clone())).is_some());

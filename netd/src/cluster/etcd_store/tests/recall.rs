@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::sleep;
 
-use super::{LATER, Lab, NETWORK};
+use super::{LATER, Lab, NETWORK, networks};
 use crate::{cluster::fixture::Host, settings::Settings};
 
 /// Where it stands.
@@ -150,4 +150,30 @@ async fn what_is_known_is_written_while_netd_runs_and_not_at_each_change() {
     lab.kill_etcd();
     let mut h1 = Lab::begin(&lab.settings(1, NETWORK));
     h1.shows(&format!("h2 alive c{number}")).await;
+}
+
+#[tokio::test]
+async fn a_network_that_stands_in_the_store_again_is_deleted_without_an_error() {
+    let mut lab = Lab::new();
+    let settings = lab.settings(1, "");
+    let made = lab.settings(9, NETWORK).networks.usable.remove(0);
+    let mut h1 = Lab::begin(&settings);
+    drop(lab.session().await);
+    networks::create(&settings, made.clone(), true).await.unwrap();
+    h1.has_part().await;
+    lab.kill_etcd();
+    h1.has_error("meanwhile").await;
+    lab.start_etcd("empty");
+    drop(lab.session().await);
+    h1.until(|host| host.cluster.view().errors.is_empty()).await;
+    while networks::list(&settings).await.unwrap().networks.is_empty() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let begin = Instant::now();
+    networks::delete(&settings, &made.overlay.name, true).await.unwrap();
+    while begin.elapsed() < LATER {
+        assert_eq!(h1.cluster.view().errors, Vec::<String>::new());
+        sleep(Duration::from_millis(5)).await;
+    }
+    assert!(h1.cluster.view().networks.is_empty() && networks::list(&settings).await.unwrap().networks.is_empty());
 }
