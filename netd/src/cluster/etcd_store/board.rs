@@ -73,6 +73,8 @@ pub(super) struct Board {
     lost: Option<Lost>,
     /// All of it was known before netd started, and true last at this time.
     recalled: Option<SystemTime>,
+    /// Which store that was, and how far it had come at least.
+    recalled_at: Option<At>,
     /// Whether what is known changed since it was written down.
     is_news: bool,
 }
@@ -113,7 +115,8 @@ impl Board {
 
     /// All that stands there.
     pub(super) fn list(&mut self, news: Vec<News>, at: At) {
-        let is_another = self.at.is_some_and(|old| old.cluster != at.cluster || old.revision > at.revision);
+        let old = self.at.or(self.recalled_at.take());
+        let is_another = old.is_some_and(|old| old.cluster != at.cluster || old.revision > at.revision);
         if is_another {
             tracing::warn!("the store is another one, or older than it was: this host writes into it what it has");
             // Nothing is known of what was deleted there, and its leases have other numbers.

@@ -10,6 +10,7 @@ use etcd_client::{
     Certificate, Client, Compare, CompareOp, ConnectOptions, Event, EventType, GetOptions, Identity, KeyValue,
     PutOptions, ResponseHeader, TlsOptions, Txn, TxnOp, TxnOpResponse, WatchOptions, WatchStream,
 };
+use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use self::probe::{probe, read};
@@ -52,7 +53,7 @@ pub(super) enum News {
 }
 
 /// When a list is true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct At {
     /// Which store it is.
     pub(super) cluster: u64,

@@ -17,6 +17,7 @@ use crate::{
             document::Document,
             key::Key,
             place,
+            session::At,
             sight::Own,
             tree::{Found, Tree},
         },
@@ -25,6 +26,9 @@ use crate::{
     },
     settings::Settings,
 };
+
+/// Beside the keys, which store it was: after a start, too, another one in its place is to be found out.
+const STORE: &str = "store";
 
 impl Board {
     /// What was known last is what is known, until the store was read.
@@ -42,20 +46,21 @@ impl Board {
         tracing::info!(keys = tree.iter().count(), "until the store is read, it is as it was known last");
         self.own = Some(Own { host: host.clone(), identity, vtep });
         (self.tree, self.recalled, self.stale) = (tree, Some(as_of), Stale::All);
+        self.recalled_at = documents.get(STORE).and_then(|at| serde_json::from_str(at.get()).ok());
     }
 
     /// Lets what is known outlive netd: while the store is there, and what was heard before it was lost.
     pub(in crate::cluster::etcd_store) async fn remember(&mut self, settings: &Arc<Settings>, memory: &mut Memory) {
         if self.is_to_be_kept() {
-            let Self { is_news, tree, .. } = self;
-            memory.keep(settings, is_news, || documents(tree)).await;
+            let Self { is_news, tree, at, .. } = self;
+            memory.keep(settings, is_news, || documents(tree, *at)).await;
         }
     }
 
     /// The last of it, when netd stops.
     pub(in crate::cluster::etcd_store) async fn end(mut self, settings: &Arc<Settings>, memory: Memory) {
         if self.is_to_be_kept() {
-            memory.end(settings, &mut self.is_news, || documents(&self.tree)).await;
+            memory.end(settings, &mut self.is_news, || documents(&self.tree, self.at)).await;
         }
     }
 
@@ -73,9 +78,12 @@ pub(super) fn mark(view: &mut View, recalled: Option<SystemTime>) {
     }
 }
 
-/// All that can be read.
-fn documents(tree: &Tree) -> Documents {
-    memory::documents(tree.iter().filter_map(|(key, entry)| Some((key, entry.document.as_ref().ok()?))))
+/// All that can be read, and where.
+fn documents(tree: &Tree, at: Option<At>) -> Documents {
+    let documents = tree.iter().filter_map(|(key, entry)| Some((key, entry.document.as_ref().ok()?)));
+    let mut documents = memory::documents(documents);
+    documents.extend(memory::documents(at.map(|at| (STORE, at))));
+    documents
 }
 
 /// Where the host was reached.

@@ -153,6 +153,36 @@ async fn what_is_known_is_written_while_netd_runs_and_not_at_each_change() {
 }
 
 #[tokio::test]
+async fn networks_that_people_made_outlive_the_store_and_netd_that_are_lost_together() {
+    let mut lab = Lab::new();
+    let settings = lab.settings(1, "");
+    let made = lab.settings(9, NETWORK).networks.usable.remove(0);
+    let mut h1 = Lab::begin(&settings);
+    drop(lab.session().await);
+    networks::create(&settings, made.clone(), true).await.unwrap();
+    h1.has_part().await;
+    let part = h1.part();
+    h1.cluster.stop().await;
+    lab.kill_etcd();
+    // Of the same address, so that etcd gives it the same number: only its revision is another one.
+    lab.start_etcd("empty");
+    drop(lab.session().await);
+    let mut h1 = Lab::begin(&settings);
+    h1.until(|host| host.cluster.view().is_whole).await;
+    sleep(LATER).await;
+    assert_eq!(h1.part(), part);
+    let there = networks::list(&settings).await.unwrap();
+    assert_eq!(there.networks.values().map(|it| &*it.network).collect::<Vec<_>>(), [&made]);
+    networks::delete(&settings, &made.overlay.name, true).await.unwrap();
+    h1.until(|host| host.part().is_empty()).await;
+    h1.until(|host| host.cluster.view().networks.is_empty() && host.cluster.view().errors.is_empty()).await;
+    h1.cluster.stop().await;
+    let mut h1 = Lab::begin(&settings);
+    h1.until(|host| host.cluster.view().is_whole).await;
+    assert!(networks::list(&settings).await.unwrap().networks.is_empty(), "it is the same store");
+}
+
+#[tokio::test]
 async fn a_network_that_stands_in_the_store_again_is_deleted_without_an_error() {
     let mut lab = Lab::new();
     let settings = lab.settings(1, "");
