@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, Result};
 
-/// The largest document that is read: what is known of 20,000 hosts. All others have a few thousand bytes.
+/// The largest document of most kinds. They have a few thousand bytes.
 const LARGEST: u64 = 8 << 20;
 
 /// Room for a document of ours, so that one read takes it.
@@ -40,6 +40,9 @@ pub(crate) trait Document: Serialize + DeserializeOwned {
     /// The newest version known here.
     const KNOWN: u32;
 
+    /// The largest one that is read and written, in bytes.
+    const LARGEST: u64 = LARGEST;
+
     /// The version of this one.
     fn version(&self) -> u32;
 }
@@ -55,9 +58,9 @@ pub(crate) fn read<T: Document>(path: &Path) -> Result<Option<T>> {
         opened => opened.map_err(|error| Error::io("read", path, error))?,
     };
     let mut bytes = Vec::with_capacity(TYPICAL);
-    let size = file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
-    if u64::try_from(size).is_ok_and(|size| size > LARGEST) {
-        return Err(Error::malformed(path, &format_args!("it has more than {LARGEST} bytes")));
+    let size = file.take(T::LARGEST + 1).read_to_end(&mut bytes).map_err(|error| Error::io("read", path, error))?;
+    if u64::try_from(size).is_ok_and(|size| size > T::LARGEST) {
+        return Err(Error::malformed(path, &format_args!("it has more than {} bytes", T::LARGEST)));
     }
     let newer = |version| Error::Newer { path: path.to_owned(), version, known: T::KNOWN };
     match serde_json::from_slice::<T>(&bytes) {
@@ -78,10 +81,10 @@ fn version(bytes: &[u8]) -> Option<u64> {
 /// Puts the document at `path`, whole or not at all; makes its directory if need be.
 ///
 /// The caller holds the lock that stands for the document. One that nobody would read is not written.
-pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
+pub(crate) fn replace<T: Document>(path: &Path, document: &T) -> Result<()> {
     let written = replace_with(path, |file| {
         // One write, but for the few that are large: of those there is no copy.
-        let mut bounded = BufWriter::with_capacity(TYPICAL, Bounded { file, left: LARGEST });
+        let mut bounded = BufWriter::with_capacity(TYPICAL, Bounded { file, left: T::LARGEST, largest: T::LARGEST });
         serde_json::to_writer(&mut bounded, document)?;
         bounded.flush()
     });
@@ -95,12 +98,13 @@ pub(crate) fn replace(path: &Path, document: &impl Document) -> Result<()> {
 struct Bounded<'f> {
     file: &'f mut File,
     left: u64,
+    largest: u64,
 }
 
 impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let Some(left) = self.left.checked_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX)) else {
-            let text = format!("it would have more than {LARGEST} bytes");
+            let text = format!("it would have more than {} bytes", self.largest);
             return Err(io::Error::new(io::ErrorKind::FileTooLarge, text));
         };
         self.left = left;

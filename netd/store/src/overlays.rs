@@ -24,6 +24,9 @@ impl Document for HostLease {
 impl Document for KnownPeers {
     const KNOWN: u32 = VERSION;
 
+    /// 50,000 hosts, each in two networks.
+    const LARGEST: u64 = 32 << 20;
+
     fn version(&self) -> u32 {
         self.version
     }

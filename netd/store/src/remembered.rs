@@ -48,6 +48,9 @@ pub struct Remembered {
 impl Document for Remembered {
     const KNOWN: u32 = VERSION;
 
+    /// 50,000 hosts with 20 names each.
+    const LARGEST: u64 = 64 << 20;
+
     fn version(&self) -> u32 {
         self.version
     }
@@ -71,12 +74,17 @@ impl Remembered {
         Ok(Some((remembered, modified.map_err(|error| Error::io("read", &path, error))?)))
     }
 
-    /// Writes it; netd alone does.
+    /// Writes it; netd alone does. What it is too large to replace would be true no more, and goes.
     ///
     /// # Errors
     /// [`Error::Malformed`] when it is larger than what is read.
     pub fn write(&self, state_dir: &Path) -> Result<()> {
-        file::replace(&path(state_dir), self)
+        let path = path(state_dir);
+        let written = file::replace(&path, self);
+        if let Err(Error::Malformed { .. }) = written {
+            file::remove(&path)?;
+        }
+        written
     }
 
     /// Says that what stands there is still true.
@@ -113,9 +121,12 @@ mod tests {
         Remembered::touch(folder.path(), then).unwrap();
         let (read, as_of) = Remembered::read(folder.path()).unwrap().unwrap();
         assert_eq!((format!("{read:?}"), as_of), (format!("{remembered:?}"), then));
-        remembered.documents.insert("large".to_owned(), document(format!("{:?}", "x".repeat(8 << 20))));
-        assert!(remembered.write(folder.path()).unwrap_err().to_string().contains("more than 8388608 bytes"));
-        assert!(Remembered::read(folder.path()).unwrap().is_some(), "the one before");
+        remembered.documents.insert("large".to_owned(), document(format!("{:?}", "x".repeat(63 << 20))));
+        remembered.write(folder.path()).unwrap();
+        assert!(Remembered::read(folder.path()).unwrap().is_some_and(|(read, _)| read.documents.contains_key("large")));
+        remembered.documents.insert("too large".to_owned(), document(format!("{:?}", "x".repeat(1 << 20))));
+        assert!(remembered.write(folder.path()).unwrap_err().to_string().contains("more than 67108864 bytes"));
+        assert!(Remembered::read(folder.path()).unwrap().is_none(), "the one before is old and would stay so");
         for (text, words) in [("{", "is malformed"), (r#"{"version": 2, "new": 1}"#, "has version 2")] {
             fs::write(path(folder.path()), text).unwrap();
             assert!(Remembered::read(folder.path()).unwrap_err().to_string().contains(words));
