@@ -197,8 +197,8 @@ fn seconds(time: SystemTime) -> u64 {
 
 /// How long ago that was.
 fn ago(seconds: u64) -> u64 {
-    let then = UNIX_EPOCH + Duration::from_secs(seconds);
-    SystemTime::now().duration_since(then).map_or(0, |age| age.as_secs())
+    let then = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+    then.and_then(|then| SystemTime::now().duration_since(then).ok()).map_or(0, |age| age.as_secs())
 }
 
 /// The names that are served, in their order.
@@ -365,5 +365,22 @@ NAME             ADDRESSES  CONTAINER  NETWORK  TTL
 c1.web.internal  10.1.0.7   c1         web      5
 ";
         assert_eq!(table(&names(&[first, second], sample::BOOT)), expected);
+    }
+
+    #[test]
+    fn a_peer_of_any_time_has_a_row() {
+        let row = |since: u64| {
+            let member = serde_json::json!({"version": 1, "host": "h2", "network": "lab", "vtep": "192.0.2.2",
+                "mac": "02:00:00:00:00:02", "subnets": ["10.40.2.0/24"]});
+            let peer = serde_json::json!({"member": member, "alive": true, "since": since, "containers": 1});
+            let known = serde_json::json!({"version": 1, "peers": [peer], "errors": []});
+            table(&peers(&serde_json::from_value::<KnownPeers>(known).unwrap()))
+        };
+        let now = seconds(SystemTime::now());
+        for (since, shown) in
+            [(now + 60, "  0 s "), (u64::MAX, "  0 s "), (i64::MAX.unsigned_abs(), "  0 s "), (0, " s ")]
+        {
+            assert!(row(since).contains(shown), "{since}");
+        }
     }
 }
