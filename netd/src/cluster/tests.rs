@@ -208,6 +208,24 @@ async fn a_host_that_starts_again_knows_the_names_that_it_knew_until_it_is_sure_
 }
 
 #[tokio::test]
+async fn what_was_known_is_known_when_the_peers_file_comes_after_other_settings() {
+    let lab = Lab::new(2);
+    let [mut h1, h2] = [1, 2].map(|host| lab.start(host));
+    h1.shows("h2 alive h2").await;
+    h1.cluster.stop().await;
+    h2.cluster.stop().await;
+    fs::remove_file(lab.peers()).unwrap();
+    let mut h1 = lab.start(1);
+    h1.has_error("No such file or directory").await;
+    let db = "[[network]]\nname = 'db'\ndriver = 'overlay'\nsubnet = ['10.50.0.0/16']\n";
+    h1.cluster.reload(&lab.settings(1, db));
+    h1.until(|host| host.cluster.view().networks.len() == 2).await;
+    lab.write_peers(1..=2);
+    h1.until(|host| host.cluster.view().networks.values().any(|it| it.peers.values().any(|it| it.recalled.is_some())))
+        .await;
+}
+
+#[tokio::test]
 async fn a_host_with_another_key_is_not_answered() {
     let lab = Lab::new(3);
     let mut h1 = lab.start_with(1, "key = 'one'");

@@ -21,6 +21,8 @@ pub(super) struct PeersFile {
     path: PathBuf,
     /// None where the file was not there.
     identity: Option<Identity>,
+    /// Whether there was one.
+    pub(super) is_read: bool,
     /// The hosts of the last file that was one: what is lost or broken now changes nothing.
     pub(super) peers: Peers,
     /// Why the file that is there now is not that one.
@@ -32,7 +34,14 @@ pub(super) struct PeersFile {
 impl PeersFile {
     /// The file at `path`, not yet read.
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), identity: None, peers: Peers::default(), error: None, lacking: None }
+        Self {
+            path: path.to_owned(),
+            identity: None,
+            is_read: false,
+            peers: Peers::default(),
+            error: None,
+            lacking: None,
+        }
     }
 
     /// Takes another path; the hosts of the old file stay until there is a new one.
@@ -62,7 +71,7 @@ impl PeersFile {
         let text = read(&self.path).map_err(|error| error.to_string());
         match text.and_then(|text| Peers::parse(&text, &self.peers)) {
             Ok(mut peers) => {
-                (self.identity, self.error) = (Some(identity), None);
+                (self.identity, self.error, self.is_read) = (Some(identity), None, true);
                 if peers.lacks_any_of(&self.peers) && self.lacking != Some(identity) {
                     // Who writes it may be in the middle of that: it is looked at once more.
                     (self.identity, self.lacking) = (None, Some(identity));

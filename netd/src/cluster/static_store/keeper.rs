@@ -197,7 +197,10 @@ impl Keeper {
             let shown = NetworkView { network: Arc::new(network.clone()), own, peers: BTreeMap::new() };
             (network.overlay.name.clone(), shown)
         });
-        self.recalled.clear();
+        // Before the file was read once nobody is out of it.
+        if self.file.is_read {
+            self.recalled.clear();
+        }
         self.view.networks = networks.collect();
         for (host, contact) in &self.contacts {
             show(&self.members, host, contact, &mut self.view);
