@@ -19,7 +19,10 @@ use serde::Serialize;
 use crate::{
     check,
     cli::{Cli, Command, HostCommand, NetworkCommand, NewNetwork, Subject},
-    cluster::{View, hosts, networks},
+    cluster::{
+        View, hosts,
+        networks::{self, Made},
+    },
     logs::Logs,
     look::Look,
     rounds::Faults,
@@ -104,8 +107,9 @@ fn of_networks(command: NetworkCommand) -> anyhow::Result<()> {
             let is_vni_chosen = network.vni.is_some();
             let network = Network::resolve(network.into(), &settings.cluster.name).map_err(anyhow::Error::msg)?;
             let made = runtime.block_on(networks::create(&settings, network, is_vni_chosen));
-            let made = made.map_err(anyhow::Error::msg)?;
-            print(&format!("network {} with vni {} on every host\n", made.overlay.name, made.overlay.vni))
+            let Made { network, hosts } = made.map_err(anyhow::Error::msg)?;
+            let text = format!("network {} with vni {} on every host\n", network.overlay.name, network.overlay.vni);
+            print(&(text + &short_of_room(&network, hosts)))
         }
         NetworkCommand::List { json, config } => {
             let settings = settings(config.file.as_deref())?;
@@ -121,9 +125,20 @@ fn of_networks(command: NetworkCommand) -> anyhow::Result<()> {
         }
         NetworkCommand::Delete { network, force, config } => {
             let settings = settings(config.file.as_deref())?;
-            runtime.block_on(networks::delete(&settings, &network, force)).map_err(anyhow::Error::msg)
+            runtime.block_on(networks::delete(&settings, &network, force)).map_err(anyhow::Error::msg)?;
+            let kept = "a host keeps it until its last container in it is gone";
+            print(&format!("network {network} is deleted for every host; {kept}\n"))
         }
     }
+}
+
+/// A warning where a new network has not a part for every host.
+fn short_of_room(network: &Network, hosts: usize) -> String {
+    let room = network.room();
+    if room >= hosts {
+        return String::new();
+    }
+    format!("warning: it has room for {room} hosts and the cluster has {hosts}: a longer --host-prefix makes more\n")
 }
 
 /// Takes a host out of the cluster.

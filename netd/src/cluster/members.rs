@@ -1,6 +1,9 @@
 //! Who is in which network: what the peers file says, as far as it goes together with the settings of this host.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+};
 
 use ipnetwork::IpNetwork;
 use netd_model::{
@@ -13,7 +16,7 @@ use super::peers_file::{Host, Peers};
 use crate::settings::{
     Settings,
     cluster::Place,
-    network::{Network, family, longest_prefix},
+    network::{Network, Networks, family, longest_prefix},
 };
 
 #[cfg(test)]
@@ -59,6 +62,7 @@ impl Members {
                 Err(error) => members.errors.push(error),
             }
         }
+        members.errors.extend(unknown(settings, peers));
         members
     }
 
@@ -73,10 +77,6 @@ impl Members {
                 self.errors
                     .push(format!("network {name}: the peers file has no subnet of it for this host, {}", host.name));
             }
-        }
-        for name in host.subnets.keys().filter(|name| !self.networks.contains_key(*name)) {
-            // Of another host it is not: it may be in networks that this one is not in.
-            self.errors.push(format!("network {name}: the peers file has this host in it, the settings have not"));
         }
         for member in self.members(host, settings, old) {
             if let Some(network) = self.networks.get_mut(&member.network) {
@@ -125,6 +125,22 @@ impl Members {
         let own = network.own.as_ref().filter(|own| own.host == host.name);
         own.or_else(|| network.others.get(&host.name)).filter(|member| member.vtep == host.address)
     }
+}
+
+/// Networks that only the peers file has, each with one host in it. What the settings refuse they say themselves.
+fn unknown(settings: &Settings, peers: &Peers) -> Vec<String> {
+    let Networks { usable, refused } = &settings.networks;
+    let usable = usable.iter().map(|network| &network.overlay.name);
+    let known: BTreeSet<&NetworkName> = usable.chain(refused.iter().map(|refused| &refused.network)).collect();
+    let mut unknown = BTreeMap::new();
+    for host in peers.hosts.values() {
+        for name in host.subnets.keys().filter(|name| !known.contains(name)) {
+            unknown.entry(name).or_insert(&host.name);
+        }
+    }
+    let line =
+        |(name, host)| format!("network {name}: the peers file has it, of peer {host}, and the settings have not");
+    unknown.into_iter().map(line).collect()
 }
 
 fn absent(settings: &Settings) -> String {

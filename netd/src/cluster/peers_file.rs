@@ -60,6 +60,7 @@ struct Taken {
 struct Written {
     #[serde(deserialize_with = "name")]
     name: HostName,
+    #[serde(deserialize_with = "address")]
     address: IpAddr,
     #[serde(default)]
     subnets: BTreeMap<String, Vec<String>>,
@@ -236,6 +237,11 @@ fn line(text: &str, at: usize) -> usize {
 
 fn name<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<HostName, D::Error> {
     HostName::written(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+}
+
+fn address<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| de::Error::custom(format!("address {text:?} is no IP address")))
 }
 
 #[cfg(test)]

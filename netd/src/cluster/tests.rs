@@ -394,8 +394,8 @@ fn what_is_wrong_is_found_without_a_daemon() {
     assert_eq!(faults(&lab.settings(1, "")), Vec::<String>::new());
     lab.write_peers([2, 2].into_iter());
     let found = faults(&lab.settings(1, ""));
-    let expected =
-        ["line 5: peer h2: name \"h2\" is taken by another peer", "the peers file has no peer h1, which is this host"];
+    let of_file = format!("{} line 5: peer h2: name \"h2\" is taken by another peer", lab.peers().display());
+    let expected = [&*of_file, "the peers file has no peer h1, which is this host"];
     assert_eq!(found, expected);
     fs::remove_file(lab.peers()).unwrap();
     assert!(faults(&lab.settings(1, "")).concat().starts_with("peers file /"));

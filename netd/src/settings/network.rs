@@ -125,6 +125,14 @@ impl Network {
         Ok(network)
     }
 
+    /// How many hosts can have a part of it.
+    pub(crate) fn room(&self) -> usize {
+        let parts = self.overlay.subnets.iter().zip(&self.host_prefix).map(|(whole, prefix)| {
+            1_usize.checked_shl(prefix.saturating_sub(whole.prefix()).into()).unwrap_or(usize::MAX)
+        });
+        parts.min().unwrap_or(0)
+    }
+
     /// Whether it can be, by itself.
     ///
     /// # Errors

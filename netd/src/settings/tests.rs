@@ -231,7 +231,14 @@ fn a_mistake_in_a_cluster_is_named_with_its_line() {
         ("[host]\naddress = '192.0.2'", ["line 2", "address"]),
         ("[cluster]\nname = 'a/b'", ["line 2", "cluster name \"a/b\""]),
         ("[cluster]\nendpoints = ['etcd.example:2379']", ["line 2", "not where etcd is"]),
-        ("[cluster]\nendpoints = ['http://etcd.example:2379']", ["line 2", "as in \"http://192.0.2.9:2379\""]),
+        (
+            "[cluster]\nendpoints = ['http://etcd.example:2379']",
+            ["line 2", "must be an address, not a name, as in \"http://192.0.2.9:2379\""],
+        ),
+        (
+            "[cluster]\nendpoints = ['http://192.0.2:2379']",
+            ["line 2", "not where etcd is, as in \"http://192.0.2.9:2379\""],
+        ),
         ("[cluster]\nstore = 'consul'", ["line 2", "store \"consul\""]),
         ("[cluster]\npeers = 'peers.toml'", ["line 2", "peers.toml is not an absolute path"]),
         ("[cluster]\nsync_port = 0", ["line 2", "port 0"]),

@@ -169,7 +169,14 @@ impl TryFrom<String> for Endpoint {
             "https" => true,
             _ => return Err(wrong()),
         };
-        let address = rest.strip_suffix('/').unwrap_or(rest).parse().map_err(|_| wrong())?;
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let is_name = |host: &str| !host.contains(':') && host.contains(|of_name: char| of_name.is_ascii_alphabetic());
+        let address = rest.parse().map_err(|_| match rest.rsplit_once(':') {
+            Some((host, _)) if is_name(host) => {
+                format!("{text:?} must be an address, not a name, as in \"http://192.0.2.9:2379\"")
+            }
+            _ => wrong(),
+        })?;
         Ok(Self { address, is_tls })
     }
 }

@@ -248,7 +248,10 @@ fn parts(wish: &Wish<'_>, tree: &Tree, network: &Network, claims: &mut Claims) {
         }
         let part = kept.filter(|_| lost.is_none()).or_else(|| free(wish, tree, name, whole, *prefix));
         let Some(part) = part else {
-            return claims.errors.push(format!("network {name}: all /{prefix} of {whole} are taken by other hosts"));
+            let full = format!("network {name}: all /{prefix} of {whole} are taken by other hosts");
+            return claims.errors.push(format!(
+                "{full}: forget one that is gone (`netd host forget`), or make a network with a longer host_prefix"
+            ));
         };
         subnets.push(part);
     }

@@ -30,8 +30,17 @@ pub(crate) async fn list(settings: &Settings) -> Result<View, String> {
     Ok(sight::whole(&tree, &own, &View::default()).0)
 }
 
+/// A network that was made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// As it stands in the store.
+    pub(crate) network: Network,
+    /// Of how many hosts the cluster is.
+    pub(crate) hosts: usize,
+}
+
 /// Makes a network for all hosts; where its identifier was not chosen, another one is taken if it is another network's.
-pub(crate) async fn create(settings: &Settings, mut network: Network, is_vni_chosen: bool) -> Result<Network, String> {
+pub(crate) async fn create(settings: &Settings, mut network: Network, is_vni_chosen: bool) -> Result<Made, String> {
     let name = network.overlay.name.clone();
     for _ in 0..ATTEMPTS {
         let (mut session, tree, own) = open(settings).await?;
@@ -43,7 +52,8 @@ pub(crate) async fn create(settings: &Settings, mut network: Network, is_vni_cho
         }
         let write = claims::create(&tree, &network, &own)?;
         if let Outcome::Holds(_) = session.commit(&write).await? {
-            return Ok(network);
+            let hosts = tree.iter().filter(|(key, _)| matches!(key, Key::Host(_))).count();
+            return Ok(Made { network, hosts });
         }
     }
     Err("others change networks all the time: try again".to_owned())

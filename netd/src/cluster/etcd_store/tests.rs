@@ -259,8 +259,9 @@ async fn networks_are_made_and_removed_for_all_hosts() {
     let mut h1 = Lab::begin(&lab.settings(1, ""));
     let settings = lab.settings(9, NETWORK);
     let network = settings.networks.usable[0].clone();
+    h1.until(|host| host.cluster.view().is_whole).await;
     let made = networks::create(&settings, network.clone(), false).await.unwrap();
-    assert_eq!(made, network);
+    assert_eq!((made.network, made.hosts), (network.clone(), 1));
     h1.has_part().await;
     let error = networks::create(&settings, network.clone(), false).await.unwrap_err();
     assert!(error.starts_with("network lab is there already"), "{error}");
@@ -276,7 +277,7 @@ async fn networks_are_made_and_removed_for_all_hosts() {
     let error = networks::create(&settings, other("db", "10.50.0.0/16"), true).await.unwrap_err();
     assert!(error.ends_with("is that of network lab: choose another"), "{error}");
     let made = networks::create(&settings, other("db", "10.50.0.0/16"), false).await.unwrap();
-    assert_eq!(u32::from(made.overlay.vni), u32::from(network.overlay.vni) + 1, "it was not chosen");
+    assert_eq!(u32::from(made.network.overlay.vni), u32::from(network.overlay.vni) + 1, "it was not chosen");
     let names =
         |host: &Host| host.cluster.view().networks.keys().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     h1.until(|host| names(host) == "db lab").await;

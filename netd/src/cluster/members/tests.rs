@@ -13,7 +13,7 @@ const PEERS: &str = "
 peer = [
     { name = 'h1', address = '192.0.2.1', subnets = { lab = ['10.40.1.0/24'], db = ['10.50.1.0/24'] } },
     { name = 'h2', address = '192.0.2.2', subnets = { lab = ['10.40.2.0/24', 'fd00:40:0:2::/64'] } },
-    { name = 'h3', address = '192.0.2.3', subnets = { other = ['10.60.3.0/24'], db = ['10.50.3.0/24'] } },
+    { name = 'h3', address = '192.0.2.3', subnets = { db = ['10.50.3.0/24'] } },
 ]
 ";
 
@@ -80,7 +80,13 @@ fn what_does_not_go_together_costs_only_what_it_is_about() {
             "db: h3, lab: h1* h2",
             "network db: the peers file has no subnet of it for this host",
         ),
-        ("db = ['10.50.1", "dbx = ['10.50.1", "db: h3, lab: h1* h2", "network dbx: the peers file has this host in it"),
+        ("db = ['10.50.1", "dbx = ['10.50.1", "db: h3, lab: h1* h2", "network dbx: the peers file has it, of peer h1"),
+        (
+            "db = ['10.50.3",
+            "dbx = ['10.60.3.0/24'], db = ['10.50.3",
+            "db: h1* h3, lab: h1* h2",
+            "network dbx: the peers file has it, of peer h3, and the settings have not",
+        ),
     ] {
         let members = members(SETTINGS, &PEERS.replace(from, to));
         let errors = members.errors.join("\n");
@@ -108,4 +114,10 @@ fn parts_that_do_not_fit_leave_those_that_did() {
     }
     let moved = PEERS.replace("10.40.2.0", "10.41.2.0").replace("192.0.2.2", "192.0.2.22");
     assert_eq!(text(&beside(SETTINGS, &moved, &old)), "db: h1* h3, lab: h1*");
+}
+
+#[test]
+fn a_network_that_the_settings_refuse_is_not_said_to_be_missing_in_them() {
+    let members = members(&SETTINGS.replace("10.50.0.0/16", "10.40.128.0/17"), PEERS);
+    assert_eq!((text(&members).as_str(), members.errors.as_slice()), ("lab: h1* h2", [].as_slice()));
 }

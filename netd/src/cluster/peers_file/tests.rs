@@ -40,7 +40,7 @@ fn a_bad_entry_is_left_out_with_its_line_and_the_others_are_unharmed() {
     for (bad, words) in [
         ("name = 'h2'", ["line 5", "address"]),
         ("address = '192.0.2.2'", ["line 5", "name"]),
-        ("name = 'h2'\naddress = '192.0.2'", ["line 7", "IP address"]),
+        ("name = 'h2'\naddress = '192.0.2'", ["line 7: address \"192.0.2\" is no IP address", ""]),
         ("name = 'h 2'\naddress = '192.0.2.2'", ["line 6", "h 2"]),
         ("name = 2\naddress = '192.0.2.2'", ["line 6", "string"]),
         ("name = 'h2'\naddress = '192.0.2.2'\nport = 1", ["line 8", "port"]),

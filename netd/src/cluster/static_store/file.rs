@@ -71,6 +71,7 @@ impl PeersFile {
         let text = read(&self.path).map_err(|error| error.to_string());
         match text.and_then(|text| Peers::parse(&text, &self.peers)) {
             Ok(mut peers) => {
+                peers.errors.iter_mut().for_each(|error| *error = format!("{} {error}", self.path.display()));
                 (self.identity, self.error, self.is_read) = (Some(identity), None, true);
                 if peers.lacks_any_of(&self.peers) && self.lacking != Some(identity) {
                     // Who writes it may be in the middle of that: it is looked at once more.
