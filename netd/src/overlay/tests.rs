@@ -82,7 +82,7 @@ host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overla
 host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overlay lab
 host       sysctl net/ipv4/ip_forward=1
 host       sysctl net/ipv6/conf/all/forwarding=1
-host       ip link add dev BRIDGE address 02:03:0a:28:01:01 group netd type bridge
+host       ip link add dev BRIDGE address 02:5d:c5:cb:7d:af group netd type bridge
 host       ip link add dev DEVICE address 02:00:00:00:00:01 mtu 1450 group netd master BRIDGE type vxlan id 77 local 192.168.50.1 dstport 4789 learning
 host       sysctl net/ipv6/conf/BRIDGE/accept_ra=0
 host       sysctl net/ipv6/conf/BRIDGE/disable_ipv6=0
