@@ -24,7 +24,11 @@ pub(crate) use routed::{DIRECT, is_direct_route_of, samples};
 
 use crate::{
     cluster::{NetworkView, View},
-    settings::{Settings, cluster::Host, network::Network},
+    settings::{
+        Settings,
+        cluster::Host,
+        network::{Network, SMALLEST_IPV6_MTU},
+    },
 };
 
 #[cfg(test)]
@@ -97,18 +101,15 @@ impl Overlays {
 const AROUND_IPV4: u32 = 50;
 const AROUND_IPV6: u32 = 70;
 
-/// The least MTU of IPv6 (RFC 8200 5).
-const LEAST_FOR_IPV6: u32 = 1280;
-
 /// The largest packet inside, where the underlay takes `underlay`.
 pub(crate) fn mtu_inside(underlay: Mtu, vtep: IpAddr, overlay: &Overlay) -> Result<Mtu, String> {
     let around = if vtep.is_ipv4() { AROUND_IPV4 } else { AROUND_IPV6 };
     let bytes = u32::from(underlay).saturating_sub(around);
     let needs_ipv6 = overlay.subnets.iter().any(IpNetwork::is_ipv6);
-    if needs_ipv6 && bytes < LEAST_FOR_IPV6 {
+    if needs_ipv6 && bytes < SMALLEST_IPV6_MTU {
         let (name, underlay) = (&overlay.name, u32::from(underlay));
         return Err(format!(
-            "network {name}: {bytes} bytes cross an underlay of {underlay}, IPv6 needs {LEAST_FOR_IPV6}"
+            "network {name}: {bytes} bytes cross an underlay of {underlay}, IPv6 needs {SMALLEST_IPV6_MTU}"
         ));
     }
     Mtu::try_from(bytes).map_err(|error| format!("network {}: {error}", overlay.name))
@@ -117,7 +118,7 @@ pub(crate) fn mtu_inside(underlay: Mtu, vtep: IpAddr, overlay: &Overlay) -> Resu
 /// The largest packet for containers of this host, from which `own` bytes cross. On one link nobody knows who gets a
 /// packet, so that all take what the host with the least takes.
 pub(crate) fn mtu_here(here: &Here, own: Mtu) -> Mtu {
-    let least = if here.overlay.subnets.iter().any(IpNetwork::is_ipv6) { LEAST_FOR_IPV6 } else { 0 };
+    let least = if here.overlay.subnets.iter().any(IpNetwork::is_ipv6) { SMALLEST_IPV6_MTU } else { 0 };
     // One that says it has less has no such network.
     let of_peers = here.peers.iter().filter_map(|peer| peer.mtu).filter(|mtu| u32::from(*mtu) >= least);
     match (here.mtu, here.overlay.mode) {

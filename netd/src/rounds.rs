@@ -58,6 +58,13 @@ pub(crate) struct Job {
     pub(crate) conflists: Option<Conflists>,
 }
 
+impl Job {
+    /// Whether something is recorded of a network.
+    fn has_attachments(&self, network: &NetworkName) -> bool {
+        self.snapshot.attachments.keys().any(|id| id.network == *network)
+    }
+}
+
 /// The thread.
 #[derive(Debug)]
 pub(crate) struct Rounds {

@@ -18,8 +18,7 @@ impl Worker {
         let networks = &job.overlays.networks;
         self.known.extend(networks.iter().map(|here| (here.overlay.name.clone(), here.clone())));
         let is_to_be = |name: &NetworkName| networks.iter().any(|here| here.overlay.name == *name);
-        let is_used = |name: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *name);
-        self.known.retain(|name, _| is_to_be(name) || is_used(name));
+        self.known.retain(|name, _| is_to_be(name) || job.has_attachments(name));
         self.known.iter().filter(|(name, _)| !is_to_be(name)).map(|(_, here)| here.clone()).collect()
     }
 
@@ -31,8 +30,7 @@ impl Worker {
         }
         let leases = self.store.host_leases().unwrap_or_default();
         let gone = leases.into_iter().filter(|network| !job.overlays.named.contains(network));
-        let is_used = |network: &NetworkName| job.snapshot.attachments.keys().any(|id| id.network == *network);
-        let (used, unused): (Vec<_>, Vec<_>) = gone.partition(is_used);
+        let (used, unused): (Vec<_>, Vec<_>) = gone.partition(|network| job.has_attachments(network));
         for network in unused.iter().chain(&used) {
             let removed = job.conflists.as_ref().map_or(Ok(()), |conflists| conflists.remove(network));
             note(&format!("configuration of network {network}"), removed.map_err(Into::into));

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// The smallest MTU of a link with IPv6 (RFC 8200 5).
-const SMALLEST_IPV6_MTU: u32 = 1280;
+pub(crate) const SMALLEST_IPV6_MTU: u32 = 1280;
 
 /// A network as it is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
