@@ -34,7 +34,7 @@ use tokio::{
 use self::{etcd_store::EtcdStore, static_store::StaticStore, task::Task};
 pub(crate) use self::{
     etcd_store::{hosts, networks},
-    view::{NetworkView, Peer, State, View},
+    view::{NetworkView, Peer, PeerMembers, State, View, changes},
 };
 use crate::{
     event::Event,

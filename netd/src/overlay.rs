@@ -7,7 +7,6 @@ mod routed;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
-    sync::Arc,
 };
 
 use netd_model::{
@@ -23,7 +22,7 @@ pub(crate) use change::Change;
 pub(crate) use routed::{DIRECT, is_direct_route_of, samples};
 
 use crate::{
-    cluster::{NetworkView, View},
+    cluster::{NetworkView, PeerMembers, View},
     settings::{
         Settings,
         cluster::Host,
@@ -47,8 +46,8 @@ pub(crate) struct Here {
     pub(crate) checksum_offload: Option<bool>,
     /// What this host has of it, but for its MTU: that is measured.
     pub(crate) own: Member,
-    /// What the others have, in the order of their names.
-    pub(crate) peers: Arc<[Member]>,
+    /// What the others have.
+    pub(crate) peers: PeerMembers,
 }
 
 /// What the host itself says of the ways to others.
@@ -80,7 +79,7 @@ impl Overlays {
     pub(crate) fn new(settings: &Settings, view: &View) -> Self {
         let Settings { host: Host { checksum_offload, .. }, networks: settings, .. } = settings;
         let here = |known: &NetworkView| {
-            let peers = known.peers.values().map(|peer| peer.member.clone()).collect();
+            let peers = known.peers.members().clone();
             let Network { overlay, mtu, direct, .. } = &*known.network;
             let own = Member { mtu: None, ..known.own.clone()? };
             let checksum_offload = *checksum_offload;
@@ -120,7 +119,7 @@ pub(crate) fn mtu_inside(underlay: Mtu, vtep: IpAddr, overlay: &Overlay) -> Resu
 pub(crate) fn mtu_here(here: &Here, own: Mtu) -> Mtu {
     let least = if here.overlay.subnets.iter().any(IpNetwork::is_ipv6) { SMALLEST_IPV6_MTU } else { 0 };
     // One that says it has less has no such network.
-    let of_peers = here.peers.iter().filter_map(|peer| peer.mtu).filter(|mtu| u32::from(*mtu) >= least);
+    let of_peers = here.peers.values().filter_map(|peer| peer.mtu).filter(|mtu| u32::from(*mtu) >= least);
     match (here.mtu, here.overlay.mode) {
         (Some(chosen), _) => chosen,
         (None, Mode::Routed) => own,
@@ -136,7 +135,7 @@ pub(crate) fn owner(network: &NetworkName) -> String {
 /// All that the host wants for the network.
 pub(crate) fn wanted(here: &Here, ways: &Ways) -> State {
     let mut wanted = apart_from_peers(here, ways);
-    wanted.extend(here.peers.iter().flat_map(|peer| to_peer(here, ways, peer)));
+    wanted.extend(here.peers.values().flat_map(|peer| to_peer(here, ways, peer)));
     wanted
 }
 

@@ -14,7 +14,7 @@ use netd_model::{
     attachment::{Attachment, Listen, Progress},
     name::{ContainerId, HostName, LinkName, NetworkName},
     object::{Object, Side},
-    overlay::{KnownPeer, KnownPeers, VERSION},
+    overlay::{KnownPeer, KnownPeers, Member, VERSION},
 };
 use serde::Serialize;
 
@@ -99,7 +99,7 @@ pub(crate) fn networks_of_all(view: &View) -> Vec<NetworkOfAllRow> {
         network: name.clone(),
         subnets: known.network.overlay.subnets.clone(),
         vni: known.network.overlay.vni.into(),
-        hosts: known.peers.len(),
+        hosts: known.peers.values().len(),
         silent: known.peers.values().filter(|peer| peer.state == State::Silent).count(),
         containers: known.peers.values().map(|peer| peer.names.containers.len()).sum(),
     };
@@ -181,7 +181,7 @@ pub(crate) fn known_peers(view: &View, faults: &Faults) -> KnownPeers {
 
 fn known_peer(peer: &Peer) -> KnownPeer {
     KnownPeer {
-        member: peer.member.clone(),
+        member: Member::clone(&peer.member),
         alive: peer.state == State::Alive,
         since: seconds(peer.since),
         containers: peer.names.containers.len(),

@@ -45,10 +45,10 @@ impl Host {
     /// `h2 alive h2-1 h2-2, h3 silent ...`: each peer, its state and its containers.
     pub(super) fn text(&self) -> String {
         let view = self.cluster.view();
-        let peers = view.networks.values().flat_map(|network| &network.peers).map(|(host, peer)| {
+        let peers = view.networks.values().flat_map(|network| network.peers.values()).map(|peer| {
             let state = if peer.state == State::Alive { "alive" } else { "silent" };
             let names = peer.names.containers.iter().map(|container| container.container.to_string());
-            format!("{host} {state} {}", names.collect::<Vec<_>>().join(" "))
+            format!("{} {state} {}", peer.member.host, names.collect::<Vec<_>>().join(" "))
         });
         peers.collect::<Vec<_>>().join(", ")
     }

@@ -7,15 +7,18 @@ use std::{
 };
 
 use netd_model::{
-    name::{HostName, NetworkName},
+    name::NetworkName,
     overlay::{Member, NamesOfHost, Overlay, VERSION},
 };
 
 use super::{contact::Contact, crossing::Crossing};
 use crate::settings::network::Network;
 
+mod peers;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use peers::{PeerMembers, Peers, changes};
 
 /// All networks that span hosts, as far as they are known here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,15 +40,15 @@ pub(crate) struct NetworkView {
     pub(crate) network: Arc<Network>,
     /// What this host has of it.
     pub(crate) own: Option<Member>,
-    /// What each other host has of it. One that changes is replaced, so that the others are shared by many views.
-    pub(crate) peers: BTreeMap<HostName, Arc<Peer>>,
+    /// What each other host has of it.
+    pub(crate) peers: Peers,
 }
 
 /// Another host in a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Peer {
     /// How its containers are reached. It holds, whatever the state.
-    pub(crate) member: Member,
+    pub(crate) member: Arc<Member>,
     /// Its names. Of a silent host they are the last that it told, and are not to be served.
     pub(crate) names: Arc<NamesOfHost>,
     /// Whether it answers.
@@ -79,11 +82,11 @@ impl View {
 impl NetworkView {
     fn serves_as(&self, other: &Self) -> bool {
         let near = |known: &Self| (known.network.prefer_local, known.own.as_ref().map(|own| own.subnets.clone()));
-        let is_same = |one: &Arc<Peer>, other: &Arc<Peer>| Arc::ptr_eq(one, other) || one.serves_as(other);
-        let mut peers = self.peers.iter().zip(&other.peers);
         near(self) == near(other)
-            && self.peers.len() == other.peers.len()
-            && peers.all(|((host, one), (other_host, other))| host == other_host && is_same(one, other))
+            && self.peers.changes(&other.peers).all(|change| match change {
+                (Some(one), Some(other)) => one.serves_as(other),
+                _ => false,
+            })
     }
 }
 
@@ -101,7 +104,7 @@ impl Peer {
         let different = there.and_then(|there| Crossing::of(overlay).difference(&member.network, &member.host, there));
         let mtu = contact.told.mtus.get(&member.network).copied().or(member.mtu);
         Self {
-            member: Member { mtu, ..member.clone() },
+            member: Arc::new(Member { mtu, ..member.clone() }),
             names,
             state: contact.state,
             since: contact.since,

@@ -1,10 +1,11 @@
 //! What is different where a few hosts of a network are others than before: of thousands, one changes at a time.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc};
 
 use netd_model::{object::State, overlay::Member, plan::Desired};
 
 use super::{Here, Ways, to_peer};
+use crate::cluster::changes;
 
 /// If more hosts changed than these, to look at everything is as quick.
 const FEW: usize = 64;
@@ -27,12 +28,16 @@ impl<'a> Change<'a> {
         if (Here { peers: here.peers.clone(), ..before.clone() }) != *here {
             return None;
         }
-        let (mut came, went) = (except(&here.peers, &before.peers), except(&before.peers, &here.peers));
-        if came.len() + went.len() > FEW {
-            return None;
+        let (mut came, mut went): (Vec<&Member>, Vec<&Member>) = (Vec::new(), Vec::new());
+        for (old, new) in changes(&before.peers, &here.peers) {
+            went.extend(old.map(Arc::as_ref));
+            came.extend(new.map(Arc::as_ref));
+            if came.len() + went.len() > FEW {
+                return None;
+            }
         }
-        let taken_over = here.peers.iter().filter(|peer| went.iter().any(|gone| have_in_common(gone, peer)));
-        for peer in taken_over.collect::<Vec<_>>() {
+        let taken_over = here.peers.values().filter(|peer| went.iter().any(|gone| have_in_common(gone, peer)));
+        for peer in taken_over.map(Arc::as_ref) {
             if !came.contains(&peer) {
                 came.push(peer);
             }
@@ -61,20 +66,9 @@ impl<'a> Change<'a> {
     }
 }
 
-/// The members of `some` that `others` have not, or not so. Both are in the order of their names.
-fn except<'a>(some: &'a [Member], others: &[Member]) -> Vec<&'a Member> {
-    let mut others = others.iter().peekable();
-    let mut is_there = |member: &Member| {
-        while others.next_if(|other| other.host < member.host).is_some() {}
-        others.peek().is_some_and(|other| *other == member)
-    };
-    some.iter().filter(|member| !is_there(member)).collect()
-}
-
 /// Whether two hosts have objects in common.
 fn have_in_common(one: &Member, other: &Member) -> bool {
-    let subnets: BTreeSet<_> = one.subnets.iter().collect();
-    one.vtep == other.vtep || one.mac == other.mac || other.subnets.iter().any(|subnet| subnets.contains(subnet))
+    one.vtep == other.vtep || one.mac == other.mac || other.subnets.iter().any(|subnet| one.subnets.contains(subnet))
 }
 
 #[cfg(test)]
@@ -83,12 +77,12 @@ mod tests {
 
     use super::*;
     use crate::overlay::{
-        tests::{here, member, ways},
+        tests::{here, member, of, ways},
         wanted,
     };
 
     fn with(peers: Vec<Member>) -> Here {
-        Here { peers: peers.into(), ..here(&["10.40.0.0/16"]) }
+        Here { peers: of(peers), ..here(&["10.40.0.0/16"]) }
     }
 
     fn peer(number: u8) -> Member {

@@ -79,7 +79,7 @@ fn priority(subnet: &IpNetwork) -> Option<u32> {
 /// What leads to one host on each link without VXLAN: with a link that goes down, all such routes over it go.
 pub(crate) fn samples(here: &Here, ways: &Ways) -> State {
     let uplinks: BTreeSet<&LinkName> = ways.on_link.values().collect();
-    let on = |uplink| here.peers.iter().find(|peer| ways.on_link.get(&peer.vtep) == Some(uplink));
+    let on = |uplink| here.peers.values().find(|peer| ways.on_link.get(&peer.vtep) == Some(uplink));
     uplinks.into_iter().filter_map(on).flat_map(|peer| super::to_peer(here, ways, peer)).collect()
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use netd_model::{
     object::Route,
     overlay::{Mode, PORT, VERSION, Vni},
@@ -22,6 +24,11 @@ pub(super) fn ways(mtu: u32) -> Ways {
     Ways { mtu: mtu.try_into().unwrap(), on_link: BTreeMap::new(), has_ipv6: true, offloads_soundly: true }
 }
 
+/// Hosts as a network has them.
+pub(super) fn of(members: impl IntoIterator<Item = Member>) -> PeerMembers {
+    members.into_iter().map(|member| (member.host.clone(), Arc::new(member))).collect()
+}
+
 pub(super) fn here(subnets: &[&str]) -> Here {
     let overlay = Overlay {
         name: "lab".parse().unwrap(),
@@ -33,7 +40,7 @@ pub(super) fn here(subnets: &[&str]) -> Here {
         domain: None,
         internal: false,
     };
-    let peers = [member(2, &["10.40.2.0/24", "fd40:0:0:2::/64"])].into();
+    let peers = of([member(2, &["10.40.2.0/24", "fd40:0:0:2::/64"])]);
     let own = member(1, &["10.40.1.0/24"]);
     Here { overlay, mtu: None, direct: false, checksum_offload: None, own, peers }
 }
@@ -70,7 +77,7 @@ fn hosts_of_one_link_have_a_bridge_that_floods_to_each_other() {
     let mut here = here(&["10.40.0.0/16", "fd40::/48"]);
     here.overlay.mode = Mode::L2;
     here.own = member(1, &["10.40.1.0/24", "fd40:0:0:1::/64"]);
-    here.peers = [2, 3].map(|number| member(number, &[])).into();
+    here.peers = of([2, 3].map(|number| member(number, &[])));
     let expected = "\
 host       nft add table inet netd # version 3
 host       nft add table bridge netd # version 3
@@ -112,8 +119,8 @@ fn what_crosses_is_the_underlay_less_what_is_put_around() {
 }
 
 /// What leads to the peers of a direct network, of whom `on_link` are reached without a router by `eth0`.
-fn way_to_peers(here: &Here, on_link: &[&Member]) -> String {
-    let on_link = on_link.iter().map(|peer| (peer.vtep, "eth0".parse().unwrap())).collect();
+fn way_to_peers(here: &Here, on_link: &PeerMembers) -> String {
+    let on_link = on_link.values().map(|peer| (peer.vtep, "eth0".parse().unwrap())).collect();
     let ways = Ways { on_link, ..ways(1450) };
     let mut wanted = wanted(here, &ways);
     apart_from_peers(here, &ways).keys().for_each(|key| drop(wanted.remove(key)));
@@ -131,15 +138,15 @@ host       bridge fdb replace 02:00:00:00:00:02 dev DEVICE dst 192.168.50.2 self
 host       ip route add 10.40.2.0/24 via 192.168.50.2 dev eth0 metric 1852142692
 host       ip route add fd40:0:0:2::/64 via fd40:0:0:2:: dev DEVICE onlink
 ";
-    assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
-    let here = Here { peers: [member(3, &["10.40.3.0/24"])].into(), ..here };
+    assert_eq!(way_to_peers(&here, &here.peers), expected);
+    let here = Here { peers: of([member(3, &["10.40.3.0/24"])]), ..here };
     let expected = "\
 host       nft add element inet netd peer4 { 192.168.50.3 . 4789 . 77 } # overlay lab
 host       ip route add 10.40.3.0/24 via 192.168.50.3 dev eth0 metric 1852142692
 ";
-    assert_eq!(way_to_peers(&here, &[&here.peers[0]]), expected);
+    assert_eq!(way_to_peers(&here, &here.peers), expected);
     assert!(
-        way_to_peers(&here, &[]).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244")
+        way_to_peers(&here, &of([])).contains("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244")
     );
     let inside =
         apart_from_peers(&here, &ways(1450)).iter().filter(|object| format!("{object:?}").contains("Inside")).count();
@@ -156,7 +163,7 @@ fn on_one_link_all_take_what_the_host_with_the_least_takes() {
         let here = here(&[text]);
         let overlay = Overlay { mode, ..here.overlay };
         let chosen = chosen.map(|bytes| bytes.try_into().unwrap());
-        let here = Here { overlay, mtu: chosen, peers: of_peers.iter().zip(2..).map(member).collect(), ..here };
+        let here = Here { overlay, mtu: chosen, peers: of(of_peers.iter().zip(2..).map(member)), ..here };
         u32::from(mtu_here(&here, chosen.unwrap_or(1450.try_into().unwrap())))
     };
     let (ipv4, ipv6) = ("10.40.0.0/16", "fd40::/48");
@@ -174,9 +181,9 @@ fn the_route_to_a_host_carries_its_mtu_where_that_is_smaller() {
         [(None, ""), (Some(1400), " mtu 1400"), (Some(1450), " mtu 1450"), (Some(8950), " mtu 1450")]
     {
         let mtu = of_peer.map(|bytes: u32| bytes.try_into().unwrap());
-        let here = Here { peers: [Member { mtu, ..member(3, &["10.40.3.0/24"]) }].into(), ..here(&["10.40.0.0/16"]) };
+        let here = Here { peers: of([Member { mtu, ..member(3, &["10.40.3.0/24"]) }]), ..here(&["10.40.0.0/16"]) };
         let route = format!("ip route add 10.40.3.0/24 via 10.40.3.0 dev DEVICE onlink metric 10244{carried}\n");
-        assert!(way_to_peers(&here, &[]).ends_with(&route), "{of_peer:?}");
+        assert!(way_to_peers(&here, &of([])).ends_with(&route), "{of_peer:?}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     net::IpAddr,
-    sync::atomic::Ordering,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -176,7 +176,7 @@ impl Worker {
     /// The whole network, from what the kernel has. None where somebody else changes shared things.
     fn make_overlay(&mut self, here: &Here, mtu: Mtu) -> Outcome<Option<Applied>> {
         let looked = Instant::now();
-        let on_link = self.on_same_link(here, here.peers.iter())?;
+        let on_link = self.on_same_link(here, here.peers.values().map(Arc::as_ref))?;
         let (has_ipv6, offloads_soundly) = (netd_kernel::has_ipv6(), netd_kernel::offloads_soundly());
         let ways = Ways { mtu, on_link, has_ipv6, offloads_soundly };
         let wanted = overlay::wanted(here, &ways);
@@ -185,7 +185,7 @@ impl Worker {
             return Ok(None);
         }
         if here.overlay.mode == Mode::L2 {
-            let vteps: BTreeSet<IpAddr> = here.peers.iter().map(|peer| peer.vtep).collect();
+            let vteps: BTreeSet<IpAddr> = here.peers.values().map(|peer| peer.vtep).collect();
             self.kernel.unlearn(&here.overlay.device(), |destination| !vteps.contains(&destination))?;
         }
         tracing::debug!(network = %here.overlay.name, elapsed = ?looked.elapsed(), "overlay network looked at");
@@ -281,7 +281,7 @@ impl Worker {
         if let Some(mtu) = here.mtu {
             return Ok(mtu);
         }
-        let vteps: Vec<_> = here.peers.iter().take(WAYS).map(|peer| peer.vtep).collect();
+        let vteps: Vec<_> = here.peers.values().take(WAYS).map(|peer| peer.vtep).collect();
         let underlay = match self.kernel.mtu_to(&vteps)? {
             Some(mtu) => Some(mtu),
             // Of the first host there is no other yet, and none may be reached just now.

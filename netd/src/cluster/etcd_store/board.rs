@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     cluster::{
         Mtus,
-        view::{NetworkView, State, View},
+        view::{State, View},
     },
     settings::{
         Settings,
@@ -259,11 +258,11 @@ impl Board {
                 recall::mark(&mut self.view, self.recalled);
             }
             Stale::Hosts(hosts) if !hosts.is_empty() => {
-                let old = only(&self.view, &hosts);
+                let old = self.view.clone();
                 for host in &hosts {
                     sight::again(&mut self.view, &self.tree, own, host);
                 }
-                tell(&old, &only(&self.view, &hosts));
+                tell(&old, &self.view);
             }
             Stale::Hosts(_) => {}
         }
@@ -359,27 +358,16 @@ impl Board {
     }
 }
 
-/// What is seen of some hosts.
-fn only(view: &View, hosts: &BTreeSet<HostName>) -> View {
-    let some = |network: &NetworkView| {
-        let peers = hosts.iter().filter_map(|host| Some((host.clone(), Arc::clone(network.peers.get(host)?))));
-        NetworkView { network: Arc::clone(&network.network), own: None, peers: peers.collect() }
-    };
-    let networks = view.networks.iter().map(|(name, network)| (name.clone(), some(network)));
-    View { networks: networks.collect(), ..View::default() }
-}
-
 /// One line for each host whose state changed.
 fn tell(old: &View, new: &View) {
     for (name, network) in &new.networks {
-        let before = old.networks.get(name);
-        for (host, peer) in &network.peers {
-            let was = before.and_then(|before| before.peers.get(host)).map(|peer| peer.state);
-            match (was, peer.state) {
-                (Some(State::Silent), State::Alive) => {
-                    tracing::info!(network = %name, peer = %host, "peer answers");
-                }
-                (Some(State::Alive), State::Silent) => {
+        let before = old.networks.get(name).map(|before| before.peers.changes(&network.peers));
+        for (was, now) in before.into_iter().flatten() {
+            let (Some(was), Some(now)) = (was, now) else { continue };
+            let host = &now.member.host;
+            match (was.state, now.state) {
+                (State::Silent, State::Alive) => tracing::info!(network = %name, peer = %host, "peer answers"),
+                (State::Alive, State::Silent) => {
                     tracing::warn!(network = %name, peer = %host, "peer is silent, its names are withdrawn");
                 }
                 _ => {}

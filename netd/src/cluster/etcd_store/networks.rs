@@ -81,8 +81,8 @@ pub(crate) async fn delete(settings: &Settings, name: &NetworkName, is_forced: b
 
 /// The other hosts that have containers with names in a network.
 fn users(network: &NetworkView) -> Vec<String> {
-    let used = network.peers.iter().filter(|(_, peer)| !peer.names.containers.is_empty());
-    used.map(|(host, _)| host.to_string()).collect()
+    let used = network.peers.values().filter(|peer| !peer.names.containers.is_empty());
+    used.map(|peer| peer.member.host.to_string()).collect()
 }
 
 fn free_vni(tree: &Tree, first: Vni) -> Vni {

@@ -60,7 +60,7 @@ pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> (View, Vec<Refused>) 
     }
     let there = tree.iter().filter_map(|(key, _)| key.host());
     let hosts: BTreeSet<HostName> =
-        there.chain(old.networks.values().flat_map(|network| network.peers.keys())).cloned().collect();
+        there.chain(old.networks.values().flat_map(|network| network.peers.hosts())).cloned().collect();
     for host in &hosts {
         again(&mut view, tree, own, host);
     }
@@ -78,15 +78,15 @@ pub(super) fn again(view: &mut View, tree: &Tree, own: &Own, host: &HostName) {
         }
         match member.map(|member| member.filter(|member| member.vtep.is_ipv4() == own.vtep.is_ipv4())) {
             Ok(Some(member)) => {
-                let peer = peer(tree, member, None, network.peers.get(host));
-                network.peers.insert(host.clone(), Arc::new(peer));
+                let peer = peer(tree, Arc::new(member), None, network.peers.get(host));
+                network.peers.insert(host, peer);
             }
-            Ok(None) => drop(network.peers.remove(host)),
+            Ok(None) => network.peers.remove(host),
             // What was known of it and could be read goes on.
             Err(error) => {
                 if let Some(old) = network.peers.get(host) {
-                    let peer = peer(tree, old.member.clone(), Some(error), Some(old));
-                    network.peers.insert(host.clone(), Arc::new(peer));
+                    let peer = peer(tree, Arc::clone(&old.member), Some(error), Some(old));
+                    network.peers.insert(host, peer);
                 } else {
                     tracing::warn!(peer = %host, network = %name, error, "peer left out");
                 }
@@ -118,7 +118,7 @@ fn member(tree: &Tree, network: &Network, host: &HostName) -> Result<Option<Memb
     Ok(Some(member))
 }
 
-fn peer(tree: &Tree, member: Member, error: Option<String>, old: Option<&Arc<Peer>>) -> Peer {
+fn peer(tree: &Tree, member: Arc<Member>, error: Option<String>, old: Option<&Arc<Peer>>) -> Peer {
     let alive = tree.get(&Key::Alive(member.host.clone()));
     let state = if alive.is_some() { State::Alive } else { State::Silent };
     let since = match (old.filter(|old| old.state == state), alive) {

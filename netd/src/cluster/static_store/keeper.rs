@@ -32,7 +32,7 @@ use crate::{
             server::{self, Access, Desk},
         },
         task::Task,
-        view::{NetworkView, Peer, State, View},
+        view::{NetworkView, Peer, Peers, State, View},
     },
     logs::{Once, chain},
     settings::{
@@ -194,7 +194,7 @@ impl Keeper {
         }
         let networks = self.settings.networks.usable.iter().map(|network| {
             let own = self.members.networks.get(&network.overlay.name).and_then(|members| members.own.clone());
-            let shown = NetworkView { network: Arc::new(network.clone()), own, peers: BTreeMap::new() };
+            let shown = NetworkView { network: Arc::new(network.clone()), own, peers: Peers::default() };
             (network.overlay.name.clone(), shown)
         });
         // Before the file was read once nobody is out of it.
@@ -286,7 +286,7 @@ fn show(members: &Members, host: &HostName, contact: &Contact, view: &mut View) 
     for (name, network) in &mut view.networks {
         if let Some(member) = members.networks.get(name).and_then(|of_network| of_network.others.get(host)) {
             let peer = Peer::new(member, contact, &network.network.overlay);
-            network.peers.insert(host.clone(), Arc::new(peer));
+            network.peers.insert(host, peer);
         }
     }
 }

@@ -58,3 +58,22 @@ fn a_host_of_which_nothing_was_heard_is_a_member_without_names() {
     let peer = Peer::new(&member(), &Contact::new(SystemTime::UNIX_EPOCH), &overlay());
     assert_eq!((containers(&peer), peer.state, peer.member.mtu), (vec![], State::Silent, None));
 }
+
+#[test]
+fn a_name_that_comes_is_a_change_of_one_host_and_of_no_way() {
+    let host = |number: usize| format!("h{number}").parse().unwrap();
+    let of = |containers: &[(&str, &str)], number| Peer {
+        member: Arc::new(Member { host: host(number), ..member() }),
+        ..view(containers)
+    };
+    let mut old = Peers::default();
+    (2..1000).for_each(|number| old.insert(&host(number), of(&[], number)));
+    let mut new = old.clone();
+    new.insert(&host(500), of(&[("c1", "10.40.2.5")], 500));
+    assert!(old.members().ptr_eq(new.members()));
+    let changes: Vec<_> = old.changes(&new).collect();
+    assert!(matches!(changes[..], [(Some(was), Some(now))] if containers(was).is_empty() && containers(now) == ["c1"]));
+    new.remove(&host(500));
+    assert!(matches!(old.changes(&new).collect::<Vec<_>>()[..], [(Some(was), None)] if was.member.host == host(500)));
+    assert_eq!(crate::cluster::changes(old.members(), new.members()).count(), 1);
+}

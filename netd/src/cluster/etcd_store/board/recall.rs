@@ -72,9 +72,8 @@ impl Board {
 
 /// Says of each host that it was known before, until the store was read.
 pub(super) fn mark(view: &mut View, recalled: Option<SystemTime>) {
-    if recalled.is_some() {
-        let peers = view.networks.values_mut().flat_map(|network| network.peers.values_mut());
-        peers.for_each(|peer| Arc::make_mut(peer).recalled = recalled);
+    if let Some(as_of) = recalled {
+        view.networks.values_mut().for_each(|network| network.peers.recall(as_of));
     }
 }
 
