@@ -11,6 +11,7 @@ use netd_model::{
     IpNetwork,
     name::LinkName,
     object::{Link, LinkKind, Object, Side, State},
+    overlay::HostLease,
 };
 
 use crate::{
@@ -47,6 +48,8 @@ pub(crate) struct Variant {
     pub(crate) sizes_bridge: bool,
     /// The bridge and what is on it, where netd keeps them: made if they are not there, and not recorded.
     pub(crate) kept: State,
+    /// The host's lease that the bridge is of.
+    pub(crate) lease: Option<HostLease>,
 }
 
 /// Addresses that a bridge has from an earlier configuration of its network.
@@ -61,7 +64,7 @@ pub(crate) enum Earlier {
 impl Variant {
     fn bridge() -> Self {
         let (plugin, earlier) = (PLUGIN.about.name, Earlier::InConflict);
-        Self { plugin, elsewhere: Vec::new(), earlier, sizes_bridge: true, kept: State::default() }
+        Self { plugin, elsewhere: Vec::new(), earlier, sizes_bridge: true, kept: State::default(), lease: None }
     }
 }
 
@@ -108,7 +111,8 @@ fn make(
         before.extend(attach.bridge_without_ipv6());
     }
     before.extend(variant.kept.iter().cloned());
-    host.make(&Intent { target, plugin: variant.plugin, section: wanted.section.clone(), before, absent })?;
+    let (plugin, section, lease) = (variant.plugin, wanted.section.clone(), variant.lease.as_ref());
+    host.make(&Intent { target, plugin, section, before, absent, lease })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
     }

@@ -100,7 +100,7 @@ fn make(target: &Target, host: &mut Host, found: &Found, assignment: &Assignment
     };
     section.leases.clone_from(&assignment.leases);
     let (before, absent) = (State::default(), State::default());
-    host.make(&Intent { target, plugin: HostDevice::NAME, section, before, absent })?;
+    host.make(&Intent { target, plugin: HostDevice::NAME, section, before, absent, lease: None })?;
     let netns = target.netns.clone().unwrap_or_default();
     let interface = match found {
         Found::Link(_) => single::shown(host, target)?,

@@ -74,16 +74,15 @@ fn status(request: &Request) -> Result<(), Error> {
 /// In mode `l2` the bridge is netd's, and other hosts' containers are on it; otherwise they are beyond the VXLAN device.
 fn variant(lease: &HostLease) -> Variant {
     let HostLease { overlay, subnets, mac, .. } = lease;
-    let (plugin, earlier, sizes_bridge) = (PLUGIN.about.name, Earlier::Kept, false);
-    match overlay.mode {
-        Mode::Routed => {
-            Variant { plugin, elsewhere: vec![overlay.device()], earlier, sizes_bridge, kept: State::default() }
-        }
+    let (elsewhere, kept) = match overlay.mode {
+        Mode::Routed => (vec![overlay.device()], State::default()),
         Mode::L2 => {
             let kept = l2::bridge(overlay, &l2::shares(overlay, subnets), *mac, netd_kernel::has_ipv6());
-            Variant { plugin, elsewhere: Vec::new(), earlier, sizes_bridge, kept: kept.into() }
+            (Vec::new(), kept.into())
         }
-    }
+    };
+    let (plugin, lease) = (PLUGIN.about.name, Some(lease.clone()));
+    Variant { plugin, elsewhere, earlier: Earlier::Kept, sizes_bridge: false, kept, lease }
 }
 
 /// Why there is no lease to work with.

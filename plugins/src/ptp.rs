@@ -64,6 +64,7 @@ fn make(
         section,
         before,
         absent: netd_model::object::State::default(),
+        lease: None,
     })?;
     let mtu = mtu.map(u32::from);
     let netns = target.netns.clone().unwrap_or_default();

@@ -69,7 +69,14 @@ impl Single<'_> {
         let mut section = self.section(&addresses, &routes, netd_kernel::has_ipv6());
         section.leases.clone_from(&assignment.leases);
         let (target, plugin) = (self.target, self.plugin);
-        host.make(&Intent { target, plugin, section, before: State::default(), absent: State::default() })?;
+        host.make(&Intent {
+            target,
+            plugin,
+            section,
+            before: State::default(),
+            absent: State::default(),
+            lease: None,
+        })?;
         Ok(CniResult {
             interfaces: vec![shown(host, target)?],
             ips: addresses.iter().map(|ip| ip.on_interface(0)).collect(),

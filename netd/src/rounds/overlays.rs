@@ -108,25 +108,19 @@ impl Worker {
             Some(before) if self.still_holds(&before, mtu)? => self.change_overlay(before, here, mtu)?,
             _ => None,
         };
-        let Some(applied) = (match of_before {
+        let applied = match of_before {
             Some(applied) => Some(applied),
-            None => match self.make_overlay(here, mtu) {
-                Err(error) => {
-                    self.take_lease_of_other_mode_back(here)?;
-                    return Err(error);
-                }
-                Ok(made) => made,
-            },
-        }) else {
-            return Ok(());
+            None => self.make_overlay(here, mtu)?,
         };
+        let Some(applied) = applied else { return Ok(()) };
         self.applied.insert(name.clone(), applied);
         let (overlay, subnets) = (here.overlay.clone(), here.own.subnets.clone());
         let mac = (overlay.mode == Mode::L2).then_some(here.own.mac);
         Ok(self.store.write_host_lease(&HostLease { version: VERSION, overlay, subnets, mtu, mac })?)
     }
 
-    /// Who is attached by a lease of a mode that the network has only half of any more would be neither here nor there.
+    /// Before the mode changes: who were attached by the lease then would be neither here nor there, and would put back
+    /// what the other mode has.
     fn take_lease_of_other_mode_back(&mut self, here: &Here) -> Outcome {
         let Overlay { name, mode, .. } = &here.overlay;
         if self.store.host_lease(name)?.is_some_and(|lease| lease.overlay.mode != *mode) {
@@ -203,6 +197,7 @@ impl Worker {
         if self.store.network(&here.overlay.name)?.paused {
             return Ok(false);
         }
+        self.take_lease_of_other_mode_back(here)?;
         let kept = self.kept_default_routes(wanted)?;
         let kept = self.plan(&kept)?;
         self.kernel.apply(&kept)?;

@@ -6,6 +6,7 @@ use netd_model::{
     attachment::{Attachment, AttachmentId, Progress, Section, VERSION},
     name::LinkName,
     object::{Key, Link, LinkKind, Object, Side, State},
+    overlay::HostLease,
     plan::{Desired, plan},
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) before: State,
     /// What must not be there.
     pub(crate) absent: State,
+    /// The host's lease in an overlay network that all this follows from.
+    pub(crate) lease: Option<&'a HostLease>,
 }
 
 impl Host {
@@ -94,7 +97,7 @@ impl Host {
         let mut looks = 0;
         loop {
             looks += 1;
-            match self.change(&wanted, &private)? {
+            match self.change(&wanted, &private, intent.lease)? {
                 // Somebody flushed the ruleset, or deleted the bridge, after it was looked at.
                 Err(error) if error.is_gone() && looks < LOOKS => {}
                 changed => break changed?,
@@ -104,11 +107,16 @@ impl Host {
     }
 
     /// Looks, and makes what is missing; the kernel's last word, where something can have gone meanwhile.
-    fn change(&mut self, wanted: &Desired, private: &Desired) -> Result<Result<(), netd_kernel::Error>, Error> {
+    fn change(
+        &mut self,
+        wanted: &Desired,
+        private: &Desired,
+        lease: Option<&HostLease>,
+    ) -> Result<Result<(), netd_kernel::Error>, Error> {
         let keys: Vec<&Key> = wanted.keys().chain(private.keys()).collect();
         let observed = self.kernel.observe(keys)?;
         if !plan(wanted, &observed).is_empty()
-            && let Err(error) = self.share(wanted)?
+            && let Err(error) = self.share(wanted, lease)?
         {
             return Ok(Err(error));
         }
@@ -116,11 +124,27 @@ impl Host {
         Ok(self.kernel.apply(&plan(private, &union(&observed, &wanted.present))))
     }
 
-    /// Makes what attachments share. Another plugin may be making the same: only one at a time looks and makes.
-    fn share(&mut self, wanted: &Desired) -> Result<Result<(), netd_kernel::Error>, Error> {
+    /// Makes what attachments share. Another plugin may be making the same: only one at a time looks and makes. So does
+    /// netd, and takes the lease of a network that it changes or takes away first.
+    fn share(&mut self, wanted: &Desired, lease: Option<&HostLease>) -> Result<Result<(), netd_kernel::Error>, Error> {
         let _lock = self.store.lock_shared(Instant::now() + PATIENCE)?;
+        if let Some(lease) = lease {
+            self.holds(lease)?;
+        }
         let observed = self.kernel.observe(wanted.keys())?;
         Ok(self.kernel.apply(&plan(wanted, &observed)))
+    }
+
+    /// Whether the lease is still the host's; how much crosses may be another number.
+    fn holds(&self, lease: &HostLease) -> Result<(), Error> {
+        let network = &lease.overlay.name;
+        let is_same =
+            |now: HostLease| (&now.overlay, &now.subnets, now.mac) == (&lease.overlay, &lease.subnets, lease.mac);
+        if self.store.host_lease(network)?.is_some_and(is_same) {
+            return Ok(());
+        }
+        let text = format!("overlay network {network} is being changed or taken away");
+        Err(Error::new(Kind::TryAgain, text).with_details("try again; `netd show networks` says whether it is there"))
     }
 
     /// Waits for the container's ends of pairs that were set up: until then packets are lost. Of others the far end is

@@ -1,8 +1,10 @@
 //! `overlay`: what the host's lease makes of an attachment, and what is said where there is none.
 
+use std::time::Duration;
+
 use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
-use tests::Lab;
+use tests::{Lab, eventually};
 
 use super::config::{addresses, with};
 
@@ -80,6 +82,40 @@ fn without_a_lease_nothing_is_made_and_what_is_missing_is_said() {
     assert_eq!(host.changes_since(&before), [""; 0]);
     host.give_lease(&host_lease("10.40.1.0/24"));
     host.status(&overlay()).unwrap();
+}
+
+#[test]
+fn a_network_that_is_taken_away_or_changed_while_a_container_comes_is_not_made_again() {
+    let another_mode = HostLease {
+        overlay: Overlay { mode: Mode::L2, ..host_lease("10.40.1.0/24").overlay },
+        mac: Some([2, 0, 0, 0, 0, 1].try_into().unwrap()),
+        ..host_lease("10.40.1.0/24")
+    };
+    for (name, then) in [("a", None), ("b", Some(another_mode))] {
+        let lab = Lab::new();
+        let host = lab.host(name);
+        let lease = host_lease("10.40.1.0/24");
+        host.give_lease(&lease);
+        let attachment = host.container("c1").attachment(&overlay(), "eth0");
+        std::fs::create_dir_all(host.run_dir().join("locks")).unwrap();
+        let lock = std::fs::File::create(host.run_dir().join("locks/shared")).unwrap();
+        lock.lock().unwrap();
+        let refusal = std::thread::scope(|scope| {
+            let adding = scope.spawn(|| attachment.add());
+            let is_recorded = || host.run_dir().join("attachments/lab").read_dir().is_ok_and(|it| it.count() == 1);
+            eventually(Duration::from_secs(10), is_recorded);
+            match &then {
+                None => std::fs::remove_dir_all(host.run_dir().join("overlays")).unwrap(),
+                Some(lease) => host.give_lease(lease),
+            }
+            lock.unlock().unwrap();
+            adding.join().unwrap().unwrap_err()
+        });
+        assert_eq!((refusal.code, refusal.msg.as_str()), (11, "overlay network lab is being changed or taken away"));
+        attachment.del().unwrap();
+        assert!(!host.run("ip link").text().contains(lease.overlay.bridge().as_str()));
+        assert_eq!(host.leftovers(), [""; 0]);
+    }
 }
 
 #[test]
