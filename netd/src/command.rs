@@ -78,11 +78,15 @@ fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<St
     let boot = boot_id()?;
     let peers =
         store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default(), &Faults::new())));
-    let leased = store.host_leases();
+    let leases = store.host_leases();
     let snapshot = Reader::new(store.clone()).read();
     let attachments = snapshot.attachments.values().map(Arc::as_ref);
     match subject {
-        Subject::Networks => text(json, &show::networks(attachments, &leased?, &paused(&snapshot))),
+        Subject::Networks => {
+            let lease = |network: NetworkName| (network.clone(), store.host_lease(&network).ok().flatten());
+            let leases = leases?.into_iter().map(lease).collect();
+            text(json, &show::networks(attachments, &leases, &paused(&snapshot)))
+        }
         Subject::Attachments => text(json, &show::attachments(attachments)),
         Subject::Names => text(json, &show::names(attachments, &boot)),
         Subject::Peers => {

@@ -14,7 +14,7 @@ use netd_model::{
     attachment::{Attachment, Listen, Progress},
     name::{ContainerId, HostName, LinkName, NetworkName},
     object::{Object, Side},
-    overlay::{KnownPeer, KnownPeers, Member, VERSION},
+    overlay::{HostLease, KnownPeer, KnownPeers, Member, Mode, VERSION},
 };
 use serde::Serialize;
 
@@ -30,6 +30,10 @@ pub(crate) use table::{Row, table};
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct NetworkRow {
     network: NetworkName,
+    /// Nothing where it is of this host alone.
+    mode: Option<Mode>,
+    /// This host's part of an overlay network.
+    subnets: Vec<IpNetwork>,
     domains: BTreeSet<HostName>,
     listen: BTreeSet<Listen>,
     attachments: usize,
@@ -114,21 +118,27 @@ pub(crate) fn network_of_all(known: &NetworkView) -> NetworkOfAll {
     }
 }
 
-/// The networks that have attachments, are `leased` as overlay networks of this host, or are paused.
+/// The networks that have attachments, are overlay networks of this host by `leases`, or are paused. A lease that cannot be
+/// read is none.
 pub(crate) fn networks<'a>(
     attachments: impl IntoIterator<Item = &'a Attachment>,
-    leased: &[NetworkName],
+    leases: &BTreeMap<NetworkName, Option<HostLease>>,
     paused: &BTreeSet<NetworkName>,
 ) -> Vec<NetworkRow> {
-    let empty = |network: &NetworkName| NetworkRow {
-        network: network.clone(),
-        domains: BTreeSet::new(),
-        listen: BTreeSet::new(),
-        attachments: 0,
-        paused: paused.contains(network),
+    let empty = |network: &NetworkName| {
+        let lease = leases.get(network).and_then(Option::as_ref);
+        NetworkRow {
+            network: network.clone(),
+            mode: lease.map(|lease| lease.overlay.mode),
+            subnets: lease.map(|lease| lease.subnets.clone()).unwrap_or_default(),
+            domains: BTreeSet::new(),
+            listen: BTreeSet::new(),
+            attachments: 0,
+            paused: paused.contains(network),
+        }
     };
     let mut rows: BTreeMap<NetworkName, NetworkRow> =
-        paused.iter().chain(leased).map(|name| (name.clone(), empty(name))).collect();
+        paused.iter().chain(leases.keys()).map(|name| (name.clone(), empty(name))).collect();
     for attachment in attachments {
         let network = &attachment.id.network;
         let row = rows.entry(network.clone()).or_insert_with(|| empty(network));
@@ -239,13 +249,15 @@ fn joined(values: impl IntoIterator<Item: ToString>) -> String {
 }
 
 impl Row for NetworkRow {
-    const HEAD: &'static [&'static str] = &["NETWORK", "DOMAIN", "LISTEN", "ATTACHMENTS", "REPAIR"];
+    const HEAD: &'static [&'static str] = &["NETWORK", "MODE", "PART", "DOMAIN", "LISTEN", "ATTACHMENTS", "REPAIR"];
 
     fn cells(&self) -> Vec<String> {
         let listen = self.listen.iter().map(|listen| format!("{}@{}", listen.address, listen.link));
         let repair = if self.paused { "paused" } else { "on" };
         vec![
             self.network.to_string(),
+            joined(self.mode),
+            joined(&self.subnets),
             joined(&self.domains),
             joined(listen),
             self.attachments.to_string(),
@@ -329,15 +341,20 @@ mod tests {
 
     #[test]
     fn networks_show_where_their_names_are_served_and_whether_they_are_paused() {
-        let [lab, far] = ["lab", "far"].map(|name| name.parse::<NetworkName>().unwrap());
+        let [lab, far, torn] = ["lab", "far", "torn"].map(|name| name.parse::<NetworkName>().unwrap());
         let paused = BTreeSet::from([lab]);
+        let overlay = serde_json::json!({"name": "far", "mode": "l2", "subnets": ["10.40.0.0/16"], "vni": 78, "port": 4789,
+            "masquerade": true});
+        let lease = serde_json::json!({"version": 1, "overlay": overlay, "subnets": ["10.40.3.0/24"], "mtu": 1450});
+        let leases = BTreeMap::from([(far, Some(serde_json::from_value(lease).unwrap())), (torn, None)]);
         let expected = "\
-NETWORK  DOMAIN        LISTEN           ATTACHMENTS  REPAIR
-far      -             -                0            on
-lab      -             -                0            paused
-web      web.internal  10.1.0.1@br-web  2            on
+NETWORK  MODE  PART          DOMAIN        LISTEN           ATTACHMENTS  REPAIR
+far      l2    10.40.3.0/24  -             -                0            on
+lab      -     -             -             -                0            paused
+torn     -     -             -             -                0            on
+web      -     -             web.internal  10.1.0.1@br-web  2            on
 ";
-        assert_eq!(table(&networks(&web(), &[far], &paused)), expected);
+        assert_eq!(table(&networks(&web(), &leases, &paused)), expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 pub mod l2;
 mod vni;
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,15 @@ pub enum Mode {
     Routed,
     /// As frames: all hosts are one link with one subnet, see [`l2`].
     L2,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Routed => "routed",
+            Self::L2 => "l2",
+        })
+    }
 }
 
 /// An overlay network, the same on all hosts.

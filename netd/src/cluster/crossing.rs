@@ -28,9 +28,8 @@ impl Crossing {
 
     /// Where `peer` says something else than this host.
     pub(super) fn difference(self, network: &NetworkName, peer: &HostName, other: Self) -> Option<String> {
-        let mode = |mode| if mode == Mode::L2 { "l2" } else { "routed" };
         let parts = [
-            ("mode", mode(self.mode).to_owned(), mode(other.mode).to_owned()),
+            ("mode", self.mode.to_string(), other.mode.to_string()),
             ("vni", self.vni.to_string(), other.vni.to_string()),
             ("port", self.port.to_string(), other.port.to_string()),
         ];

@@ -7,7 +7,7 @@ use std::{
 };
 
 use netd_model::{
-    name::NetworkName,
+    name::{HostName, NetworkName},
     overlay::{Member, NamesOfHost, Overlay, VERSION},
 };
 
@@ -42,6 +42,8 @@ pub(crate) struct NetworkView {
     pub(crate) own: Option<Member>,
     /// What each other host has of it.
     pub(crate) peers: Peers,
+    /// Hosts that say they are in it and of which nothing can be taken, and why.
+    pub(crate) left_out: BTreeMap<HostName, String>,
 }
 
 /// Another host in a network.

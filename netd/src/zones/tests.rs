@@ -122,7 +122,12 @@ fn known(prefer_local: bool) -> NetworkView {
     let network = Arc::new(settings.networks.usable.first().unwrap().clone());
     let own = serde_json::json!({"version": 1, "host": "h1", "network": "web", "vtep": "192.0.2.1",
         "mac": "02:00:00:00:00:01", "subnets": ["10.1.0.0/24"]});
-    NetworkView { network, own: Some(serde_json::from_value(own).unwrap()), peers: <_>::default() }
+    NetworkView {
+        network,
+        own: Some(serde_json::from_value(own).unwrap()),
+        peers: <_>::default(),
+        left_out: BTreeMap::new(),
+    }
 }
 
 fn view(known: NetworkView) -> View {

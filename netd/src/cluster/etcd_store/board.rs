@@ -272,7 +272,11 @@ impl Board {
         let lost = self.lost.iter().map(|lost| format!("{lost}; networks and names stay as they {then}"));
         let unreadable = self.unreadable.iter().map(|(key, error)| format!("{key} in the store: {error}"));
         let impossible = self.impossible.iter().map(ToString::to_string);
-        let errors = lost.chain(self.refused.iter().cloned()).chain(self.claimed()).chain(unreadable).chain(impossible);
+        let left_out = self.view.networks.iter().flat_map(|(name, network)| {
+            network.left_out.iter().map(move |(host, error)| format!("peer {host} left out of network {name}: {error}"))
+        });
+        let errors = lost.chain(self.refused.iter().cloned()).chain(self.claimed()).chain(unreadable);
+        let errors = errors.chain(left_out).chain(impossible);
         self.view.errors = errors.collect();
         self.view.clone()
     }

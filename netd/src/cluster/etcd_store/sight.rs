@@ -1,6 +1,11 @@
 //! What the store says, as the loop wants to see it: hosts in networks, as far as they have what they say they have.
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::SystemTime};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::SystemTime,
+};
 
 use ipnetwork::IpNetwork;
 use netd_model::{
@@ -13,7 +18,7 @@ use crate::{
     cluster::view::{NetworkView, Peer, State, View},
     settings::{
         cluster::{Host, Place},
-        network::{Network, Networks, Refused, overlap},
+        network::{Network, Networks, Refused, family, overlap},
     },
 };
 
@@ -56,7 +61,8 @@ pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> (View, Vec<Refused>) 
     for network in usable {
         let name = network.overlay.name.clone();
         let peers = old.networks.get(&name).map(|old| old.peers.clone()).unwrap_or_default();
-        view.networks.insert(name, NetworkView { network: Arc::new(network), own: None, peers });
+        let shown = NetworkView { network: Arc::new(network), own: None, peers, left_out: BTreeMap::new() };
+        view.networks.insert(name, shown);
     }
     let there = tree.iter().filter_map(|(key, _)| key.host());
     let hosts: BTreeSet<HostName> =
@@ -69,14 +75,15 @@ pub(super) fn whole(tree: &Tree, own: &Own, old: &View) -> (View, Vec<Refused>) 
 
 /// What the store says of one host now.
 pub(super) fn again(view: &mut View, tree: &Tree, own: &Own, host: &HostName) {
-    for (name, network) in &mut view.networks {
+    for network in view.networks.values_mut() {
         let member = member(tree, &network.network, host);
         if *host == own.host {
             let is_own = matches!(tree.document(&Key::Host(host.clone())), Some(Document::Host(claim)) if claim.identity == own.identity);
             network.own = member.ok().flatten().filter(|_| is_own);
             continue;
         }
-        match member.map(|member| member.filter(|member| member.vtep.is_ipv4() == own.vtep.is_ipv4())) {
+        network.left_out.remove(host);
+        match member.and_then(|member| in_reach(member, own)) {
             Ok(Some(member)) => {
                 let peer = peer(tree, Arc::new(member), None, network.peers.get(host));
                 network.peers.insert(host, peer);
@@ -88,7 +95,7 @@ pub(super) fn again(view: &mut View, tree: &Tree, own: &Own, host: &HostName) {
                     let peer = peer(tree, Arc::clone(&old.member), Some(error), Some(old));
                     network.peers.insert(host, peer);
                 } else {
-                    tracing::warn!(peer = %host, network = %name, error, "peer left out");
+                    network.left_out.insert(host.clone(), error);
                 }
             }
         }
@@ -116,6 +123,16 @@ fn member(tree: &Tree, network: &Network, host: &HostName) -> Result<Option<Memb
         return Err(format!("it has {} subnets of network {name}", member.subnets.len()));
     }
     Ok(Some(member))
+}
+
+/// The member, where packets can be sent to it from here.
+fn in_reach(member: Option<Member>, own: &Own) -> Result<Option<Member>, String> {
+    match member {
+        Some(Member { vtep, .. }) if vtep.is_ipv4() != own.vtep.is_ipv4() => {
+            Err(format!("its address {vtep} is of {}, that of this host of {}", family(vtep), family(own.vtep)))
+        }
+        member => Ok(member),
+    }
 }
 
 fn peer(tree: &Tree, member: Arc<Member>, error: Option<String>, old: Option<&Arc<Peer>>) -> Peer {

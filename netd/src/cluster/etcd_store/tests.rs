@@ -11,7 +11,14 @@ use super::{
     networks,
     session::Heard,
 };
-use crate::{cluster::fixture::Host, settings::network::Network};
+use crate::{
+    cluster::fixture::Host,
+    settings::{
+        Settings,
+        cluster::{self, Place},
+        network::Network,
+    },
+};
 
 mod forget;
 mod recall;
@@ -137,6 +144,21 @@ async fn of_two_hosts_with_one_name_or_one_address_the_earlier_goes_on_and_both_
         h1.until(|host| host.cluster.view().errors.is_empty()).await;
     }
     assert_eq!(h2.text(), "h1 alive c1");
+}
+
+#[tokio::test]
+async fn a_host_of_the_other_address_family_is_left_out_and_named_on_both_sides() {
+    let lab = Lab::new();
+    let mut h1 = lab.start(1).await;
+    let settings = lab.settings(2, NETWORK);
+    let place = Some(Place::Address("2001:db8::2".parse().unwrap()));
+    let host = cluster::Host { place, ..settings.host.clone() };
+    let mut h2 = Lab::begin(&Settings { host, ..settings });
+    h2.has_part().await;
+    h1.has_error("peer h2 left out of network lab: its address 2001:db8::2 is of IPv6, that of this host of IPv4")
+        .await;
+    h2.has_error("peer h1 left out of network lab: its address ").await;
+    assert_eq!((h1.text(), h2.text()), (String::new(), String::new()));
 }
 
 #[tokio::test]

@@ -194,8 +194,9 @@ impl Keeper {
         }
         let networks = self.settings.networks.usable.iter().map(|network| {
             let own = self.members.networks.get(&network.overlay.name).and_then(|members| members.own.clone());
-            let shown = NetworkView { network: Arc::new(network.clone()), own, peers: Peers::default() };
-            (network.overlay.name.clone(), shown)
+            let (network, peers, left_out) = (Arc::new(network.clone()), Peers::default(), BTreeMap::new());
+            let shown = NetworkView { network, own, peers, left_out };
+            (shown.network.overlay.name.clone(), shown)
         });
         // Before the file was read once nobody is out of it.
         if self.file.is_read {
