@@ -12,7 +12,7 @@ use std::{
 use netd_model::{
     IpNetwork,
     addr::Mtu,
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     name::{LinkName, NetworkName},
     object::{GROUP, Link, LinkKind, Object, Port, Program, Side, State},
     overlay::{Member, Mode, Overlay},
@@ -188,5 +188,5 @@ fn device(Here { overlay, own, checksum_offload, .. }: &Here, ways: &Ways, port:
 }
 
 fn element(overlay: &Overlay, set: Set, parts: Vec<Part>) -> Object {
-    Object::Element(Element { key: ElementKey { set, parts }, owner: owner(&overlay.name) })
+    Object::Element(Element::of_set(set, parts, owner(&overlay.name)))
 }

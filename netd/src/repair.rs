@@ -91,7 +91,7 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
         return None;
     }
     match object {
-        Object::Element(_) => Some(object.clone()),
+        Object::Element(_) | Object::Conditions(_) => Some(object.clone()),
         // A newer plugin may have recorded a program that this netd does not have.
         Object::Program(Program { family, version }) => {
             Some(Object::Program(Program { family: *family, version: family.version().min(*version) }))

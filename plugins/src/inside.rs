@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use netd_model::{
     IpNetwork,
-    element::{Element, ElementKey, Part, Set},
+    element::{Element, Part, Set},
     name::LinkName,
     object::{Address, Object, Route, Side, Sysctl, SysctlPath},
 };
@@ -125,6 +125,6 @@ pub(crate) fn masquerade(
         let home = at_home(assigned, part.clone());
         [(set, vec![part])].into_iter().chain(home)
     });
-    let element = |(set, parts)| Object::Element(Element { key: ElementKey { set, parts }, owner: owner.to_owned() });
+    let element = |(set, parts)| Object::Element(Element::of_set(set, parts, owner.to_owned()));
     elements.map(element).collect()
 }

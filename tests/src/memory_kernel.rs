@@ -7,7 +7,7 @@ mod places;
 
 use std::collections::BTreeMap;
 
-use netd_model::element::Family;
+use netd_model::element::{Data, Element, Family};
 use netd_model::name::LinkName;
 use netd_model::object::{
     Address, Fdb, Key, Link, LinkKind, Neighbour, Object, Port, Route, Side, State, Sysctl, SysctlPath,
@@ -83,7 +83,7 @@ impl MemoryKernel {
 
     /// `nft flush ruleset`: the programs, and with them all elements.
     pub fn flush_ruleset(&mut self) {
-        self.host.retain(|object| !matches!(object, Object::Program(_) | Object::Element(_)));
+        self.host.retain(|object| !matches!(object, Object::Program(_) | Object::Conditions(_) | Object::Element(_)));
     }
 
     /// The namespace of a container ends, and with it the pairs that end in it.
@@ -137,6 +137,7 @@ impl MemoryKernel {
         match object {
             // A second one of the same content gets another priority.
             Object::Program(_) | Object::Rule(_) => {}
+            Object::Conditions(_) => self.program(Family::Inet)?,
             Object::Sysctl(sysctl) => {
                 self.sysctl(container, side, &sysctl.path).ok_or(Errno::NoEntry)?;
             }
@@ -148,7 +149,7 @@ impl MemoryKernel {
                 self.replace_host_of(object, &link.name.clone());
             }
             _ if self.side(container, side).find(&key).is_some() => return Err(Errno::Exists),
-            Object::Element(element) => self.program(element.key.set.family())?,
+            Object::Element(element) => self.holds(element)?,
             Object::Vlan(vlan) => {
                 let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
                 link.port.as_ref().ok_or(Errno::Invalid)?;
@@ -169,6 +170,13 @@ impl MemoryKernel {
 
     fn program(&self, family: Family) -> Result<(), Errno> {
         self.host.find(&Key::Program(family)).map(|_| ()).ok_or(Errno::NoEntry)
+    }
+
+    fn holds(&self, element: &Element) -> Result<(), Errno> {
+        if let Some(Data::Chain(chain)) = &element.data {
+            self.host.find(&Key::Conditions(chain.clone())).ok_or(Errno::NoEntry)?;
+        }
+        self.program(element.key.set.family())
     }
 
     fn accepts(&self, container: usize, address: &Address) -> Result<(), Errno> {
@@ -289,9 +297,11 @@ impl MemoryKernel {
             Some(Object::Address(address) | Object::Point(address)) if address.address.is_ipv4() => {
                 self.end_of_address(container, &address);
             }
-            Some(Object::Program(program)) => self.host.retain(
-                |object| !matches!(object, Object::Element(element) if element.key.set.family() == program.family),
-            ),
+            Some(Object::Program(program)) => self.host.retain(|object| match object {
+                Object::Element(element) => element.key.set.family() != program.family,
+                Object::Conditions(_) => program.family != Family::Inet,
+                _ => true,
+            }),
             _ => {}
         }
     }
@@ -325,9 +335,13 @@ impl MemoryKernel {
 
 fn side_of(key: &Key) -> Side {
     match key {
-        Key::Program(_) | Key::Element(_) | Key::Vlan(..) | Key::Neighbour(..) | Key::Fdb(..) | Key::Moved(_) => {
-            Side::Host
-        }
+        Key::Program(_)
+        | Key::Conditions(_)
+        | Key::Element(_)
+        | Key::Vlan(..)
+        | Key::Neighbour(..)
+        | Key::Fdb(..)
+        | Key::Moved(_) => Side::Host,
         Key::Sysctl(side, _)
         | Key::Link(side, _)
         | Key::Address(side, ..)

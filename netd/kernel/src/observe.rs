@@ -13,15 +13,15 @@ use std::{
 
 use ipnetwork::IpNetwork;
 use netd_model::{
-    element::{Element, ElementKey, Family},
-    name::LinkName,
-    object::{Address, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
+    element::{ElementKey, Family},
+    name::{ChainName, LinkName},
+    object::{Address, Conditions, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
-    nft::{element, program},
+    nft::{chain, element, program},
     offload,
     rtnetlink::{
         address, link,
@@ -39,6 +39,7 @@ struct Asked<'k> {
     host: Names<'k>,
     container: Names<'k>,
     programs: Vec<Family>,
+    conditions: Vec<&'k ChainName>,
     elements: Vec<&'k ElementKey>,
     moved: Vec<&'k LinkName>,
 }
@@ -100,6 +101,9 @@ impl Kernel {
             }
         }
         self.programs(&asked, &mut state)?;
+        for chain in &asked.conditions {
+            state.extend(self.conditions(chain)?.map(Object::Conditions));
+        }
         state.retain(|object| asked.keys.contains(&object.key()));
         Ok(state)
     }
@@ -115,14 +119,22 @@ impl Kernel {
         let programs = asked.programs.len();
         let found = self.nft()?.get(&mut requests, |index, body| match asked.programs.get(index) {
             Some(family) => program::read(*family, body).map(Object::Program),
-            None => asked.elements.get(index - programs).and_then(|key| {
-                let owner = element::read_owner(body)?;
-                Some(Object::Element(Element { key: (*key).clone(), owner }))
-            }),
+            None => asked.elements.get(index - programs).and_then(|key| element::read(key, body)).map(Object::Element),
         });
         let attempt = |_| "read the elements of nftables".to_owned();
         state.extend(found.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten());
         Ok(())
+    }
+}
+
+impl Kernel {
+    /// The chain of this name, if it has a rule: somebody may have flushed it.
+    fn conditions(&mut self, chain: &ChainName) -> Result<Option<Conditions>, Error> {
+        let mut requests = Requests::new();
+        chain::get_rules(&mut requests, chain);
+        let found = self.nft()?.dump(&mut requests, |_| Some(()));
+        let found = found.map_err(|fault| Error::at(fault, |_| format!("nft list chain inet netd {chain}")))?;
+        Ok(found.first().map(|()| Conditions { chain: chain.clone(), rule: None }))
     }
 }
 
@@ -310,6 +322,7 @@ impl<'k> Asked<'k> {
         for key in asked.keys.clone() {
             match key {
                 Key::Program(family) => asked.programs.push(*family),
+                Key::Conditions(chain) => asked.conditions.push(chain),
                 Key::Element(element) => asked.elements.push(element),
                 Key::Sysctl(side, path) => asked.names(*side).sysctls.push(path),
                 Key::Link(side, name) => {

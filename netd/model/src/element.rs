@@ -2,15 +2,23 @@
 //!
 //! Each set has one line in [`Set`]: its family, its name (with the version of its shape) and the types of its key.
 
+mod transport;
+
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::{addr::Mac, name::LinkName, overlay::Vni};
+pub use transport::{Transport, UnknownTransport};
+
+use crate::{
+    addr::Mac,
+    name::{ChainName, LinkName},
+    overlay::Vni,
+};
 
 /// The family of a table: `inet netd` sees what is routed, `bridge netd` what is bridged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +68,26 @@ pub enum Set {
     Inside4,
     /// The same for IPv6.
     Inside6,
+    /// Transport and port of the host: the container that gets what comes to any address of the host's.
+    Published4,
+    /// The same for IPv6.
+    Published6,
+    /// Address, transport and port of the host: the container that gets what comes there.
+    PublishedAt4,
+    /// The same for IPv6.
+    PublishedAt6,
+    /// Transport and port of the host that are only published under conditions: the chain that asks them.
+    Conditional4,
+    /// The same for IPv6.
+    Conditional6,
+    /// Address, transport and port of the host that are only published under conditions: the chain that asks them.
+    ConditionalAt4,
+    /// The same for IPv6.
+    ConditionalAt6,
+    /// Sources, and the container that must answer them by way of the host when they came by a published port.
+    Hairpin4,
+    /// The same for IPv6.
+    Hairpin6,
 }
 
 /// One part of an element's key, as the set's type has it.
@@ -74,6 +102,8 @@ pub enum Part {
     Ipv4(Ipv4Addr),
     /// `ipv6_addr`.
     Ipv6(Ipv6Addr),
+    /// `inet_proto`.
+    Transport(Transport),
     /// `inet_service`.
     Port(u16),
     /// 24 bits of a packet.
@@ -92,12 +122,25 @@ pub struct ElementKey {
     pub parts: Vec<Part>,
 }
 
+/// What a map has under a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Data {
+    /// Where packets go instead: `ipv4_addr . inet_service`, or of IPv6.
+    To(IpAddr, u16),
+    /// `goto`: the chain that packets go on in.
+    Chain(ChainName),
+}
+
 /// An element and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Element {
     /// Which one.
     #[serde(flatten)]
     pub key: ElementKey,
+    /// What is under it, where the set is a map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
     /// Its comment: the owner, who alone removes it. See [`crate::attachment::AttachmentId::owner`].
     pub owner: String,
 }
@@ -114,14 +157,15 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet | Self::Bridge => 3,
+            Self::Inet => 4,
+            Self::Bridge => 3,
         }
     }
 }
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 27] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -139,6 +183,16 @@ impl Set {
         Self::Peer6,
         Self::Inside4,
         Self::Inside6,
+        Self::Published4,
+        Self::Published6,
+        Self::PublishedAt4,
+        Self::PublishedAt6,
+        Self::Conditional4,
+        Self::Conditional6,
+        Self::ConditionalAt4,
+        Self::ConditionalAt6,
+        Self::Hairpin4,
+        Self::Hairpin6,
     ];
 
     /// Those that overlay networks have elements in.
@@ -170,7 +224,28 @@ impl Set {
 
     /// Whether its elements change addresses of packets, and hold none back.
     pub fn is_translation(self) -> bool {
-        matches!(self, Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6)
+        let is_masquerade = || {
+            matches!(
+                self,
+                Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6 | Self::Hairpin4 | Self::Hairpin6
+            )
+        };
+        self.is_map() || is_masquerade()
+    }
+
+    /// Whether there is something under its keys: all of published ports.
+    pub fn is_map(self) -> bool {
+        matches!(
+            self,
+            Self::Published4
+                | Self::Published6
+                | Self::PublishedAt4
+                | Self::PublishedAt6
+                | Self::Conditional4
+                | Self::Conditional6
+                | Self::ConditionalAt4
+                | Self::ConditionalAt6
+        )
     }
 
     /// The name in the kernel.
@@ -193,7 +268,24 @@ impl Set {
             Self::Peer6 => "peer6",
             Self::Inside4 => "inside4",
             Self::Inside6 => "inside6",
+            Self::Published4 => "published4",
+            Self::Published6 => "published6",
+            Self::PublishedAt4 => "published-at4",
+            Self::PublishedAt6 => "published-at6",
+            Self::Conditional4 => "conditional4",
+            Self::Conditional6 => "conditional6",
+            Self::ConditionalAt4 => "conditional-at4",
+            Self::ConditionalAt6 => "conditional-at6",
+            Self::Hairpin4 => "hairpin4",
+            Self::Hairpin6 => "hairpin6",
         }
+    }
+}
+
+impl Element {
+    /// An element of a set, which has nothing under it.
+    pub fn of_set(set: Set, parts: Vec<Part>, owner: String) -> Self {
+        Self { key: ElementKey { set, parts }, data: None, owner }
     }
 }
 
@@ -204,6 +296,7 @@ impl fmt::Display for Part {
             Self::Mac(mac) => mac.fmt(f),
             Self::Ipv4(address) => address.fmt(f),
             Self::Ipv6(address) => address.fmt(f),
+            Self::Transport(transport) => transport.fmt(f),
             Self::Port(port) => port.fmt(f),
             Self::Vni(vni) => vni.fmt(f),
             Self::Subnet(subnet) => subnet.fmt(f),
@@ -219,5 +312,24 @@ impl fmt::Display for ElementKey {
             write!(f, "{dot}{part}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::To(address, port) => write!(f, "{address} . {port}"),
+            Self::Chain(chain) => write!(f, "goto {chain}"),
+        }
+    }
+}
+
+/// Without its owner: `tcp . 8080 : 10.1.0.7 . 80`.
+impl fmt::Display for Element {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.data {
+            Some(data) => write!(f, "{} : {data}", self.key),
+            None => self.key.fmt(f),
+        }
     }
 }

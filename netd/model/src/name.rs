@@ -1,11 +1,13 @@
 //! Names that come from outside. A value of one of these types is safe in a path, a log line and a netlink message.
 
+mod chain;
 mod container;
 mod host;
 mod link;
 mod network;
 mod short;
 
+pub use chain::ChainName;
 pub use container::ContainerId;
 pub use host::HostName;
 pub use link::{Derived, LinkName, derived_link};
@@ -116,6 +118,15 @@ mod tests {
             assert!(bad.parse::<HostName>().is_err(), "{bad:?}");
         }
         assert_eq!(HostName::written("DB.Web.").map(String::from), Ok("db.web".to_owned()));
+    }
+
+    #[test]
+    fn a_chain_has_a_name_that_is_one_word() {
+        for bad in ["", "a b", "a}", "A", "1a", "-a", "a\n", "a;", &"a".repeat(32)] {
+            assert!(bad.parse::<ChainName>().is_err(), "{bad:?}");
+        }
+        let name = ChainName::of_conditions(&["web", "ip saddr 10.0.0.0/8"]);
+        assert_eq!(name.as_str().parse(), Ok(name));
     }
 
     #[test]

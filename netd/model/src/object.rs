@@ -3,6 +3,7 @@
 //! An [`Object`] is one thing, its [`Key`] says which one, a [`State`] holds many. In what should be, an attribute of
 //! `None` means "whatever it is"; in what is, it means "the kernel did not say".
 
+mod conditions;
 mod link;
 mod moved;
 mod neighbour;
@@ -16,6 +17,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+pub use conditions::Conditions;
 pub use link::{GROUP, Link, LinkKind, Port};
 pub use moved::Moved;
 pub use neighbour::{Fdb, Neighbour};
@@ -27,7 +29,7 @@ pub use upper::{IpvlanMode, MacvlanMode};
 use crate::{
     addr::Mac,
     element::{Element, ElementKey, Family},
-    name::LinkName,
+    name::{ChainName, LinkName},
 };
 
 /// Which network namespace a thing is in.
@@ -45,6 +47,8 @@ pub enum Side {
 pub enum Key {
     /// The nftables program of one family.
     Program(Family),
+    /// A chain that asks conditions.
+    Conditions(ChainName),
     /// An element of a set or map of the program.
     Element(ElementKey),
     /// A kernel parameter.
@@ -77,6 +81,8 @@ pub enum Key {
 pub enum Object {
     /// The static part of our nftables tables.
     Program(Program),
+    /// A chain that asks conditions.
+    Conditions(Conditions),
     /// An element of a set or map of the program.
     Element(Element),
     /// A kernel parameter.
@@ -151,6 +157,7 @@ impl Object {
     pub fn key(&self) -> Key {
         match self {
             Self::Program(program) => Key::Program(program.family),
+            Self::Conditions(conditions) => Key::Conditions(conditions.chain.clone()),
             Self::Element(element) => Key::Element(element.key.clone()),
             Self::Sysctl(sysctl) => Key::Sysctl(sysctl.side, sysctl.path.clone()),
             Self::Link(link) => Key::Link(link.side, link.name.clone()),
@@ -170,6 +177,7 @@ impl Object {
     pub fn side(&self) -> Side {
         match self {
             Self::Program(_)
+            | Self::Conditions(_)
             | Self::Element(_)
             | Self::Vlan(_)
             | Self::Neighbour(_)
@@ -187,7 +195,12 @@ impl Object {
     /// The interface that this thing ends with, when it is not one itself.
     pub fn carrier(&self) -> Option<Key> {
         match self {
-            Self::Program(_) | Self::Element(_) | Self::Link(_) | Self::Rule(_) | Self::Moved(_) => None,
+            Self::Program(_)
+            | Self::Conditions(_)
+            | Self::Element(_)
+            | Self::Link(_)
+            | Self::Rule(_)
+            | Self::Moved(_) => None,
             Self::Sysctl(sysctl) => sysctl.path.link().map(|link| Key::Link(sysctl.side, link)),
             Self::Vlan(vlan) => Some(Key::Link(Side::Host, vlan.port.clone())),
             Self::Address(address) | Self::Point(address) => Some(Key::Link(address.side, address.link.clone())),

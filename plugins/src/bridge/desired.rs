@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netd_model::{
     addr::{Mac, Mtu},
     attachment::{AttachmentId, Section},
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     name::LinkName,
     object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath, Vlan},
 };
@@ -270,6 +270,6 @@ impl Attach<'_> {
     }
 
     fn element(&self, set: Set, parts: Vec<Part>) -> Object {
-        Object::Element(Element { key: ElementKey { set, parts }, owner: self.id.owner() })
+        Object::Element(Element::of_set(set, parts, self.id.owner()))
     }
 }

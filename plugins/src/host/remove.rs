@@ -2,7 +2,7 @@
 
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
-    element::{Element, ElementKey, Part, Set},
+    element::{Element, Part, Set},
     object::{GROUP, Link, LinkKind, Object, Side, State},
     overlay::device,
     plan::{Desired, Plan, Step, plan},
@@ -115,9 +115,10 @@ fn elements(id: &AttachmentId, previous: Option<&CniResult>) -> State {
             std::net::IpAddr::V4(v4) => (Set::Masquerade4, Set::Home4, Part::Ipv4(v4)),
             std::net::IpAddr::V6(v6) => (Set::Masquerade6, Set::Home6, Part::Ipv6(v6)),
         };
-        let mut keys = vec![ElementKey { set: masquerade, parts: vec![part.clone()] }];
-        keys.extend(homes().map(|link| ElementKey { set: home, parts: vec![part.clone(), Part::Link(link)] }));
-        elements.extend(keys.into_iter().map(|key| Object::Element(Element { key, owner: id.owner() })));
+        let mut keys = vec![(masquerade, vec![part.clone()])];
+        keys.extend(homes().map(|link| (home, vec![part.clone(), Part::Link(link)])));
+        let element = |(set, parts)| Object::Element(Element::of_set(set, parts, id.owner()));
+        elements.extend(keys.into_iter().map(element));
     }
     elements
 }

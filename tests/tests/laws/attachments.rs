@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 use netd_model::attachment::{AttachmentId, Section};
-use netd_model::element::{Element, ElementKey, Family, Part, Set};
+use netd_model::element::{Element, Family, Part, Set};
 use netd_model::name::LinkName;
 use netd_model::object::{
     Address, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State, Sysctl, SysctlPath,
@@ -138,7 +138,7 @@ fn own(container: u8, shape: &Shape) -> State {
         state.extend(gateways(shape).into_iter().map(|gateway| default_route(&eth0, gateway.ip())));
     }
     state.extend(besides(shape, &id, &addresses));
-    let element = |set, parts| Object::Element(Element { key: ElementKey { set, parts }, owner: id.owner() });
+    let element = |set, parts| Object::Element(Element::of_set(set, parts, id.owner()));
     if shape.masquerade {
         state.extend(addresses.iter().map(|address| match address.ip() {
             IpAddr::V4(v4) => element(Set::Masquerade4, vec![Part::Ipv4(v4)]),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use netd_model::element::{Element, ElementKey, Family, Part, Set};
+use netd_model::element::{Element, Family, Part, Set};
 use netd_model::name::LinkName;
 use netd_model::object::{Address, Fdb, GROUP, Link, LinkKind, Object, Port, Program, Side, State};
 use netd_model::overlay::Vni;
@@ -42,7 +42,7 @@ fn flood(at: u8) -> Object {
 }
 
 fn element(set: Set, parts: Vec<Part>) -> Object {
-    Object::Element(Element { key: ElementKey { set, parts }, owner: "overlay lab".to_owned() })
+    Object::Element(Element::of_set(set, parts, "overlay lab".to_owned()))
 }
 
 fn elements() -> [Object; 2] {

@@ -2,7 +2,7 @@
 //!
 //! A step prints as a command; here it is run as one.
 
-use netd_model::element::{Element, ElementKey, Family, Part, Set};
+use netd_model::element::{Element, Family, Part, Set};
 use netd_model::name::LinkName;
 use netd_model::object::{Address, Key, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath};
 use netd_model::plan::Step;
@@ -60,8 +60,8 @@ pub(super) fn route(destination: &str, gateway: Option<&str>) -> Step {
 }
 
 fn element() -> Object {
-    let key = ElementKey { set: Set::Masquerade4, parts: vec![Part::Ipv4([10, 1, 0, 7].into())] };
-    Object::Element(Element { key, owner: "net/c0/eth0".to_owned() })
+    let parts = vec![Part::Ipv4([10, 1, 0, 7].into())];
+    Object::Element(Element::of_set(Set::Masquerade4, parts, "net/c0/eth0".to_owned()))
 }
 
 fn program() -> Object {
@@ -133,6 +133,9 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
         Key::Element(element) => {
             let (family, set) = (element.set.family().word(), element.set.name());
             host.run_script(&format!("nft get element {family} netd {set} {{ {element} }} 2>/dev/null")).success()
+        }
+        Key::Conditions(chain) => {
+            host.run_script(&format!("nft list chain inet netd {chain} 2>/dev/null")).stdout.contains("goto")
         }
         Key::Program(family) => {
             host.run_script(&format!("nft list table {} netd 2>/dev/null", family.word())).success()

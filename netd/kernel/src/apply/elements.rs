@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use netd_model::{element::ElementKey, object::Object, plan::Step};
+use netd_model::{element::Element, object::Object, plan::Step};
 use rustix::{
     io::Errno,
     time::{ClockId, clock_getres},
@@ -44,9 +44,10 @@ impl Kernel {
     /// Lets elements expire, for [`Kernel::settle_elements`]. False where others are added in the same transaction, and
     /// where the sets (of an older program) cannot, or are missing.
     pub(super) fn expire_elements(&mut self, steps: &[Step]) -> bool {
-        steps.len() == keys(steps).count()
+        steps.len() == removed(steps).count()
             && steps.chunks(TRANSACTION).all(|steps| {
-                let mut requests = transaction(|requests| keys(steps).for_each(|key| element::expire(requests, key)));
+                let mut requests =
+                    transaction(|requests| removed(steps).for_each(|element| element::expire(requests, element)));
                 self.nft().is_ok_and(|nft| nft.transact(&mut requests).is_ok_and(|refused| refused.is_empty()))
             })
     }
@@ -57,7 +58,7 @@ impl Kernel {
         let mut left: Vec<&Step> = steps.iter().collect();
         while !left.is_empty() {
             let mut requests = Requests::new();
-            keys(left.iter().copied()).for_each(|key| element::get(&mut requests, key));
+            removed(left.iter().copied()).for_each(|element| element::get(&mut requests, &element.key));
             let read = |_, body: &[u8]| Some((element::read_owner(body)?, element::read_expires(body)));
             let found = self.nft()?.get(&mut requests, read);
             let mut found =
@@ -119,9 +120,9 @@ fn tick() -> Duration {
     clock_getres(ClockId::MonotonicCoarse).try_into().unwrap_or(LONGEST_TICK)
 }
 
-fn keys<'s>(steps: impl IntoIterator<Item = &'s Step>) -> impl Iterator<Item = &'s ElementKey> {
+fn removed<'s>(steps: impl IntoIterator<Item = &'s Step>) -> impl Iterator<Item = &'s Element> {
     steps.into_iter().filter_map(|step| match step {
-        Step::Delete(Object::Element(element)) => Some(&element.key),
+        Step::Delete(Object::Element(element)) => Some(element),
         _ => None,
     })
 }

@@ -6,7 +6,10 @@
 
 use std::fmt::Write as _;
 
-use netd_model::element::{Element, Family, Part, Set};
+use netd_model::{
+    element::{Data, Element, Family, Part, Set},
+    object::Conditions,
+};
 
 use super::{TABLE, program};
 
@@ -14,22 +17,36 @@ use super::{TABLE, program};
 const STAND_IN: &str = "netd-next";
 
 /// First transaction: the program with all elements in a second table, and no rules in ours.
-pub(crate) fn stand_in(family: Family, elements: &[Element]) -> String {
-    let (word, program) = (family.word(), with(family, elements));
+pub(crate) fn stand_in(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, conditions, elements));
     let program = program.replace(&format!("{word} {TABLE} "), &format!("{word} {STAND_IN} "));
     format!("{}{program}flush table {word} {TABLE}\n", without_stand_in(family))
 }
 
 /// Second transaction: our table anew, with all elements, and no rules in the other. By its version it is older than any.
-pub(crate) fn anew(family: Family, elements: &[Element]) -> String {
-    let (word, program) = (family.word(), with(family, elements));
+pub(crate) fn anew(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, conditions, elements));
     let older = program.replace(&format!("\"netd {}\"", family.version()), "\"netd 0\"");
     format!("delete table {word} {TABLE}\n{older}flush table {word} {STAND_IN}\n")
 }
 
 /// Third transaction, and the only one where no set has another shape: the program, and no other table.
-pub(crate) fn program(family: Family) -> String {
-    without_stand_in(family) + program::text(family)
+pub(crate) fn program(family: Family, conditions: &[Conditions]) -> String {
+    without_stand_in(family) + program::text(family) + &chains(conditions)
+}
+
+/// How a rule of conditions ends.
+pub(super) const VERDICT: &str = " goto translate";
+
+/// The chains that ask conditions, each with its rule; one that is there is as it should be.
+pub(crate) fn chains(conditions: &[Conditions]) -> String {
+    let mut text = String::new();
+    for Conditions { chain, rule } in conditions {
+        let rule = rule.as_deref().unwrap_or_default();
+        let _ = writeln!(text, "add chain inet {TABLE} {chain}\nflush chain inet {TABLE} {chain}");
+        let _ = writeln!(text, "add rule inet {TABLE} {chain} {rule}{VERDICT}");
+    }
+    text
 }
 
 fn without_stand_in(family: Family) -> String {
@@ -37,12 +54,17 @@ fn without_stand_in(family: Family) -> String {
     format!("table {word} {STAND_IN} {{ }}\ndelete table {word} {STAND_IN}\n")
 }
 
-/// The program and its elements; without those whose names `nft` could not read, which repair puts back, and those that
-/// are nobody's.
-fn with(family: Family, elements: &[Element]) -> String {
-    let mut text = program::text(family).to_owned();
+/// The program and its elements; without those whose names `nft` could not read, or whose chain is not known here, which
+/// repair puts back, and those that are nobody's.
+fn with(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
+    let mut text = program::text(family).to_owned() + &chains(conditions);
+    let is_known = |element: &&Element| match &element.data {
+        Some(Data::Chain(chain)) => conditions.iter().any(|known| known.chain == *chain),
+        _ => true,
+    };
     for elements in elements.chunk_by(|one, next| one.key.set == next.key.set) {
-        let written: Vec<String> = elements.iter().filter(|element| is_plain(element)).map(written).collect();
+        let kept = elements.iter().filter(|element| is_plain(element)).filter(is_known);
+        let written: Vec<String> = kept.map(written).collect();
         if let (Some(first), false) = (elements.first(), written.is_empty()) {
             let (word, set) = (family.word(), first.key.set.name());
             let _ = writeln!(text, "add element {word} {TABLE} {set} {{ {} }}", written.join(", "));
@@ -69,5 +91,6 @@ fn written(element: &Element) -> String {
         }
         part => part.to_string(),
     });
-    format!("{} comment \"{}\"", parts.collect::<Vec<_>>().join(" . "), element.owner)
+    let data = element.data.as_ref().map(|data| format!(" : {data}")).unwrap_or_default();
+    format!("{} comment \"{}\"{data}", parts.collect::<Vec<_>>().join(" . "), element.owner)
 }

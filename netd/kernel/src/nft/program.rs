@@ -10,13 +10,17 @@ use std::{
     process::{Command, Stdio},
 };
 
-use netd_model::{element::Family, object::Program};
+use netd_model::{
+    element::Family,
+    name::ChainName,
+    object::{Conditions, Program},
+};
 use rustix::{
     fs::{MemfdFlags, memfd_create},
     process::{Signal, set_parent_process_death_signal},
 };
 
-use super::chain;
+use super::{TABLE, anew::VERDICT, chain};
 use crate::{error::Error, wire::Requests};
 
 /// What `nft` is called; it is looked for in `PATH`, then where root's programs are.
@@ -63,12 +67,35 @@ pub(crate) fn load(wanted: Program, text: &str, attempt: impl Fn() -> String) ->
     // A file, so that a plugin killed half-way leaves no reader of half a program.
     let mut file = File::from(memfd_create("netd.nft", MemfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?);
     file.write_all(text.as_bytes()).map_err(failed)?;
+    run(&["-f", "-"], &mut file, wanted.family, attempt).map(drop)
+}
+
+/// The chains that ask conditions, as `nft` shows them: a table that takes the place of this one needs them too.
+pub(crate) fn conditions(attempt: impl Fn() -> String) -> Result<Vec<Conditions>, Error> {
+    let failed = |source| Error::Io { attempt: attempt(), source };
+    let mut nothing = File::open("/dev/null").map_err(failed)?;
+    let shown = run(&["list", "table", Family::Inet.word(), TABLE], &mut nothing, Family::Inet, &attempt)?;
+    let (mut found, mut chain) = (Vec::new(), None);
+    for line in shown.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("chain ").and_then(|line| line.strip_suffix(" {")) {
+            chain = name.parse().ok();
+        } else if let (Some(chain), Some(rule)) = (&chain, line.strip_suffix(VERDICT)) {
+            let is_of_conditions = ChainName::is_of_conditions(chain);
+            found.extend(is_of_conditions.then(|| Conditions { chain: chain.clone(), rule: Some(rule.to_owned()) }));
+        }
+    }
+    Ok(found)
+}
+
+/// Runs `nft`; what it prints.
+fn run(arguments: &[&str], input: &mut File, family: Family, attempt: impl Fn() -> String) -> Result<String, Error> {
+    let failed = |source| Error::Io { attempt: attempt(), source };
     for nft in NFT {
-        io::Seek::rewind(&mut file).map_err(failed)?;
-        let input = file.try_clone().map_err(failed)?;
-        match command(nft, input).output() {
-            Ok(output) if output.status.success() => return Ok(()),
-            Ok(output) => return Err(refusal(attempt(), wanted.family, &output.stderr)),
+        io::Seek::rewind(input).map_err(failed)?;
+        let input = input.try_clone().map_err(failed)?;
+        match command(nft, arguments, input).output() {
+            Ok(output) if output.status.success() => return Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+            Ok(output) => return Err(refusal(attempt(), family, &output.stderr)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(failed(error)),
         }
@@ -83,11 +110,11 @@ pub fn has_nft() -> bool {
     in_path.into_iter().any(|nft| nft.is_file())
 }
 
-/// `nft -f -`, which ends when we do.
+/// `nft`, which ends when we do.
 #[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
-fn command(nft: &str, input: File) -> Command {
+fn command(nft: &str, arguments: &[&str], input: File) -> Command {
     let mut command = Command::new(nft);
-    command.args(["-f", "-"]).stdin(Stdio::from(input));
+    command.args(arguments).stdin(Stdio::from(input));
     let die_with_parent = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
     // SAFETY: between fork and exec the child of a process with threads may only call what is async-signal-safe;
     // this is one prctl(2), without allocation or lock.
@@ -122,7 +149,7 @@ mod tests {
     #[test]
     fn a_text_that_changes_has_another_version() {
         for (family, version, expected) in
-            [(Family::Inet, 3, 0x12e8_7fd0_9cac_477a), (Family::Bridge, 3, 0xfd14_45ea_95c0_060f)]
+            [(Family::Inet, 4, 0x1c4c_b8d2_ddbf_5279), (Family::Bridge, 3, 0xfd14_45ea_95c0_060f)]
         {
             assert_eq!(family.version(), version, "write down the digest of the new text");
             let digest = digest(text(family));

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use netd_kernel::{Error, Events};
 use netd_model::{
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     object::{Object, Program},
     plan::{Plan, Step},
 };
@@ -16,8 +16,7 @@ use crate::{
 };
 
 fn masquerade(address: Ipv4Addr, owner: &str) -> Object {
-    let key = ElementKey { set: Set::Masquerade4, parts: vec![Part::Ipv4(address)] };
-    Object::Element(Element { key, owner: owner.to_owned() })
+    Object::Element(Element::of_set(Set::Masquerade4, vec![Part::Ipv4(address)], owner.to_owned()))
 }
 
 /// Whether the kernel is of this version or a newer one.
@@ -38,6 +37,9 @@ fn nft_shows_elements_with_their_owners() {
         r#"10.1.0.7 comment "web/c7/eth0""#,
         r#"10.1.0.7 . "br-web" comment "web/c7/eth0""#,
         r#"fd00:1::7 . "br-web" comment "web/c7/eth0""#,
+        r#"tcp . 8007 comment "web/c7/eth0" : 10.1.0.7 . 80"#,
+        r#"fd00:9::2 . tcp . 8007 comment "web/c7/eth0" : fd00:1::7 . 80"#,
+        r#"10.1.0.0/24 . 10.1.0.7 comment "web/c7/eth0""#,
         r#""veth7" . 02:00:0a:01:00:07 . 10.1.0.7 comment "web/c7/eth0""#,
         r#""veth7" . 02:00:0a:01:00:07 . 0xfd000001000000000000000000000007 comment "web/c7/eth0""#,
     ] {

@@ -6,7 +6,7 @@ use netd_kernel::{Event, Events};
 use netd_model::{
     IpNetwork,
     addr::Mac,
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     object::{Address, Fdb, GROUP, Key, Link, LinkKind, Neighbour, Object, Program, Route, Side},
     overlay::Vni,
     plan::Desired,
@@ -67,7 +67,7 @@ fn address(text: &str) -> Object {
 }
 
 fn element(set: Set, parts: Vec<Part>) -> Object {
-    Object::Element(Element { key: ElementKey { set, parts }, owner: "overlay lab".to_owned() })
+    Object::Element(Element::of_set(set, parts, "overlay lab".to_owned()))
 }
 
 fn all() -> Vec<Object> {

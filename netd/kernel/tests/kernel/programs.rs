@@ -2,8 +2,9 @@
 
 use netd_kernel::{Error, Hook, Kernel};
 use netd_model::{
-    element::{Element, ElementKey, Family, Part, Set},
-    object::{Object, Program},
+    element::{Data, Element, ElementKey, Family, Part, Set, Transport},
+    name::ChainName,
+    object::{Conditions, Object, Program},
     plan::{Plan, Step},
 };
 
@@ -49,7 +50,10 @@ fn an_older_or_flushed_program_is_replaced() {
 /// Loads the programs as an older netd had them: their sets had another shape.
 pub(crate) fn load_older() {
     let ours = [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat();
-    let older = ours.replace("flags timeout; gc-interval 1m;", "").replace("\"netd 3\"", "\"netd 1\"");
+    let older = ours
+        .replace("flags timeout; gc-interval 1m;", "")
+        .replace("\"netd 3\"", "\"netd 1\"")
+        .replace("\"netd 4\"", "\"netd 1\"");
     assert_ne!(older, ours);
     sh(&format!("nft -f - <<'END'\n{older}\nEND"));
 }
@@ -64,8 +68,10 @@ fn an_older_program_with_sets_of_another_shape_gives_its_elements_to_the_newer()
     assert_eq!(made.lines().count(), 2, "{made}");
     assert_eq!(lab.make(&present(elements())), "nothing to do\n");
     let shown = sh("nft list ruleset");
-    assert_eq!(shown.matches("gc-interval").count(), Set::ALL.len(), "{shown}");
-    assert_eq!(shown.matches("elements").count(), Set::ALL.len(), "{shown}");
+    let maps = Set::ALL.into_iter().filter(|set| set.is_map()).count();
+    assert_eq!(shown.matches("gc-interval").count(), Set::ALL.len() - maps, "{shown}");
+    let conditional = 4;
+    assert_eq!(shown.matches("elements").count(), Set::ALL.len() - conditional, "{shown}");
     assert_eq!(sh("nft list tables"), "table inet netd\ntable bridge netd\n");
 }
 
@@ -86,13 +92,69 @@ fn a_load_that_was_killed_half_way_is_finished_by_the_next() {
     assert!(!sh("nft list tables").contains("next"));
 }
 
+/// A chain that lets ports through from some sources, and a port that is published so.
+fn conditional() -> [Object; 2] {
+    let chain = ChainName::of_conditions(&["web"]);
+    let parts = vec![Part::Transport(Transport::Udp), Part::Port(53)];
+    let (key, data) = (ElementKey { set: Set::Conditional4, parts }, Some(Data::Chain(chain.clone())));
+    let rule = Some("meta nfproto ipv4 ip saddr 192.0.2.0/24".to_owned());
+    let element = Element { key, data, owner: "web/c1/eth0".to_owned() };
+    [Object::Conditions(Conditions { chain, rule }), Object::Element(element)]
+}
+
+#[test]
+fn conditions_outlive_a_program_that_is_loaded_again() {
+    let mut lab = Lab::new();
+    let wanted = present(conditional().into_iter().chain([program(Family::Inet)]));
+    assert_eq!(lab.make(&wanted).lines().count(), 3);
+    let before = sh("nft list ruleset");
+    assert!(before.contains("ip saddr 192.0.2.0/24 goto translate"), "{before}");
+    lab.kernel.apply(&programs()).unwrap();
+    assert_eq!(lab.make(&wanted), "nothing to do\n");
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&sh("nft list table inet netd")), sorted(&before));
+}
+
+#[test]
+fn conditions_that_somebody_flushed_are_asked_again() {
+    let mut lab = Lab::new();
+    let wanted = present(conditional().into_iter().chain([program(Family::Inet)]));
+    lab.make(&wanted);
+    let chain = ChainName::of_conditions(&["web"]);
+    sh(&format!("nft flush chain inet netd {chain}"));
+    let made = lab.make(&wanted);
+    assert!(made.starts_with(&format!("host       nft 'add chain inet netd {chain}; add rule")), "{made}");
+    assert_eq!(made.lines().count(), 1, "{made}");
+    let [Object::Conditions(conditions), _] = conditional() else { panic!() };
+    let nonsense = Conditions { rule: Some("ip saddr nonsense".to_owned()), ..conditions };
+    sh(&format!("nft flush chain inet netd {chain}"));
+    let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(Object::Conditions(nonsense))] }).unwrap_err();
+    assert!(matches!(&error, Error::Nft { stderr, .. } if stderr.contains("nonsense")), "{error}");
+}
+
+#[test]
+fn conditions_go_along_when_a_program_takes_the_place_of_one_of_another_shape() {
+    let mut lab = Lab::new();
+    load_older();
+    let wanted = present(elements(7).into_iter().chain(conditional()));
+    lab.make(&wanted);
+    let made = lab.make(&present([program(Family::Inet)]));
+    assert_eq!(made.lines().count(), 1, "{made}");
+    assert_eq!(lab.make(&wanted), "nothing to do\n");
+    assert_eq!(sh("nft list tables"), "table bridge netd\ntable inet netd\n");
+}
+
 #[test]
 fn a_name_that_nft_cannot_read_keeps_no_program_from_being_newer() {
     let mut lab = Lab::new();
     load_older();
     let of = |link: &str| {
-        let key = ElementKey { set: Set::Guarded, parts: vec![Part::Link(link.parse().unwrap())] };
-        Object::Element(Element { key, owner: "web/c1/eth0".to_owned() })
+        let parts = vec![Part::Link(link.parse().unwrap())];
+        Object::Element(Element::of_set(Set::Guarded, parts, "web/c1/eth0".to_owned()))
     };
     lab.make(&present([of("veth1"), of("a\"}"), of("veth*")]));
     lab.make(&present([program(Family::Bridge)]));
@@ -108,7 +170,7 @@ fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
     assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
     let newer = Object::Program(Program { family: Family::Inet, version: 10 });
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
-    assert!(matches!(error, Error::NewerProgram { ours: 3, .. }), "{error}");
+    assert!(matches!(error, Error::NewerProgram { ours: 4, .. }), "{error}");
     assert!(sh("nft list ruleset").contains("counter"));
 }
 
@@ -123,7 +185,7 @@ fn chains_of_others_that_drop_are_found() {
     let seen: Vec<_> =
         of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
     assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
-    assert_eq!(chains.len(), 6);
+    assert_eq!(chains.len(), 9);
 }
 
 /// Run alone, in a mount namespace that has no `nft`.

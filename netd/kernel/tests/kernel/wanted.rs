@@ -1,8 +1,10 @@
-//! What the bridge plugin wants of the kernel, as an example.
+//! What the bridge plugin wants of the kernel, and what else the sets hold, as an example.
+
+use std::net::IpAddr;
 
 use netd_model::{
     addr::{Mac, Mtu},
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Data, Element, ElementKey, Family, Part, Set, Transport},
     object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath},
 };
 
@@ -99,11 +101,9 @@ pub(crate) fn elements(number: u8) -> Vec<Object> {
     let port = Part::Link(format!("veth{number}").parse().unwrap());
     // A port of its own, because what comes in by it is looked at otherwise.
     let elsewhere = Part::Link(format!("ovlx{number}").parse().unwrap());
-    let element = |set, parts: Vec<Part>| {
-        let key = ElementKey { set, parts };
-        Object::Element(Element { key, owner: owner.clone() })
-    };
-    vec![
+    let element = |set, parts| Object::Element(Element::of_set(set, parts, owner.clone()));
+    let mut elements = published(number, &owner);
+    elements.extend([
         element(Set::Masquerade4, vec![ip4.clone()]),
         element(Set::Masquerade6, vec![ip6.clone()]),
         element(Set::Home4, vec![ip4.clone(), bridge.clone()]),
@@ -116,6 +116,32 @@ pub(crate) fn elements(number: u8) -> Vec<Object> {
         element(Set::Elsewhere, vec![elsewhere.clone()]),
         element(Set::Gateway4, vec![elsewhere.clone(), ip4]),
         element(Set::Gateway6, vec![elsewhere, ip6]),
+    ]);
+    elements
+}
+
+/// Ports that are published for it.
+fn published(number: u8, owner: &str) -> Vec<Object> {
+    let port = |port| vec![Part::Transport(Transport::Tcp), Part::Port(port + u16::from(number))];
+    let at = |address: &str| match address.parse().unwrap() {
+        IpAddr::V4(address) => Part::Ipv4(address),
+        IpAddr::V6(address) => Part::Ipv6(address),
+    };
+    let of = |set, parts, address: &str| {
+        let data = Some(Data::To(format!("{address}{number}").parse().unwrap(), 80));
+        Object::Element(Element { key: ElementKey { set, parts }, data, owner: owner.to_owned() })
+    };
+    let subnets = |subnet: &str, address: &str| {
+        [subnet.to_owned(), format!("{address}{number}")].map(|text| Part::Subnet(text.parse().unwrap())).into()
+    };
+    let hairpin = |set, parts| Object::Element(Element::of_set(set, parts, owner.to_owned()));
+    vec![
+        of(Set::Published4, port(8000), "10.1.0."),
+        of(Set::Published6, port(8000), "fd00:1::"),
+        of(Set::PublishedAt4, [vec![at("192.168.1.2")], port(8000)].concat(), "10.1.0."),
+        of(Set::PublishedAt6, [vec![at("fd00:9::2")], port(8000)].concat(), "fd00:1::"),
+        hairpin(Set::Hairpin4, subnets("10.1.0.0/24", "10.1.0.")),
+        hairpin(Set::Hairpin6, subnets("fd00:1::/64", "fd00:1::")),
     ]
 }
 

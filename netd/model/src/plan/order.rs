@@ -39,7 +39,8 @@ pub(super) fn of_creation(link: &Link) -> u8 {
 
 fn of_object(object: &Object) -> u8 {
     match object {
-        Object::Program(_) => 0,
+        // The program before the chains that go on in it.
+        Object::Program(_) | Object::Conditions(_) => 0,
         Object::Element(_) => 1,
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
         Object::Link(_) | Object::Moved(_) => 3,

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use crate::{
     name::LinkName,
-    object::{Address, Fdb, Link, LinkKind, Moved, Neighbour, Object, Port, Route, Rule, Side, Vlan},
+    object::{Address, Conditions, Fdb, Link, LinkKind, Moved, Neighbour, Object, Port, Route, Rule, Side, Vlan},
     overlay::Vni,
 };
 
@@ -46,9 +46,14 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
         Object::Program(program) => {
             write!(f, "nft {verb} table {} netd # version {}", program.family.word(), program.version)
         }
+        Object::Conditions(Conditions { chain, rule: None }) => write!(f, "nft {verb} chain inet netd {chain}"),
+        Object::Conditions(Conditions { chain, rule: Some(rule) }) => {
+            let rule = format!("add rule inet netd {chain} {rule} goto translate");
+            write!(f, "nft '{verb} chain inet netd {chain}; {rule}'")
+        }
         Object::Element(element) => {
             let (family, set) = (element.key.set.family().word(), element.key.set.name());
-            write!(f, "nft {verb} element {family} netd {set} {{ {} }} # {}", element.key, element.owner)
+            write!(f, "nft {verb} element {family} netd {set} {{ {element} }} # {}", element.owner)
         }
         Object::Sysctl(sysctl) => write!(f, "sysctl {}={}", sysctl.path, sysctl.value),
         Object::Link(link) if verb == "delete" => write!(f, "ip link delete dev {}", link.name),

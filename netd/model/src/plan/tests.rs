@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::{
     attachment::AttachmentId,
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     name::LinkName,
     object::{Address, GROUP, Port, Program, Route, Side, Vlan},
 };
@@ -68,7 +68,7 @@ fn default_route() -> Route {
 
 fn masquerade(owner: &str) -> Object {
     let parts = vec![Part::Ipv4([10, 1, 0, 7].into())];
-    Object::Element(Element { key: ElementKey { set: Set::Masquerade4, parts }, owner: owner.to_owned() })
+    Object::Element(Element::of_set(Set::Masquerade4, parts, owner.to_owned()))
 }
 
 fn wanted() -> State {

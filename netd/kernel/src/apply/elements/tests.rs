@@ -1,7 +1,7 @@
 use std::{process::Command, time::Instant};
 
 use netd_model::{
-    element::{Element, ElementKey, Family, Part, Set},
+    element::{Element, Family, Part, Set},
     object::{Object, Program},
     plan::{Plan, Step},
 };
@@ -32,9 +32,8 @@ fn with_elements(count: u32) -> (Kernel, Vec<Step>) {
     let mut kernel = Kernel::open(None);
     let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
     let element = |number: u32| {
-        let key =
-            ElementKey { set: Set::Home4, parts: vec![Part::Ipv4(number.into()), Part::Link("br".parse().unwrap())] };
-        Object::Element(Element { key, owner: "web/c1/eth0".to_owned() })
+        let parts = vec![Part::Ipv4(number.into()), Part::Link("br".parse().unwrap())];
+        Object::Element(Element::of_set(Set::Home4, parts, "web/c1/eth0".to_owned()))
     };
     let elements = || (1..=count).map(element);
     kernel.apply(&Plan { steps: [program].into_iter().chain(elements()).map(Step::Add).collect() }).unwrap();
