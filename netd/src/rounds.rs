@@ -337,9 +337,15 @@ impl Worker {
         if self.store.network(&id.network)?.paused {
             return Ok(());
         }
-        let plan = self.plan(&repair::own(&attachment))?;
+        let own = repair::own(&attachment);
+        let plan = self.plan(&own)?;
         tell(&plan, &id.network);
-        Ok(self.kernel.apply(&plan)?)
+        self.kernel.apply(&plan)?;
+        if !plan.is_empty() {
+            // They may have begun while its ports were not published.
+            self.kernel.forget_flows_before(&own)?;
+        }
+        Ok(())
     }
 
     fn is_to_be_repaired(&self, attachment: &Attachment) -> bool {

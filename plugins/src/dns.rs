@@ -104,7 +104,7 @@ fn previous(request: &Request) -> Result<&CniResult, Error> {
 }
 
 fn names(config: &Config, target: &Target, previous: &CniResult, host: &mut Host) -> Result<Names, Error> {
-    let ips = record::addresses(previous, target);
+    let ips = previous.ips_inside(&target.id.ifname).collect::<Vec<_>>();
     let listen = listen(previous, &ips, host)?;
     record::record(config, target, &ips, listen)
 }

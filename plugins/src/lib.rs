@@ -23,6 +23,7 @@ mod macvlan;
 mod overlay;
 mod pair;
 mod poke;
+mod portmap;
 pub mod program;
 mod ptp;
 mod sbr;
@@ -46,6 +47,7 @@ pub const PLUGINS: &[verb::Plugin] = &[
     loopback::PLUGIN,
     macvlan::PLUGIN,
     overlay::PLUGIN,
+    portmap::PLUGIN,
     ptp::PLUGIN,
     sbr::PLUGIN,
     r#static::PLUGIN,

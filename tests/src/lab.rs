@@ -35,7 +35,7 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
-pub const PLUGINS: [&str; 17] = [
+pub const PLUGINS: [&str; 18] = [
     "bridge",
     "dns",
     "dnsname",
@@ -46,6 +46,7 @@ pub const PLUGINS: [&str; 17] = [
     "loopback",
     "macvlan",
     "overlay",
+    "portmap",
     "ptp",
     "sbr",
     "static",

@@ -7,9 +7,11 @@ mod links;
 mod moves;
 mod taps;
 
+use std::slice;
+
 use netd_model::{
     element::{Family, Set},
-    object::{Conditions, Link, LinkKind, Object, Program, Side},
+    object::{Link, LinkKind, Object, Program, Side},
     plan::{Plan, Step},
 };
 
@@ -50,7 +52,7 @@ impl Kernel {
     fn take(&mut self, plan: &Plan, expiring: &mut Vec<Step>) -> Result<(), Error> {
         for steps in plan.steps.chunk_by(|one, next| Kind::of(one) == Kind::of(next)) {
             match steps.first().map(Kind::of) {
-                Some(Kind::Program) => self.load(steps)?,
+                Some(Kind::Program) => steps.iter().try_for_each(|step| self.load(step))?,
                 Some(Kind::Elements) if self.expire_elements(steps) => expiring.extend_from_slice(steps),
                 Some(Kind::Elements) => self.change_elements(steps)?,
                 Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
@@ -63,50 +65,40 @@ impl Kernel {
         Ok(())
     }
 
-    /// Programs, and chains that ask conditions: those of the plan with their program, if that is in it.
-    fn load(&mut self, steps: &[Step]) -> Result<(), Error> {
-        let mut conditions = Vec::new();
-        let mut programs = Vec::new();
-        for step in steps {
-            match step {
-                Step::Add(Object::Program(program)) => programs.push((step, *program)),
-                Step::Add(Object::Conditions(wanted)) => conditions.push((step, wanted.clone())),
-                _ => return Err(impossible(step, "containers that are not in this plan need it")),
+    /// Loads a program, or a chain that asks conditions.
+    fn load(&mut self, step: &Step) -> Result<(), Error> {
+        match step {
+            Step::Add(Object::Program(program)) => self.load_program(step, *program),
+            Step::Add(Object::Conditions(conditions)) => {
+                let inet = Program { family: Family::Inet, version: Family::Inet.version() };
+                let loaded = program::load(inet, &anew::chains(slice::from_ref(conditions)), || line(step));
+                loaded.map_err(|error| match error {
+                    Error::Nft { attempt, stderr } => Error::Conditions { attempt, stderr },
+                    other => other,
+                })
             }
+            _ => Err(impossible(step, "containers that are not in this plan need it")),
         }
-        for (step, program) in programs {
-            let of_family = conditions.extract_if(.., |_| program.family == Family::Inet);
-            let of_family: Vec<Conditions> = of_family.map(|(_, conditions)| conditions).collect();
-            self.load_program(step, program, &of_family)?;
-        }
-        for (step, conditions) in conditions {
-            let inet = Program { family: Family::Inet, version: Family::Inet.version() };
-            program::load(inet, &anew::chains(&[conditions]), || line(step))?;
-        }
-        Ok(())
     }
 
     /// Loads a program over an older one, and anew where sets have another shape than in that: then `nft` refuses it.
     ///
     /// An element that another adds between a look and the load after it is lost. Its document is not, and repair puts it
     /// back.
-    fn load_program(&mut self, step: &Step, program: Program, conditions: &[Conditions]) -> Result<(), Error> {
+    fn load_program(&mut self, step: &Step, program: Program) -> Result<(), Error> {
         let family = program.family;
         let load = |text: &str| program::load(program, text, || line(step));
-        let loaded = load(&anew::program(family, conditions));
+        let loaded = load(&anew::program(family));
         if !matches!(loaded, Err(Error::Nft { .. })) {
             return loaded;
         }
-        let is_wanted = |known: &Conditions| conditions.iter().any(|wanted| wanted.chain == known.chain);
-        let mut all = if family == Family::Inet { program::conditions(|| line(step))? } else { vec![] };
-        all.retain(|known| !is_wanted(known));
-        all.extend_from_slice(conditions);
+        let conditions = if family == Family::Inet { program::conditions(|| line(step))? } else { vec![] };
         for text in [anew::stand_in, anew::anew] {
             let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
             let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
-            load(&text(family, &all, &elements.concat()))?;
+            load(&text(family, &conditions, &elements.concat()))?;
         }
-        load(&anew::program(family, &all))
+        load(&anew::program(family))
     }
 }
 

@@ -51,6 +51,14 @@ pub enum Error {
         /// Its words.
         stderr: String,
     },
+    /// `nft` refused the conditions of a network.
+    #[error("{attempt}: nft says: {stderr}")]
+    Conditions {
+        /// What was attempted.
+        attempt: String,
+        /// Its words.
+        stderr: String,
+    },
     /// A newer netd asked for a program that this one does not have.
     #[error("{attempt}: this binary has version {ours}")]
     NewerProgram {

@@ -103,6 +103,13 @@ impl Kernel {
         Ok(on_link().filter_map(|(to, way)| Some((*to, found.get(&way.index)?.name.clone()))).collect())
     }
 
+    /// The interface of the host that leads to an address, whether by a router or not; none where there is no way.
+    pub fn link_to(&mut self, address: IpAddr) -> Result<Option<Link>, Error> {
+        let way = self.ways_to(&[address])?.pop().flatten();
+        let found = self.links_by_index(way.iter().map(|way| way.index))?;
+        Ok(found.into_values().next())
+    }
+
     /// The way to each address; none where there is none.
     fn ways_to(&mut self, addresses: &[IpAddr]) -> Result<Vec<Option<route::Way>>, Error> {
         let attempt = |index: usize| {

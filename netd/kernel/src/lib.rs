@@ -5,10 +5,12 @@ mod kernel;
 mod netns;
 
 mod apply;
+mod conntrack;
 mod events;
 mod facts;
 mod few;
 mod observe;
+mod sockets;
 mod unlearn;
 mod wait;
 
@@ -29,4 +31,5 @@ pub use nft::{
     program::has_nft,
 };
 pub use offload::offloads_soundly;
+pub use sockets::{Listener, Process};
 pub use sysctl::has_ipv6;

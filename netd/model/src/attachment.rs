@@ -128,6 +128,15 @@ impl AttachmentId {
         format!("{start}#{}", hex(&[&full], 32))
     }
 
+    /// Whose a thing of this owner is; none where the owner is another program, or was too long to be said whole.
+    pub fn of_owner(owner: &str) -> Option<Self> {
+        let mut parts = owner.splitn(3, '/');
+        let (network, container, ifname) = (parts.next()?, parts.next()?, parts.next()?);
+        let id =
+            Self { network: network.parse().ok()?, container: container.parse().ok()?, ifname: ifname.parse().ok()? };
+        (id.owner() == owner).then_some(id)
+    }
+
     /// The name of the host's end of the pair: a function of container and interface alone.
     pub fn host_link(&self) -> LinkName {
         derived_link(Derived::Veth, &[self.container.as_str(), self.ifname.as_str()])

@@ -54,6 +54,7 @@ impl Worker {
         let desired = attachment.unwanted();
         let observed = self.kernel.observe(desired.keys())?;
         self.kernel.apply(&plan(&desired, &observed))?;
+        self.kernel.forget_flows_by(&desired.absent)?;
         self.free_leases(&attachment)?;
         self.store.remove(id)?;
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "taken back");

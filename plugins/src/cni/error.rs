@@ -173,6 +173,7 @@ impl From<netd_kernel::Error> for Error {
         let kind = match &error {
             netd_kernel::Error::MissingFeature { .. } => Kind::Feature,
             netd_kernel::Error::NoNft { .. } => Kind::Unavailable,
+            netd_kernel::Error::Conditions { .. } => Kind::Config,
             netd_kernel::Error::NewerProgram { .. } => Kind::TryAgain,
             error if error.is_exists() => Kind::Exists,
             error if error.is_gone() => Kind::TryAgain,

@@ -157,6 +157,13 @@ impl CniResult {
     pub fn interface_of(&self, ip: &Ip) -> Option<&Interface> {
         self.interfaces.get(ip.interface?)
     }
+
+    /// The addresses of a container's interface; one of no interface is taken for one of this, as plugins older than
+    /// 0.3.0 do not say.
+    pub fn ips_inside(&self, ifname: &LinkName) -> impl Iterator<Item = &Ip> {
+        let is_inside = |interface: &Interface| interface.sandbox.is_some() && interface.name == *ifname;
+        self.ips.iter().filter(move |ip| ip.interface.is_none() || self.interface_of(ip).is_some_and(is_inside))
+    }
 }
 
 impl Interface {

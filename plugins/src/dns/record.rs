@@ -17,18 +17,6 @@ const MAX_LABEL: usize = 63;
 /// As many letters of a long id as runtimes show.
 const SHORT_ID: usize = 12;
 
-/// The addresses that the result gives the container on its interface.
-pub(super) fn addresses<'r>(result: &'r CniResult, target: &Target) -> Vec<&'r Ip> {
-    let is_its_own = |ip: &&Ip| match ip.interface {
-        // Plugins older than 0.3.0 do not say; there it is the only one.
-        None => true,
-        Some(_) => result
-            .interface_of(ip)
-            .is_some_and(|interface| interface.sandbox.is_some() && interface.name == target.id.ifname),
-    };
-    result.ips.iter().filter(is_its_own).collect()
-}
-
 /// What netd needs to serve the container's names.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     config::Keys,
-    record::{addresses, record, tell},
+    record::{record, tell},
     *,
 };
 use crate::cni::{CniArgs, decode::decode};
@@ -25,6 +25,10 @@ fn target(container: &str, args: &str) -> Target {
     let id =
         AttachmentId { network: network(), container: container.parse().unwrap(), ifname: "eth0".parse().unwrap() };
     Target { id, netns: Some("/run/netns/c1".into()), may_be_own_netns: false, args: CniArgs::new(args) }
+}
+
+fn inside(previous: &CniResult) -> Vec<&Ip> {
+    previous.ips_inside(&"eth0".parse().unwrap()).collect()
 }
 
 /// What the bridge made, with a server that somebody configured.
@@ -51,7 +55,7 @@ fn listen(addresses: &[&str]) -> Vec<Listen> {
 
 fn recorded(value: &Value, target: &Target) -> Names {
     let previous = previous();
-    record(&config(value).unwrap(), target, &addresses(&previous, target), listen(&["10.1.0.1"])).unwrap()
+    record(&config(value).unwrap(), target, &inside(&previous), listen(&["10.1.0.1"])).unwrap()
 }
 
 fn words<T: ToString>(values: &[T]) -> Vec<String> {
@@ -162,13 +166,13 @@ fn the_record_has_the_addresses_of_this_interface_alone() {
     assert_eq!(words(&names.subnets), ["10.1.0.0/24", "fd00::/64"]);
     let ip = Ip { interface: None, address: "10.1.0.7/24".parse::<IpNetwork>().unwrap(), gateway: None };
     let old = CniResult { ips: vec![ip], ..CniResult::default() };
-    assert_eq!(addresses(&old, &target("c1", "")).len(), 1, "old plugins do not say which interface");
+    assert_eq!(inside(&old).len(), 1, "old plugins do not say which interface");
 }
 
 #[test]
 fn a_network_without_a_gateway_on_the_host_is_refused_by_name() {
     let (config, previous, target) = (config(&json!({})).unwrap(), previous(), target("c1", ""));
-    let error = record(&config, &target, &addresses(&previous, &target), vec![]).unwrap_err();
+    let error = record(&config, &target, &inside(&previous), vec![]).unwrap_err();
     let msg = "network web has no gateway address on the host, where its names could be served";
     assert_eq!((error.kind.code(), &*error.msg), (7, msg));
     let error = record(&config, &target, &[], listen(&["10.1.0.1"])).unwrap_err();

@@ -43,6 +43,18 @@ impl Host {
         }
     }
 
+    /// Removes an attachment whose container is no more, as its DEL would; whether it is gone. Not one that somebody works
+    /// on.
+    pub(crate) fn remove_if_dead(&mut self, id: &AttachmentId) -> Result<bool, Error> {
+        let Some(_lock) = self.store.try_lock_attachment(&id.container, &id.ifname)? else { return Ok(false) };
+        match self.store.read(id)? {
+            Some(attachment) if self.is_dead(&attachment) => {
+                self.beside(&attachment).remove_document(&attachment).map(|()| true)
+            }
+            _ => Ok(false),
+        }
+    }
+
     /// The host with the container's namespace, if that is still there: what is only in it has to go as well.
     fn beside(&self, attachment: &Attachment) -> Self {
         let is_same = |found: &Netns| !found.is_own() && Some(found.identity()) == attachment.netns.as_ref();

@@ -94,16 +94,26 @@ impl Host {
         let Section { shared, own, .. } = &intent.section;
         let wanted = Desired { present: union(&intent.before, shared), absent: shared_of(&intent.absent, own) };
         let private = Desired { present: own.clone(), absent: own_of(&intent.absent, own) };
+        self.bring_about(&wanted, &private, intent.lease)?;
+        self.come_up(own)
+    }
+
+    /// Makes what attachments share, if anything of it is missing, then what is this one's.
+    pub(super) fn bring_about(
+        &mut self,
+        shared: &Desired,
+        private: &Desired,
+        lease: Option<&HostLease>,
+    ) -> Result<(), Error> {
         let mut looks = 0;
         loop {
             looks += 1;
-            match self.change(&wanted, &private, intent.lease)? {
+            match self.change(shared, private, lease)? {
                 // Somebody flushed the ruleset, or deleted the bridge, after it was looked at.
                 Err(error) if error.is_gone() && looks < LOOKS => {}
-                changed => break changed?,
+                changed => return Ok(changed?),
             }
         }
-        self.come_up(own)
     }
 
     /// Looks, and makes what is missing; the kernel's last word, where something can have gone meanwhile.

@@ -59,11 +59,12 @@ impl Host {
         Ok(())
     }
 
-    /// Removes objects of ours.
+    /// Removes objects of ours, and what the kernel remembers of them: also of those that a killed DEL removed.
     pub(super) fn remove_objects(&mut self, absent: State) -> Result<(), Error> {
         let unwanted = Desired { present: State::default(), absent };
         let observed = self.kernel.observe(unwanted.keys())?;
-        Ok(self.kernel.apply(&plan(&unwanted, &observed))?)
+        self.kernel.apply(&plan(&unwanted, &observed))?;
+        Ok(self.kernel.forget_flows_by(&unwanted.absent)?)
     }
 
     /// Without a document: names that are a function of container and interface, addresses of prevResult, and the

@@ -41,16 +41,13 @@ impl Host {
     }
 
     fn alter_recorded(&mut self, section: &Section) -> Result<(), Error> {
-        let mut present = section.shared.clone();
-        present.extend(section.changed.iter().cloned());
-        let changed = Desired { present: present.clone(), absent: State::default() };
-        present.extend(section.own.iter().cloned());
-        let all = Desired { present, absent: State::default() };
+        let present = |state: &State| Desired { present: state.clone(), absent: State::default() };
+        let mut all = section.changed.clone();
+        all.extend(section.own.iter().cloned());
         // A change may take along what stands on the interface: then that is put there again.
-        for wanted in [changed, all] {
-            let observed = self.kernel.observe(wanted.keys())?;
-            self.kernel.apply(&plan(&wanted, &observed))?;
-        }
+        self.settle(&present(&section.changed))?;
+        self.bring_about(&present(&section.shared), &present(&all), None)?;
+        self.kernel.forget_flows_before(&section.own)?;
         // What it takes away the kernel may have made itself, and then does not show.
         let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
         let mut steps: Vec<Step> = taken.cloned().map(Step::Delete).collect();
@@ -113,6 +110,7 @@ fn as_it_was(wanted: &Object, observed: &State) -> Option<Object> {
             promiscuous: wanted.promiscuous.and(found.promiscuous),
             all_multicast: wanted.all_multicast.and(found.all_multicast),
             queue_length: wanted.queue_length.and(found.queue_length),
+            port: wanted.port.as_ref().and(found.port.clone()),
             ..Link::new(found.side, found.name.clone(), found.kind.bare())
         })),
         (_, found) => Some(found.clone()),
@@ -129,6 +127,7 @@ fn joined(mut all: State, strong: State) -> State {
                 promiscuous: strong.promiscuous.or(weak.promiscuous),
                 all_multicast: strong.all_multicast.or(weak.all_multicast),
                 queue_length: strong.queue_length.or(weak.queue_length),
+                port: strong.port.clone().or(weak.port),
                 ..strong
             }),
             (_, object) => object,

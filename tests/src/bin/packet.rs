@@ -1,5 +1,5 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
-//! `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
+//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
 //!
 //! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds. Who takes
 //! turns sends one byte by UDP, again when it is back, and says how many microseconds a turn takes. What is sent
@@ -19,9 +19,11 @@ fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["answer", at] => answer(at.parse().unwrap()),
+        // More words tell a reader of the process table something.
+        ["answer", at, ..] => answer(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
-        ["ask", "udp", at] => ask_udp(at.parse().unwrap()),
+        ["ask", "udp", at] => ask_udp(at.parse().unwrap(), None),
+        ["ask", "udp", at, from] => ask_udp(at.parse().unwrap(), Some(from.parse().unwrap())),
         ["turns", at, count] => turns(at.parse().unwrap(), count.parse().unwrap()),
         ["send", protocol, to] => send(protocol.parse().unwrap(), to.parse().unwrap(), 0),
         ["send", protocol, to, first] => {
@@ -72,9 +74,9 @@ fn turns(at: SocketAddr, count: u32) {
     println!("{turn:.3}");
 }
 
-fn ask_udp(at: SocketAddr) {
+fn ask_udp(at: SocketAddr, from: Option<SocketAddr>) {
     let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let socket = UdpSocket::bind(any).unwrap();
+    let socket = UdpSocket::bind(from.unwrap_or(any.parse().unwrap())).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.send_to(WORD, at).unwrap();
     let mut bytes = [0; WORD.len()];

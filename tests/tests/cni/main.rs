@@ -16,6 +16,8 @@ mod invariants;
 mod loopback;
 mod macvlan;
 mod overlay;
+mod portmap;
+mod portmap_taken;
 mod protocol;
 mod ptp;
 mod reference;

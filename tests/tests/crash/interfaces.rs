@@ -43,6 +43,16 @@ fn ptp_with_what_changes_it() {
 }
 
 #[test]
+fn published_ports() {
+    let mapping = |protocol: &str| json!({"hostPort": 8080, "containerPort": 80, "protocol": protocol});
+    let ports = json!({"portMappings": [mapping("tcp"), mapping("udp")]});
+    every_point_of(&json!([
+        {"type": "bridge", "bridge": "br-web", "isDefaultGateway": true, "ipam": ipam()},
+        {"type": "portmap", "conditionsV4": ["ip", "ttl", ">", "1"], "runtimeConfig": ports}
+    ]));
+}
+
+#[test]
 fn macvlan() {
     every_point_of(&json!([{"type": "macvlan", "master": "to-1", "ipam": ipam()}]));
 }

@@ -31,8 +31,8 @@ pub(crate) fn anew(family: Family, conditions: &[Conditions], elements: &[Elemen
 }
 
 /// Third transaction, and the only one where no set has another shape: the program, and no other table.
-pub(crate) fn program(family: Family, conditions: &[Conditions]) -> String {
-    without_stand_in(family) + program::text(family) + &chains(conditions)
+pub(crate) fn program(family: Family) -> String {
+    without_stand_in(family) + program::text(family)
 }
 
 /// How a rule of conditions ends.

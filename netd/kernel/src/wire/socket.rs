@@ -46,8 +46,10 @@ pub(crate) struct Socket {
 pub(crate) enum Protocol {
     /// rtnetlink(7): links, addresses, routes.
     Route,
-    /// nfnetlink: `nf_tables`.
+    /// nfnetlink: `nf_tables`, conntrack.
     Netfilter,
+    /// `sock_diag(7)`: sockets.
+    Sockets,
 }
 
 /// Why the kernel refused a request.
@@ -260,6 +262,7 @@ impl Protocol {
         match self {
             Self::Route => protocols::NETLINK_ROUTE,
             Self::Netfilter => protocols::NETLINK_NETFILTER,
+            Self::Sockets => protocols::NETLINK_SOCK_DIAG,
         }
     }
 }

@@ -133,7 +133,7 @@ fn conditions_that_somebody_flushed_are_asked_again() {
     let nonsense = Conditions { rule: Some("ip saddr nonsense".to_owned()), ..conditions };
     sh(&format!("nft flush chain inet netd {chain}"));
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(Object::Conditions(nonsense))] }).unwrap_err();
-    assert!(matches!(&error, Error::Nft { stderr, .. } if stderr.contains("nonsense")), "{error}");
+    assert!(matches!(&error, Error::Conditions { stderr, .. } if stderr.contains("nonsense")), "{error}");
 }
 
 #[test]

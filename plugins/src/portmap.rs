@@ -1,0 +1,100 @@
+//! Publishes ports of a container on the host. What it takes and leaves: README.md.
+
+mod conditions;
+mod config;
+mod desired;
+mod taken;
+
+#[cfg(test)]
+mod tests;
+
+use netd_model::{
+    attachment::Section,
+    name::LinkName,
+    object::{Key, Link, Object, Port, Side, Sysctl, SysctlPath},
+};
+
+use crate::{
+    alter::{self, Altering},
+    cni::{CniResult, Error, Kind, Request, Target, result::Ip},
+    host::{self, Host},
+    verb::Plugin,
+};
+use config::Config;
+use desired::Publish;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = alter::plugin::<Portmap>();
+
+struct Portmap;
+
+impl Altering for Portmap {
+    const NAME: &'static str = "portmap";
+    const ALONE: &'static str = "must be called as chained plugin";
+
+    fn read(request: &Request) -> Result<(), Error> {
+        Config::of(request).map(drop)
+    }
+
+    fn alter(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<CniResult, Error> {
+        let config = Config::of(request)?;
+        let mut section = wanted(&config, target, previous, host)?;
+        if !section.own.is_empty() {
+            taken::refuse(host, target, &config, &mut section)?;
+            if config.snat {
+                section.changed.extend(reflecting(target, host)?.map(Object::Link));
+            }
+            let own = section.own.clone();
+            let published = host.alter(target, Self::NAME, section);
+            published.map_err(|error| match error.kind {
+                Kind::Exists => taken::by_whom(host, target, &own).unwrap_or(error),
+                _ => error,
+            })?;
+        }
+        Ok(previous.clone())
+    }
+
+    fn restore(_: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+        host.undo(&target.id, Self::NAME)
+    }
+
+    fn status(request: &Request) -> Result<(), Error> {
+        host::lacks_nothing()?;
+        Self::read(request)
+    }
+}
+
+fn wanted(config: &Config, target: &Target, previous: &CniResult, host: &mut Host) -> Result<Section, Error> {
+    if config.ports.is_empty() {
+        return Ok(Section::default());
+    }
+    let addresses: Vec<&Ip> = previous.ips_inside(&target.id.ifname).collect();
+    let link = leads_to(&addresses, previous, host)?;
+    Ok(Publish { id: &target.id, config, addresses: &addresses, link: link.as_ref() }.section())
+}
+
+/// The interface that leads to the container, where a plugin of this chain gave it one: by others, such as the host's own
+/// where the container has another address on it, 127.0.0.1 would not be reached either.
+fn leads_to(addresses: &[&Ip], previous: &CniResult, host: &mut Host) -> Result<Option<LinkName>, Error> {
+    let Some(ipv4) = addresses.iter().find(|ip| ip.address.is_ipv4()) else { return Ok(None) };
+    let Some(link) = host.kernel.link_to(ipv4.address.ip())? else { return Ok(None) };
+    let mut of_chain = previous.interfaces.iter().filter(|interface| interface.sandbox.is_none());
+    let is_of_chain = link.is_ours() || of_chain.any(|interface| interface.name == link.name);
+    Ok(is_of_chain.then_some(link.name))
+}
+
+/// The container's port of a bridge, which must send back where a frame came from: with `br_netfilter`, what a container
+/// sends to a published port of its own is translated while it is a frame, and never leaves the bridge.
+fn reflecting(target: &Target, host: &mut Host) -> Result<Option<Link>, Error> {
+    let shown = ["bridge/bridge-nf-call-iptables", "bridge/bridge-nf-call-ip6tables"];
+    let keys = shown.map(|word| Key::Sysctl(Side::Host, SysctlPath::of_namespace(word)));
+    let found = host.kernel.observe(&keys)?;
+    let is_on = |object: &Object| matches!(object, Object::Sysctl(Sysctl { value, .. }) if value != "0");
+    if !found.iter().any(is_on) {
+        return Ok(None);
+    }
+    let Some(end) = host.kernel.host_end(&target.id.ifname)? else { return Ok(None) };
+    let Some(end) = host.link(Side::Host, &end.name)? else { return Ok(None) };
+    let port = end.port.map(|port| Port { hairpin: Some(true), isolated: None, ..port });
+    Ok(port.map(|port| Link { port: Some(port), ..Link::new(Side::Host, end.name, end.kind.bare()) }))
+}
