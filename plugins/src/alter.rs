@@ -23,6 +23,11 @@ pub(crate) trait Altering {
     /// ADD, with the attachment's lock.
     fn alter(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<CniResult, Error>;
 
+    /// CHECK: all that was recorded is there.
+    fn check(_: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<(), Error> {
+        host.compare(target, Self::NAME, Some(previous))
+    }
+
     /// DEL, with the attachment's lock. The configuration may be wrong by now: what was recorded says what to put back.
     fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error>;
 
@@ -47,7 +52,7 @@ pub(crate) const fn plugin<A: Altering>() -> Plugin {
         check: |request, target| {
             A::read(request)?;
             let previous = previous::<A>(request)?;
-            Host::open(request, target)?.compare(target, A::NAME, Some(previous))
+            A::check(request, target, previous, &mut Host::open(request, target)?)
         },
         del: |request, target| {
             let mut host = Host::open(request, target)?;

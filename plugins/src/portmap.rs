@@ -54,6 +54,12 @@ impl Altering for Portmap {
         Ok(previous.clone())
     }
 
+    /// Of a container without ports nothing is recorded.
+    fn check(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<(), Error> {
+        let wanted = wanted(&Config::of(request)?, target, previous, host)?;
+        if wanted.own.is_empty() { Ok(()) } else { host.compare(target, Self::NAME, Some(previous)) }
+    }
+
     fn restore(_: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
         host.undo(&target.id, Self::NAME)
     }

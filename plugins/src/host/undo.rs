@@ -45,8 +45,9 @@ impl Host {
         let mut all = section.changed.clone();
         all.extend(section.own.iter().cloned());
         // A change may take along what stands on the interface: then that is put there again.
-        self.settle(&present(&section.changed))?;
-        self.bring_about(&present(&section.shared), &present(&all), None)?;
+        for wanted in [&section.changed, &all] {
+            self.bring_about(&present(&section.shared), &present(wanted), None)?;
+        }
         self.kernel.forget_flows_before(&section.own)?;
         // What it takes away the kernel may have made itself, and then does not show.
         let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
