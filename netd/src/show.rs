@@ -49,6 +49,8 @@ pub(crate) struct AttachmentRow {
     progress: Progress,
     addresses: BTreeSet<IpAddr>,
     host_link: Option<LinkName>,
+    /// Ports of the host that lead to it: `0.0.0.0:8080/tcp -> 10.1.0.7:80`.
+    ports: Vec<String>,
 }
 
 /// Another host in a network.
@@ -160,6 +162,7 @@ pub(crate) fn attachments<'a>(attachments: impl IntoIterator<Item = &'a Attachme
         progress: attachment.progress,
         addresses: addresses(attachment),
         host_link: attachment.host_link(),
+        ports: attachment.ports().map(|port| port.to_string()).collect(),
     };
     attachments.into_iter().map(row).collect()
 }

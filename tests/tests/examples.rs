@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tests::{Lab, workspace};
 
 /// Plugin -> the JSON blocks of its README.
@@ -48,7 +48,8 @@ fn every_example_attaches_a_container_and_lets_it_go() {
         host.sh("ip link add eth1 type veth peer name eth2; ip link set eth1 up");
         let container = host.container("c1");
         let ifname = if plugin == "loopback" { "lo" } else { "eth0" };
-        let attachment = container.attachment(&config, ifname);
+        let ports = json!([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]);
+        let attachment = container.attachment(&config, ifname).capabilities(&json!({"portMappings": ports}));
         if matches!(plugin.as_str(), "dummy" | "ipvlan" | "vlan" | "vrf") && !host.knows(&plugin) {
             let refusal = attachment.add().unwrap_err();
             assert!(refusal.code == 102 && refusal.msg.contains("this kernel lacks CONFIG_"), "{plugin}: {refusal:?}");

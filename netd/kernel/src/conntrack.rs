@@ -3,12 +3,12 @@
 //! TCP begins anew by itself. UDP and SCTP do not: a client that sends on would meet a host where nobody listens, or a
 //! container that is no more. `include/uapi/linux/netfilter/nfnetlink_conntrack.h`.
 
-use std::{collections::BTreeSet, net::IpAddr};
-
-use netd_model::{
-    element::{Data, Element, Part, Transport},
-    object::{Object, State},
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
 };
+
+use netd_model::{attachment::PublishedPort, element::Transport, object::State};
 use rustix::io::Errno;
 
 use crate::{
@@ -47,24 +47,13 @@ const CTA_FILTER_F_PROTO_DST_PORT: u32 = 1 << 5;
 /// An attribute of attributes.
 const NESTED: u16 = 0x8000;
 
-/// A published port of a protocol that does not begin anew by itself.
-#[derive(Debug)]
-struct Port {
-    /// The address of the host; none for all.
-    at: Option<IpAddr>,
-    transport: Transport,
-    number: u16,
-    /// Where packets go now, or went.
-    to: (IpAddr, u16),
-}
-
 /// One flow, as far as it is looked at.
 #[derive(Debug)]
 struct Flow {
     /// Where its first packet was sent.
-    asked: (IpAddr, u16),
+    asked: SocketAddr,
     /// Where the answers come from.
-    answers: (IpAddr, u16),
+    answers: SocketAddr,
     /// What it is found by again, as the kernel said it.
     known_by: Vec<(u16, Vec<u8>)>,
 }
@@ -94,11 +83,11 @@ impl Kernel {
 
     /// One look at all flows for each protocol of each family: the kernel walks through all of them whatever it is asked.
     fn forget_flows(&mut self, published: &State, stale: Stale) -> Result<(), Error> {
-        let ports: Vec<Port> = published.iter().filter_map(Port::of).collect();
+        let ports: Vec<PublishedPort> = published.iter().filter_map(PublishedPort::of).collect();
         for (family, is_ipv4) in [(AF_INET, true), (AF_INET6, false)] {
             for transport in [Transport::Udp, Transport::Sctp] {
-                let is_asked = |port: &&Port| port.transport == transport && port.to.0.is_ipv4() == is_ipv4;
-                let asked: Vec<&Port> = ports.iter().filter(is_asked).collect();
+                let is_asked = |port: &&PublishedPort| port.transport == transport && port.to.is_ipv4() == is_ipv4;
+                let asked: Vec<&PublishedPort> = ports.iter().filter(is_asked).collect();
                 if !asked.is_empty() {
                     self.forget_of(family, transport, &asked, stale)?;
                 }
@@ -107,12 +96,18 @@ impl Kernel {
         Ok(())
     }
 
-    fn forget_of(&mut self, family: u8, transport: Transport, ports: &[&Port], stale: Stale) -> Result<(), Error> {
+    fn forget_of(
+        &mut self,
+        family: u8,
+        transport: Transport,
+        ports: &[&PublishedPort],
+        stale: Stale,
+    ) -> Result<(), Error> {
         let mut requests = Requests::new();
-        let only = if let [port] = ports { Some(port.number) } else { None };
+        let only = if let [port] = ports { Some(port.at.port()) } else { None };
         requests.push(IPCTNL_MSG_CT_GET, NLM_F_DUMP, |body| filter(body, family, transport, only));
         let is_stale = |flow: &Flow| {
-            let of_flow = ports.iter().filter(|port| port.is_of(flow));
+            let of_flow = ports.iter().filter(|port| flow.is_to(port.at));
             let mut led = of_flow.map(|port| port.to == flow.answers).peekable();
             led.peek().is_some()
                 && match stale {
@@ -132,7 +127,7 @@ impl Kernel {
         if stale == Stale::Elsewhere && !flows.is_empty() {
             // The same port of other hosts is theirs.
             let ours = self.all_addresses()?;
-            flows.retain(|flow| flow.asked.0.is_loopback() || ours.contains(&flow.asked.0));
+            flows.retain(|flow| flow.asked.ip().is_loopback() || ours.contains(&flow.asked.ip()));
         }
         let mut requests = Requests::new();
         for flow in &flows {
@@ -157,27 +152,12 @@ impl Kernel {
     }
 }
 
-impl Port {
-    fn of(object: &Object) -> Option<Self> {
-        let Object::Element(Element { key, data: Some(Data::To(address, container)), .. }) = object else {
-            return None;
-        };
-        let (at, transport, number) = match *key.parts.as_slice() {
-            [Part::Transport(transport), Part::Port(number)] => (None, transport, number),
-            [Part::Ipv4(at), Part::Transport(transport), Part::Port(number)] => (Some(at.into()), transport, number),
-            [Part::Ipv6(at), Part::Transport(transport), Part::Port(number)] => (Some(at.into()), transport, number),
-            _ => return None,
-        };
-        (transport != Transport::Tcp).then_some(Self { at, transport, number, to: (*address, *container) })
-    }
-
-    /// Whether the flow was sent to the port.
-    fn is_of(&self, flow: &Flow) -> bool {
-        flow.asked.1 == self.number && self.at.is_none_or(|at| at == flow.asked.0)
-    }
-}
-
 impl Flow {
+    /// Whether it was sent to the port.
+    fn is_to(&self, at: SocketAddr) -> bool {
+        self.asked.port() == at.port() && (at.ip().is_unspecified() || at.ip() == self.asked.ip())
+    }
+
     fn read(body: &[u8], transport: Transport) -> Option<Self> {
         let attributes = Attributes::after(body, HEADER);
         let (asked, answers) = (attributes.find(CTA_TUPLE_ORIG)?, attributes.find(CTA_TUPLE_REPLY)?);
@@ -194,14 +174,14 @@ impl Flow {
 }
 
 /// Address and port of the source (0) or the destination (1) of a tuple.
-fn end(tuple: &[u8], which: u16) -> Option<(IpAddr, u16)> {
+fn end(tuple: &[u8], which: u16) -> Option<SocketAddr> {
     let parts = Attributes::of(tuple);
     let addresses = Attributes::of(parts.find(CTA_TUPLE_IP)?);
     let protocol = Attributes::of(parts.find(CTA_TUPLE_PROTO)?);
     let ipv4 = addresses.find(CTA_IP_V4_SRC + which).and_then(array::<4>).map(IpAddr::from);
     let ipv6 = || addresses.find(CTA_IP_V6_SRC + which).and_then(array::<16>).map(IpAddr::from);
     let port = protocol.find(CTA_PROTO_SRC_PORT + which).and_then(array).map(u16::from_be_bytes)?;
-    Some((ipv4.or_else(ipv6)?, port))
+    Some(SocketAddr::new(ipv4.or_else(ipv6)?, port))
 }
 
 /// Flows of a protocol, to one port where only one is asked for.

@@ -5,12 +5,14 @@
 //! wants in the kernel, and whoever reads it can take them away or put them back without knowing the plugin.
 
 mod names;
+mod port;
 
 use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 pub use names::{Listen, Names};
+pub use port::PublishedPort;
 
 use crate::{
     digest::hex,
@@ -180,6 +182,11 @@ impl Attachment {
     /// The names to serve, if a plugin recorded some.
     pub fn names(&self) -> Option<&Names> {
         self.sections.values().find_map(|section| section.names.as_ref())
+    }
+
+    /// The ports of the host that lead to it.
+    pub fn ports(&self) -> impl Iterator<Item = PublishedPort> {
+        self.sections.values().flat_map(|section| section.own.iter()).filter_map(PublishedPort::of)
     }
 
     /// The host's end of the pair, if this attachment has one.

@@ -1,7 +1,8 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
-//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
+//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT COUNT`, `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
 //!
-//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds. Who takes
+//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds, and who asks
+//! often at the first that does not come. Who takes
 //! turns sends one byte by UDP, again when it is back, and says how many microseconds a turn takes. What is sent
 //! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
@@ -22,6 +23,7 @@ fn main() {
         // More words tell a reader of the process table something.
         ["answer", at, ..] => answer(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
+        ["asks", "tcp", at, count] => (0..count.parse().unwrap()).for_each(|_: u32| ask_tcp(at.parse().unwrap())),
         ["ask", "udp", at] => ask_udp(at.parse().unwrap(), None),
         ["ask", "udp", at, from] => ask_udp(at.parse().unwrap(), Some(from.parse().unwrap())),
         ["turns", at, count] => turns(at.parse().unwrap(), count.parse().unwrap()),

@@ -4,10 +4,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnetwork::IpNetwork;
 use netd_model::attachment::{AttachmentId, Section};
-use netd_model::element::{Element, Family, Part, Set};
-use netd_model::name::LinkName;
+use netd_model::element::{Data, Element, ElementKey, Family, Part, Set, Transport};
+use netd_model::name::{ChainName, LinkName};
 use netd_model::object::{
-    Address, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State, Sysctl, SysctlPath,
+    Address, Conditions, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State, Sysctl,
+    SysctlPath,
 };
 use proptest::prelude::*;
 
@@ -29,15 +30,17 @@ pub(crate) struct Shape {
     pub(crate) ruled: bool,
     /// Whether the container has an interface on the bridge besides, and a tap.
     pub(crate) more: bool,
+    /// Whether ports of the host lead to it, under conditions or without.
+    pub(crate) published: Option<bool>,
 }
 
 pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let flag = any::<bool>();
     let maybe = proptest::option::of(any::<bool>());
     let mtu = proptest::option::of(prop_oneof![Just(1400), Just(1500)]);
-    let others = (flag, flag);
+    let others = (flag, flag, maybe.clone());
     (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag), others).prop_map(
-        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (ruled, more))| Shape {
+        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (ruled, more, published))| Shape {
             network,
             ipv4,
             ipv6,
@@ -48,6 +51,7 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
             route,
             ruled,
             more,
+            published,
         },
     )
 }
@@ -97,7 +101,33 @@ fn shared(shape: &Shape) -> State {
     let forward = Sysctl { side: Side::Host, path: SysctlPath::of_namespace("ipv4/ip_forward"), value: "1".to_owned() };
     let mut state: State = gateways(shape).into_iter().map(|address| on(Side::Host, &bridge.name, address)).collect();
     state.extend([program(Family::Inet), program(Family::Bridge), Object::Sysctl(forward), Object::Link(bridge)]);
+    if shape.published == Some(true) {
+        state.extend([true, false].map(|is_ipv4| Object::Conditions(conditions(shape, is_ipv4))));
+    }
     state
+}
+
+/// What a network asks of packets to its ports.
+fn conditions(shape: &Shape, is_ipv4: bool) -> Conditions {
+    let rule = if is_ipv4 { "ip ttl > 1" } else { "ip6 hoplimit > 1" };
+    let chain = ChainName::of_conditions(&[&bridge_name(shape.network).to_string(), rule]);
+    Conditions { chain, rule: Some(rule.to_owned()) }
+}
+
+/// A port of the host that is the container's.
+fn published(container: u8, shape: &Shape, address: IpNetwork) -> Vec<Object> {
+    let is_ipv4 = address.is_ipv4();
+    let (all, asked) =
+        if is_ipv4 { (Set::Published4, Set::Conditional4) } else { (Set::Published6, Set::Conditional6) };
+    let chain = Data::Chain(conditions(shape, is_ipv4).chain);
+    let data = [(all, Data::To(address.ip(), 80))].into_iter();
+    let data = data.chain((shape.published == Some(true)).then_some((asked, chain)));
+    let element = |(set, data)| {
+        let parts = vec![Part::Transport(Transport::Udp), Part::Port(8000 + u16::from(container))];
+        let (key, owner) = (ElementKey { set, parts }, id(container, shape).owner());
+        Object::Element(Element { key, data: Some(data), owner })
+    };
+    data.map(element).collect()
 }
 
 fn on(side: Side, link: &LinkName, address: IpNetwork) -> Object {
@@ -139,6 +169,9 @@ fn own(container: u8, shape: &Shape) -> State {
     }
     state.extend(besides(shape, &id, &addresses));
     let element = |set, parts| Object::Element(Element::of_set(set, parts, id.owner()));
+    if shape.published.is_some() {
+        state.extend(addresses.iter().flat_map(|address| published(container, shape, *address)));
+    }
     if shape.masquerade {
         state.extend(addresses.iter().map(|address| match address.ip() {
             IpAddr::V4(v4) => element(Set::Masquerade4, vec![Part::Ipv4(v4)]),

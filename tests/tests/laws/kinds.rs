@@ -1,9 +1,11 @@
 //! Interfaces other than bridges and pairs, and what else plugins make: the kernel in memory beside the real one.
 
-use netd_model::object::{Address, Link, LinkKind, MacvlanMode, Moved, Object, Rule, Side};
+use netd_model::element::{Data, Element, ElementKey, Part, Set, Transport};
+use netd_model::name::ChainName;
+use netd_model::object::{Address, Conditions, Link, LinkKind, MacvlanMode, Moved, Object, Rule, Side};
 use netd_model::plan::Step;
 
-use super::true_to_life::{check, connected, end, name, object, pair, route};
+use super::true_to_life::{check, connected, end, name, object, pair, program, route};
 
 fn macvlan(on: &str) -> Step {
     let parent = Some((Side::Host, name(on)));
@@ -99,4 +101,19 @@ fn an_interface_of_the_host_goes_into_a_container_and_comes_home() {
     check(&[at_home(), Step::Add(moved())], &[], &[moved(), inside.clone()], &[end(Side::Host, "veth1")]);
     let steps = [at_home(), Step::Add(moved()), Step::Delete(moved())];
     check(&steps, &[], &[end(Side::Host, "veth1")], &[moved(), inside]);
+}
+
+#[test]
+fn a_port_under_conditions_needs_their_chain_which_needs_its_program() {
+    let chain = ChainName::of_conditions(&["web"]);
+    let parts = vec![Part::Transport(Transport::Tcp), Part::Port(80)];
+    let (key, data) = (ElementKey { set: Set::Conditional4, parts }, Some(Data::Chain(chain.clone())));
+    let port = Object::Element(Element { key, data, owner: "web/c1/eth0".to_owned() });
+    let rule = Some("ip ttl 7".to_owned());
+    let conditions = Object::Conditions(Conditions { chain, rule });
+    let add = |object: &Object| Step::Add(object.clone());
+    let steps = [add(&conditions), add(&program()), add(&port), add(&conditions), add(&port), add(&port)];
+    check(&steps, &[0, 2, 5], &[program(), conditions.clone(), port.clone()], &[]);
+    let steps = [add(&program()), add(&conditions), add(&port), Step::Delete(program())];
+    check(&steps, &[], &[], &[program(), conditions, port]);
 }

@@ -64,7 +64,7 @@ fn element() -> Object {
     Object::Element(Element::of_set(Set::Masquerade4, parts, "net/c0/eth0".to_owned()))
 }
 
-fn program() -> Object {
+pub(super) fn program() -> Object {
     Object::Program(Program { family: Family::Inet, version: 1 })
 }
 
@@ -98,7 +98,14 @@ fn really(host: &Host, container: &Container, step: &Step) -> bool {
                 Family::Bridge => &["elsewhere { type ifname\\; }", "gateway4 { type ifname . ipv4_addr\\; }"],
             };
             let add = |set: &&str| format!("; nft add set {} netd {set}", program.family.word());
-            command.to_owned() + &sets.iter().map(add).collect::<String>()
+            let map = match program.family {
+                Family::Inet => {
+                    "; nft add map inet netd conditional4 { type inet_proto . inet_service : verdict\\; }
+                    nft add chain inet netd translate"
+                }
+                Family::Bridge => "",
+            };
+            command.to_owned() + &sets.iter().map(add).collect::<String>() + map
         }
         Step::Add(Object::Link(link)) if link.kind.parent().is_some() => {
             let there = format!("dev {} netns {}", link.name, container.pid());

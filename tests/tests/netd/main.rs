@@ -4,6 +4,7 @@
 mod alone;
 mod forwarding;
 mod names;
+mod ports;
 mod reclaim;
 mod repair;
 mod restart;
