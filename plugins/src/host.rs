@@ -5,6 +5,7 @@
 
 mod check;
 mod collect;
+mod leftovers;
 mod make;
 mod record;
 mod remove;

@@ -61,7 +61,11 @@ impl Altering for Portmap {
     }
 
     fn restore(_: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
-        host.undo(&target.id, Self::NAME)
+        // Of a document that cannot be read, ours is found by its owner.
+        let is_ours = host.recorded(&target.id, Self::NAME).is_ok_and(|section| section.is_some());
+        let swept = if is_ours { Ok(()) } else { host.sweep_published(target) };
+        let undone = host.undo(&target.id, Self::NAME);
+        Error::collect([undone, swept].into_iter().filter_map(Result::err))
     }
 
     fn status(request: &Request) -> Result<(), Error> {

@@ -9,6 +9,7 @@ mod conntrack;
 mod events;
 mod facts;
 mod few;
+mod foreign;
 mod observe;
 mod sockets;
 mod unlearn;
@@ -29,6 +30,7 @@ pub use netns::Netns;
 pub use nft::{
     chain::{Hook, HookedChain},
     program::has_nft,
+    rule::{ForeignChain, ForeignRule},
 };
 pub use offload::offloads_soundly;
 pub use sockets::{Listener, Process};

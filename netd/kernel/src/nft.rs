@@ -7,6 +7,7 @@ pub(crate) mod anew;
 pub(crate) mod chain;
 pub(crate) mod element;
 pub(crate) mod program;
+pub(crate) mod rule;
 
 use netd_model::element::{Family, Set};
 

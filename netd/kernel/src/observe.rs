@@ -21,12 +21,12 @@ use netd_model::{
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
-    nft::{chain, element, program},
+    nft::{element, program, rule},
     offload,
     rtnetlink::{
         address, link,
         neighbour::{self, Table},
-        rule, vlan,
+        rule as policy, vlan,
     },
     sysctl,
     wire::Requests,
@@ -131,7 +131,7 @@ impl Kernel {
     /// The chain of this name, if it has a rule: somebody may have flushed it.
     fn conditions(&mut self, chain: &ChainName) -> Result<Option<Conditions>, Error> {
         let mut requests = Requests::new();
-        chain::get_rules(&mut requests, chain);
+        rule::get_conditions(&mut requests, chain);
         let found = self.nft()?.dump(&mut requests, |_| Some(()));
         let found = found.map_err(|fault| Error::at(fault, |_| format!("nft list chain inet netd {chain}")))?;
         Ok(found.first().map(|()| Conditions { chain: chain.clone(), rule: None }))
@@ -199,8 +199,8 @@ impl Space {
         }
         let side = self.side;
         let mut requests = Requests::new();
-        rule::get_all(&mut requests, is_ipv6);
-        let found = self.socket()?.dump(&mut requests, |body| rule::read(side, body));
+        policy::get_all(&mut requests, is_ipv6);
+        let found = self.socket()?.dump(&mut requests, |body| policy::read(side, body));
         found.map_err(|fault| Error::at(fault, |_| "ip rule show".to_owned()))
     }
 

@@ -17,6 +17,7 @@ mod loopback;
 mod macvlan;
 mod overlay;
 mod portmap;
+mod portmap_reference;
 mod portmap_taken;
 mod protocol;
 mod ptp;

@@ -106,7 +106,9 @@ fn no_connection_is_refused_while_a_newer_ruleset_takes_the_place_of_an_older() 
         for mut stream in streams {
             assert!(stream.wait().unwrap().success(), "another shape {other_shape}, by netd {by_netd}");
         }
-        netd.map(Daemon::stop);
+        if let Some(netd) = netd {
+            netd.stop();
+        }
     }
 }
 

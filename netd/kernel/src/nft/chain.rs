@@ -1,6 +1,6 @@
 //! Chains: whether a program is loaded, and what other programs drop.
 
-use netd_model::{element::Family, name::ChainName};
+use netd_model::element::Family;
 use rustix::io::Errno;
 
 use super::{HEADER, NFPROTO_UNSPEC, NFTABLES, TABLE, comment, header, number};
@@ -8,7 +8,6 @@ use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, text, u8_of};
 
 pub(super) const NFT_MSG_NEWCHAIN: u16 = NFTABLES + 3;
 const NFT_MSG_GETCHAIN: u16 = NFTABLES + 4;
-const NFT_MSG_GETRULE: u16 = NFTABLES + 7;
 
 const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
@@ -18,8 +17,6 @@ const NFTA_CHAIN_USE: u16 = 6;
 const NFTA_CHAIN_USERDATA: u16 = 12;
 const NFTA_HOOK_HOOKNUM: u16 = 1;
 const NFTA_HOOK_PRIORITY: u16 = 2;
-const NFTA_RULE_TABLE: u16 = 1;
-const NFTA_RULE_CHAIN: u16 = 2;
 const NF_DROP: u32 = 0;
 
 /// A chain of a hook, of whatever program.
@@ -59,13 +56,6 @@ pub(super) fn has_hook(attributes: &Attributes<'_>) -> bool {
 pub(crate) fn get(requests: &mut Requests, family: Family, name: &str) {
     requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
         header(body, number(family)).text(NFTA_CHAIN_TABLE, TABLE).text(NFTA_CHAIN_NAME, name);
-    });
-}
-
-/// All rules of a chain that asks conditions; none where there is no such chain.
-pub(crate) fn get_rules(requests: &mut Requests, chain: &ChainName) {
-    requests.push_forgiving(NFT_MSG_GETRULE, NLM_F_DUMP, &[Errno::NOENT], |body| {
-        header(body, number(Family::Inet)).text(NFTA_RULE_TABLE, TABLE).text(NFTA_RULE_CHAIN, chain.as_str());
     });
 }
 
