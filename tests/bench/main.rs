@@ -9,6 +9,7 @@ mod figures;
 mod host;
 mod plugin;
 mod pool;
+mod ports;
 mod report;
 mod rounds;
 
@@ -62,6 +63,9 @@ fn measure(hosts: &[Host; 2], netd: &Path) -> Result<Figures> {
 
     progress("host-local alone, with 50,000 leases and with none");
     let leases = pool::measure(hosts, LEASES)?;
+
+    progress("published ports, with 5,000 of others and with none");
+    let ports = ports::measure(ours)?;
     let size = ours.plugin("bridge").metadata()?.len();
-    Ok(Figures { one, many, one_filled, many_filled, leases, size, resident })
+    Ok(Figures { one, many, one_filled, many_filled, leases, ports, size, resident })
 }

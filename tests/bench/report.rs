@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::figures::{Figures, Measured, Samples};
 use crate::pool::Leases;
+use crate::ports::Ports;
 
 /// A figure that must be reached.
 struct Goal {
@@ -35,6 +36,7 @@ pub(crate) fn print(figures: &Figures) -> bool {
     println!("\nhost-local alone, one at a time");
     let [reference, ours] = &figures.leases;
     print!("{}{}", pool("reference", reference), pool("netd", ours));
+    print!("\npublished ports\n{}", published(&figures.ports));
     println!("\nmust be reached");
     for goal in &goals {
         let verdict = if goal.is <= goal.at_most { "reached" } else { "MISSED" };
@@ -75,6 +77,15 @@ fn pool(who: &str, leases: &Leases) -> String {
     };
     let first = format!("  {:<35}ADD     {:>9.2} ms\n", format!("{who}, first of 50,000"), ms(leases.first.p50()));
     format!("{}{}{first}", row("no lease", &leases.none), row("50,000 leases", &leases.many))
+}
+
+fn published(ports: &Ports) -> String {
+    let row = |title: &str, connect: &Samples, add: &Samples| {
+        format!("  {title:<35}connect p50 {:>7.3} ms    ADD p50 {:>9.2} ms\n", ms(connect.p50()), ms(add.p50()))
+    };
+    let [alone, among_others] = &ports.connect;
+    let [add_alone, add_among_others] = &ports.add;
+    row("none of others", alone, add_alone) + &row("5,000 of others", among_others, add_among_others)
 }
 
 fn ms(duration: Duration) -> f64 {
@@ -124,6 +135,16 @@ fn goals(figures: &Figures) -> Vec<Goal> {
         times(
             "host-local DEL with 50,000 leases, of that with none",
             leases.many[1].p50().div_duration_f64(leases.none[1].p50()),
+            1.3,
+        ),
+        times(
+            "connecting to a published port among 5,000, of that to one alone",
+            figures.ports.connect[1].p50().div_duration_f64(figures.ports.connect[0].p50()),
+            1.05,
+        ),
+        times(
+            "ADD of a port with 5,000 published by others, of that with none",
+            figures.ports.add[1].p50().div_duration_f64(figures.ports.add[0].p50()),
             1.3,
         ),
         megabytes("netd-cni, static and stripped", figures.size, 6.0),

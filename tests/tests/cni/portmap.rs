@@ -321,8 +321,12 @@ fn results_pass_and_nothing_is_left_at_every_version() {
         let given = attachment.call("ADD", 0, None).run().answer().unwrap();
         let passed = attachment.call("ADD", 1, Some(&given)).run().answer().unwrap();
         assert_eq!(passed, given, "{version}");
-        let traced = attachment.call("DEL", 1, None).trace(None);
-        assert_eq!(traced.programs, 0, "no process is started");
+        let again = host.container("c2").attachment(&config, "eth0").capabilities(&at(8081));
+        let given = again.call("ADD", 0, None).run().answer().unwrap();
+        for call in [again.call("ADD", 1, Some(&given)), attachment.call("DEL", 1, None)] {
+            assert_eq!(call.trace(None).programs, 0, "no process is started");
+        }
+        again.del().unwrap();
         assert_eq!(host.sh("nft list ruleset").matches("8080").count(), 0, "{version}");
         attachment.del().unwrap();
         assert_eq!((host.changes_since(&before), host.leftovers()), (vec![], vec![]), "{version}");

@@ -1,0 +1,124 @@
+//! Published ports: how long a connection and an ADD take with no other port published, and with thousands.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use serde_json::{Value, json};
+
+use crate::figures::Samples;
+use crate::host::{Attachment, Container, Host, Network};
+use crate::plugin::Verb;
+
+/// Measured ADDs.
+const ADDS: usize = 100;
+/// Measured connections in each round.
+const CONNECTIONS: usize = 2_000;
+/// Others, and how many ports each has: a mapping has at most 1,024.
+const OTHERS: usize = 5;
+const PORTS: u16 = 1_000;
+/// The port that is measured.
+const PORT: u16 = 80;
+
+/// With no other port published, and with 5,000.
+pub(crate) struct Ports {
+    pub(crate) connect: [Samples; 2],
+    pub(crate) add: [Samples; 2],
+}
+
+/// Measures our host.
+pub(crate) fn measure(host: &Host) -> Result<Ports> {
+    let network = Network::new("ports", "10.95.0.0/16");
+    let containers = host.containers("port", 1 + OTHERS + ADDS)?;
+    let (_, attached) = host.add(&network, &containers, 1)?;
+    let (server, rest) = attached.split_first().context("there is a server")?;
+    let (others, measured) = rest.split_at(OTHERS);
+    publish(host, &[(server, mapping(PORT, 1))], Verb::Add)?;
+    listen(&server.container)?;
+    // The first are slower, whatever is published.
+    connect(host)?;
+    connect(host)?;
+    adds(host, measured)?;
+
+    let first = connect(host)?;
+    let add_alone = adds(host, measured)?;
+    let ranges: Vec<_> =
+        others.iter().zip(1_u16..).map(|(other, number)| (other, mapping(number * 2_000, PORTS))).collect();
+    publish(host, &ranges, Verb::Add)?;
+    let among_others = connect(host)?;
+    let add_among_others = adds(host, measured)?;
+    publish(host, &ranges, Verb::Del)?;
+    // What came before and after differs by what the machine does besides.
+    let mut alone = connect(host)?;
+    alone.extend(first);
+    publish(host, &[(server, mapping(PORT, 1))], Verb::Del)?;
+    host.del(&attached, 1)?;
+    Ok(Ports { connect: [alone, among_others], add: [add_alone, add_among_others] })
+}
+
+fn mapping(port: u16, count: u16) -> Value {
+    json!([{"hostPort": port, "containerPort": port, "protocol": "tcp", "range": count}])
+}
+
+/// One ADD or DEL of portmap for each of these.
+fn publish(host: &Host, ports: &[(&Attachment, Value)], verb: Verb) -> Result<Samples> {
+    let configs: Vec<Value> = ports.iter().map(|(attachment, ports)| config(attachment, ports)).collect();
+    let calls: Vec<_> = ports.iter().zip(&configs).map(|((one, _), config)| (&one.container, config)).collect();
+    Ok(host.run("portmap", verb, &calls, 1)?.0)
+}
+
+fn config(attachment: &Attachment, ports: &Value) -> Value {
+    let mut config = attachment.config.clone();
+    config["type"] = "portmap".into();
+    config["runtimeConfig"] = json!({"portMappings": ports});
+    config
+}
+
+/// ADDs of one port each, of which all are gone afterwards.
+fn adds(host: &Host, measured: &[Attachment]) -> Result<Samples> {
+    let ports: Vec<_> = measured.iter().zip(20_000..).map(|(one, port)| (one, mapping(port, 1))).collect();
+    let samples = publish(host, &ports, Verb::Add)?;
+    publish(host, &ports, Verb::Del)?;
+    Ok(samples)
+}
+
+/// Takes connections in the container, for as long as the bench runs.
+fn listen(container: &Container) -> Result<()> {
+    let namespace = File::open(&container.netns)?;
+    let (told, ready) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let listener = move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+            .map_err(anyhow::Error::from)
+            .and_then(|()| Ok(TcpListener::bind(SocketAddr::from(([0, 0, 0, 0], PORT)))?));
+        match listener {
+            Ok(listener) => {
+                told.send(Ok(())).ok();
+                listener.incoming().for_each(drop);
+            }
+            Err(error) => drop(told.send(Err(error))),
+        }
+    });
+    ready.recv().context("the server's thread ended")?
+}
+
+/// Connections from the host to its own address.
+fn connect(host: &Host) -> Result<Samples> {
+    let connections = || -> Result<Vec<Duration>> {
+        host.enter()?;
+        let connection = |_| {
+            let begin = Instant::now();
+            let stream = TcpStream::connect(("192.0.2.1", PORT))?;
+            let took = begin.elapsed();
+            drop(stream);
+            anyhow::Ok(took)
+        };
+        (0..CONNECTIONS).map(connection).collect()
+    };
+    let begin = Instant::now();
+    let took = thread::scope(|scope| scope.spawn(connections).join().expect("invariant: it does not panic"))?;
+    Ok(Samples::new(took, begin.elapsed()))
+}
