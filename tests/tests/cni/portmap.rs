@@ -112,6 +112,7 @@ fn a_published_port_is_reached_from_everywhere() {
             ] {
                 assert!(reaches(node, whom), "{whom} from {}: {plugin}, br_netfilter {is_shown}", node.name());
             }
+            assert!(!asks(&host, "tcp", "[::1]:8080"), "nothing leaves the host from ::1");
             c1.check().unwrap();
         }
     }
