@@ -11,7 +11,7 @@ use netd_model::name::LinkName;
 ///
 /// Only the policy of a chain is seen, so a rule that lets them in already does not silence this.
 pub(crate) fn advice(chains: &[HookedChain], bridges: &BTreeSet<LinkName>) -> impl Iterator<Item = String> {
-    let closed = chains.iter().filter(|chain| chain.hook == Hook::Input && is_closed(chain));
+    let closed = chains.iter().filter(|chain| chain.is_closed(Hook::Input));
     closed.filter(|_| !bridges.is_empty()).map(|chain| {
         let commands: Vec<String> = bridges.iter().flat_map(|bridge| commands(chain, bridge)).collect();
         let HookedChain { family, table, name, .. } = chain;
@@ -22,19 +22,9 @@ pub(crate) fn advice(chains: &[HookedChain], bridges: &BTreeSet<LinkName>) -> im
     })
 }
 
-/// firewalld accepts by policy and rejects with its last rule.
-fn is_closed(chain: &HookedChain) -> bool {
-    let is_of_ip = matches!(chain.family.as_str(), "ip" | "ip6" | "inet");
-    is_of_ip && chain.table != "netd" && (chain.drops || is_firewalld(chain))
-}
-
-fn is_firewalld(chain: &HookedChain) -> bool {
-    chain.table == "firewalld" && chain.name == "filter_INPUT"
-}
-
 fn commands(chain: &HookedChain, bridge: &LinkName) -> Vec<String> {
     let HookedChain { family, table, name, .. } = chain;
-    if is_firewalld(chain) {
+    if chain.is_firewalld() {
         return vec![format!(
             "firewall-cmd --permanent --zone=trusted --add-interface={bridge}; firewall-cmd --reload"
         )];

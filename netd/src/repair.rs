@@ -40,9 +40,9 @@ pub(crate) fn shared<'a>(attachments: impl IntoIterator<Item = &'a Attachment>) 
     wanted
 }
 
-/// What is one attachment's own that netd may put back: its elements, its place in a bridge.
+/// What is one attachment's own that netd may put back: its elements, its place in a bridge, what it holds with others.
 pub(crate) fn own(attachment: &Attachment) -> State {
-    let own = attachment.sections.values().flat_map(|section| section.own.iter());
+    let own = attachment.sections.values().flat_map(|section| section.own.iter().chain(section.held.iter()));
     own.filter_map(|object| candidate(object, attachment)).collect()
 }
 
@@ -91,7 +91,7 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
         return None;
     }
     match object {
-        Object::Element(_) | Object::Conditions(_) => Some(object.clone()),
+        Object::Element(_) | Object::Conditions(_) | Object::Admin(_) | Object::Opening(_) => Some(object.clone()),
         // A newer plugin may have recorded a program that this netd does not have.
         Object::Program(Program { family, version }) => {
             Some(Object::Program(Program { family: *family, version: family.version().min(*version) }))

@@ -83,7 +83,11 @@ impl MemoryKernel {
 
     /// `nft flush ruleset`: the programs, and with them all elements.
     pub fn flush_ruleset(&mut self) {
-        self.host.retain(|object| !matches!(object, Object::Program(_) | Object::Conditions(_) | Object::Element(_)));
+        self.host.retain(|object| {
+            let of_nft =
+                |object: &Object| matches!(object, Object::Program(_) | Object::Element(_) | Object::Opening(_));
+            !of_nft(object) && !matches!(object, Object::Conditions(_) | Object::Admin(_))
+        });
     }
 
     /// The namespace of a container ends, and with it the pairs that end in it.
@@ -136,8 +140,8 @@ impl MemoryKernel {
         let (key, side) = (object.key(), object.side());
         match object {
             // A second one of the same content gets another priority.
-            Object::Program(_) | Object::Rule(_) => {}
-            Object::Conditions(_) => self.program(Family::Inet)?,
+            Object::Program(_) | Object::Rule(_) | Object::Opening(_) => {}
+            Object::Conditions(_) | Object::Admin(_) => self.program(Family::Inet)?,
             Object::Sysctl(sysctl) => {
                 self.sysctl(container, side, &sysctl.path).ok_or(Errno::NoEntry)?;
             }
@@ -299,7 +303,7 @@ impl MemoryKernel {
             }
             Some(Object::Program(program)) => self.host.retain(|object| match object {
                 Object::Element(element) => element.key.set.family() != program.family,
-                Object::Conditions(_) => program.family != Family::Inet,
+                Object::Conditions(_) | Object::Admin(_) => program.family != Family::Inet,
                 _ => true,
             }),
             _ => {}
@@ -337,6 +341,8 @@ fn side_of(key: &Key) -> Side {
     match key {
         Key::Program(_)
         | Key::Conditions(_)
+        | Key::Admin(_)
+        | Key::Opening(..)
         | Key::Element(_)
         | Key::Vlan(..)
         | Key::Neighbour(..)

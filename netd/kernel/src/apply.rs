@@ -5,13 +5,14 @@
 mod elements;
 mod links;
 mod moves;
+mod openings;
 mod taps;
 
 use std::slice;
 
 use netd_model::{
     element::{Family, Set},
-    object::{Link, LinkKind, Object, Program, Side},
+    object::{Admin, Link, LinkKind, Object, Program, Side},
     plan::{Plan, Step},
 };
 
@@ -33,6 +34,7 @@ enum Kind {
     Changes(Side),
     Tap,
     Move,
+    Opening,
 }
 
 impl Kernel {
@@ -58,6 +60,7 @@ impl Kernel {
                 Some(Kind::Sysctls(side)) => self.space(side).write_sysctls(steps)?,
                 Some(Kind::NewLinks(side) | Kind::Changes(side)) => self.change_links(side, steps)?,
                 Some(Kind::Tap) => steps.iter().try_for_each(|step| self.add_tap(step))?,
+                Some(Kind::Opening) => steps.iter().try_for_each(|step| self.change_opening(step))?,
                 Some(Kind::Move) => steps.iter().try_for_each(|step| self.change_place(step))?,
                 None => {}
             }
@@ -65,7 +68,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// Loads a program, or a chain that asks conditions.
+    /// Loads a program, a chain that asks conditions, or one for an operator.
     fn load(&mut self, step: &Step) -> Result<(), Error> {
         match step {
             Step::Add(Object::Program(program)) => self.load_program(step, *program),
@@ -76,6 +79,10 @@ impl Kernel {
                     Error::Nft { attempt, stderr } => Error::Conditions { attempt, stderr },
                     other => other,
                 })
+            }
+            Step::Add(Object::Admin(Admin { chain })) => {
+                let inet = Program { family: Family::Inet, version: Family::Inet.version() };
+                program::load(inet, &anew::admin(chain), || line(step))
             }
             _ => Err(impossible(step, "containers that are not in this plan need it")),
         }
@@ -92,11 +99,11 @@ impl Kernel {
         if !matches!(loaded, Err(Error::Nft { .. })) {
             return loaded;
         }
-        let conditions = if family == Family::Inet { program::conditions(|| line(step))? } else { vec![] };
+        let besides = program::besides(family, || line(step))?;
         for text in [anew::stand_in, anew::anew] {
             let sets = Set::ALL.into_iter().filter(|set| set.family() == family);
             let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
-            load(&text(family, &conditions, &elements.concat()))?;
+            load(&text(family, &besides, &elements.concat()))?;
         }
         load(&anew::program(family))
     }
@@ -110,7 +117,8 @@ impl Kind {
             Step::AddPair(link, _) => Self::NewLinks(link.side),
             Step::Set(link) => Self::Changes(link.side),
             Step::Add(object) | Step::Delete(object) => match object {
-                Object::Program(_) | Object::Conditions(_) => Self::Program,
+                Object::Program(_) | Object::Conditions(_) | Object::Admin(_) => Self::Program,
+                Object::Opening(_) => Self::Opening,
                 Object::Element(_) => Self::Elements,
                 Object::Sysctl(sysctl) => Self::Sysctls(sysctl.side),
                 Object::Moved(_) => Self::Move,

@@ -59,6 +59,14 @@ pub enum Error {
         /// Its words.
         stderr: String,
     },
+    /// Another firewall of the host refused to let packets through.
+    #[error("{attempt}: {said}")]
+    Foreign {
+        /// What was attempted.
+        attempt: String,
+        /// Its words.
+        said: String,
+    },
     /// A newer netd asked for a program that this one does not have.
     #[error("{attempt}: this binary has version {ours}")]
     NewerProgram {

@@ -1,5 +1,7 @@
 //! What another program left in tables of its own: looked at and removed for whoever knows whose it is.
 
+use std::net::IpAddr;
+
 use rustix::io::Errno;
 
 use crate::{
@@ -27,6 +29,17 @@ impl Kernel {
         let mut requests = Requests::new();
         rule::get_all(&mut requests, chain);
         let found = self.nft()?.dump(&mut requests, |body| rule::read(chain, body));
+        found.map_err(|fault| Error::at(fault, |_| attempt("list", chain)))
+    }
+
+    /// Those that are about one address alone.
+    pub fn foreign_rules_of(&mut self, chain: &ForeignChain, address: IpAddr) -> Result<Vec<ForeignRule>, Error> {
+        let whole = if address.is_ipv4() { 32 } else { 128 };
+        let mut requests = Requests::new();
+        rule::get_all(&mut requests, chain);
+        let is_of = |body: &&[u8]| rule::compares(body, address, whole);
+        let found =
+            self.nft()?.dump(&mut requests, |body| Some(body).filter(is_of).and_then(|it| rule::read(chain, it)));
         found.map_err(|fault| Error::at(fault, |_| attempt("list", chain)))
     }
 

@@ -5,11 +5,13 @@ mod kernel;
 mod netns;
 
 mod apply;
+mod child;
 mod conntrack;
 mod events;
 mod facts;
 mod few;
 mod foreign;
+mod gates;
 mod observe;
 mod sockets;
 mod unlearn;
@@ -29,7 +31,7 @@ pub use kernel::Kernel;
 pub use netns::Netns;
 pub use nft::{
     chain::{Hook, HookedChain},
-    program::has_nft,
+    program::{has_chain, has_nft},
     rule::{ForeignChain, ForeignRule},
 };
 pub use offload::offloads_soundly;

@@ -6,6 +6,7 @@
 pub(crate) mod anew;
 pub(crate) mod chain;
 pub(crate) mod element;
+pub(crate) mod gate;
 pub(crate) mod program;
 pub(crate) mod rule;
 
@@ -26,6 +27,8 @@ const HEADER: usize = 4;
 
 const NFPROTO_UNSPEC: u8 = 0;
 const NFPROTO_INET: u8 = 1;
+const NFPROTO_IPV4: u8 = 2;
+const NFPROTO_IPV6: u8 = 10;
 const NFPROTO_BRIDGE: u8 = 7;
 
 /// The first record of every user data of nft(8): a comment with its zero byte.

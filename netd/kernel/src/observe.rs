@@ -4,6 +4,7 @@
 //! What the kernel makes by itself (routes of `proto kernel`, addresses that nobody asked for) is not in the answer, or
 //! the law would fail.
 
+mod chains;
 mod kin;
 
 use std::{
@@ -14,14 +15,14 @@ use std::{
 use ipnetwork::IpNetwork;
 use netd_model::{
     element::{ElementKey, Family},
-    name::{ChainName, LinkName},
-    object::{Address, Conditions, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
+    name::{AdminChain, ChainName, LinkName},
+    object::{Address, Gate, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
 use crate::{
     error::Error,
     kernel::{Kernel, Space},
-    nft::{element, program, rule},
+    nft::{element, program},
     offload,
     rtnetlink::{
         address, link,
@@ -40,6 +41,8 @@ struct Asked<'k> {
     container: Names<'k>,
     programs: Vec<Family>,
     conditions: Vec<&'k ChainName>,
+    admin: Vec<&'k AdminChain>,
+    openings: Vec<(&'k Gate, &'k LinkName)>,
     elements: Vec<&'k ElementKey>,
     moved: Vec<&'k LinkName>,
 }
@@ -101,9 +104,7 @@ impl Kernel {
             }
         }
         self.programs(&asked, &mut state)?;
-        for chain in &asked.conditions {
-            state.extend(self.conditions(chain)?.map(Object::Conditions));
-        }
+        self.chains(&asked, &mut state)?;
         state.retain(|object| asked.keys.contains(&object.key()));
         Ok(state)
     }
@@ -124,17 +125,6 @@ impl Kernel {
         let attempt = |_| "read the elements of nftables".to_owned();
         state.extend(found.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten());
         Ok(())
-    }
-}
-
-impl Kernel {
-    /// The chain of this name, if it has a rule: somebody may have flushed it.
-    fn conditions(&mut self, chain: &ChainName) -> Result<Option<Conditions>, Error> {
-        let mut requests = Requests::new();
-        rule::get_conditions(&mut requests, chain);
-        let found = self.nft()?.dump(&mut requests, |_| Some(()));
-        let found = found.map_err(|fault| Error::at(fault, |_| format!("nft list chain inet netd {chain}")))?;
-        Ok(found.first().map(|()| Conditions { chain: chain.clone(), rule: None }))
     }
 }
 
@@ -323,6 +313,8 @@ impl<'k> Asked<'k> {
             match key {
                 Key::Program(family) => asked.programs.push(*family),
                 Key::Conditions(chain) => asked.conditions.push(chain),
+                Key::Admin(chain) => asked.admin.push(chain),
+                Key::Opening(gate, link) => asked.openings.push((gate, link)),
                 Key::Element(element) => asked.elements.push(element),
                 Key::Sysctl(side, path) => asked.names(*side).sysctls.push(path),
                 Key::Link(side, name) => {

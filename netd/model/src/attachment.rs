@@ -7,7 +7,11 @@
 mod names;
 mod port;
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    path::PathBuf,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +90,10 @@ pub struct Section {
     /// What this plugin changed or took away, as it was before. DEL puts it back, as far as it is there.
     #[serde(default, skip_serializing_if = "State::is_empty")]
     pub before: State,
+    /// Objects that attachments hold together, such as what is of an interface behind which they are. The last takes them
+    /// away.
+    #[serde(default, skip_serializing_if = "State::is_empty")]
+    pub held: State,
     /// Addresses to free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub leases: Vec<Lease>,
@@ -117,6 +125,21 @@ pub struct Attachment {
 /// The name of the document of a container's interface, whatever the network: 32 hexadecimal digits.
 pub fn document(container: &ContainerId, ifname: &LinkName) -> String {
     hex(&[container.as_str(), ifname.as_str()], 32)
+}
+
+impl Section {
+    /// The interfaces that are guarded by what it holds: elements that attachments have together are their interface's own.
+    pub fn guarded_links(&self) -> impl Iterator<Item = LinkName> {
+        self.held.iter().filter_map(|object| match object {
+            Object::Element(element) => element.owner.parse().ok(),
+            _ => None,
+        })
+    }
+}
+
+/// The name of what attachments hold together, as JSON says it: 32 hexadecimal digits.
+pub fn holding(json: &str) -> String {
+    hex(&[json], 32)
 }
 
 impl AttachmentId {
@@ -156,11 +179,17 @@ impl AttachmentId {
 }
 
 impl Attachment {
-    /// All objects of all sections, `own` after `shared`.
+    /// All objects of all sections, `own` after `shared` and `held`.
     pub fn wanted(&self) -> State {
         let mut wanted: State = self.sections.values().flat_map(|section| section.shared.iter().cloned()).collect();
+        wanted.extend(self.held());
         wanted.extend(self.sections.values().flat_map(|section| section.own.iter().cloned()));
         wanted
+    }
+
+    /// What it holds with others.
+    pub fn held(&self) -> State {
+        self.sections.values().flat_map(|section| section.held.iter().cloned()).collect()
     }
 
     /// DEL's desired state: nothing that is this attachment's own.
@@ -177,6 +206,11 @@ impl Attachment {
         // An ADD may have died before it had its name.
         absent.extend(own.iter().filter_map(newborn));
         Desired { present: State::default(), absent }
+    }
+
+    /// The interfaces that are guarded by what it holds.
+    pub fn guarded_links(&self) -> BTreeSet<LinkName> {
+        self.sections.values().flat_map(Section::guarded_links).collect()
     }
 
     /// The names to serve, if a plugin recorded some.

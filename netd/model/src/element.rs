@@ -88,6 +88,14 @@ pub enum Set {
     Hairpin4,
     /// The same for IPv6.
     Hairpin6,
+    /// Interfaces whose containers hear whoever is on this host, and nobody else.
+    Open,
+    /// Two interfaces between which a network's packets go; its containers hear nobody else.
+    SameBridge,
+    /// An interface, twice: its containers hear the host alone.
+    Isolated,
+    /// Bridge ports of such containers.
+    Alone,
 }
 
 /// One part of an element's key, as the set's type has it.
@@ -157,15 +165,15 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet => 4,
-            Self::Bridge => 3,
+            Self::Inet => 5,
+            Self::Bridge => 4,
         }
     }
 }
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 31] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -193,6 +201,10 @@ impl Set {
         Self::ConditionalAt6,
         Self::Hairpin4,
         Self::Hairpin6,
+        Self::Open,
+        Self::SameBridge,
+        Self::Isolated,
+        Self::Alone,
     ];
 
     /// Those that overlay networks have elements in.
@@ -217,7 +229,8 @@ impl Set {
             | Self::Source6
             | Self::Elsewhere
             | Self::Gateway4
-            | Self::Gateway6 => Family::Bridge,
+            | Self::Gateway6
+            | Self::Alone => Family::Bridge,
             _ => Family::Inet,
         }
     }
@@ -278,6 +291,10 @@ impl Set {
             Self::ConditionalAt6 => "conditional-at6",
             Self::Hairpin4 => "hairpin4",
             Self::Hairpin6 => "hairpin6",
+            Self::Open => "open",
+            Self::SameBridge => "same-bridge",
+            Self::Isolated => "isolated",
+            Self::Alone => "alone",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Names that come from outside. A value of one of these types is safe in a path, a log line and a netlink message.
 
+mod admin;
 mod chain;
 mod container;
 mod host;
@@ -7,6 +8,7 @@ mod link;
 mod network;
 mod short;
 
+pub use admin::{AdminChain, ZoneName};
 pub use chain::ChainName;
 pub use container::ContainerId;
 pub use host::HostName;

@@ -3,10 +3,12 @@
 //! An [`Object`] is one thing, its [`Key`] says which one, a [`State`] holds many. In what should be, an attribute of
 //! `None` means "whatever it is"; in what is, it means "the kernel did not say".
 
+mod admin;
 mod conditions;
 mod link;
 mod moved;
 mod neighbour;
+mod opening;
 mod route;
 mod rule;
 mod sysctl;
@@ -17,10 +19,12 @@ use std::{collections::BTreeMap, net::IpAddr};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
+pub use admin::Admin;
 pub use conditions::Conditions;
 pub use link::{GROUP, Link, LinkKind, Port};
 pub use moved::Moved;
 pub use neighbour::{Fdb, Neighbour};
+pub use opening::{Gate, Opening, Way};
 pub use route::Route;
 pub use rule::Rule;
 pub use sysctl::{InvalidSysctl, Sysctl, SysctlPath};
@@ -29,7 +33,7 @@ pub use upper::{IpvlanMode, MacvlanMode};
 use crate::{
     addr::Mac,
     element::{Element, ElementKey, Family},
-    name::{ChainName, LinkName},
+    name::{AdminChain, ChainName, LinkName},
 };
 
 /// Which network namespace a thing is in.
@@ -49,6 +53,10 @@ pub enum Key {
     Program(Family),
     /// A chain that asks conditions.
     Conditions(ChainName),
+    /// A chain that an operator fills.
+    Admin(AdminChain),
+    /// What lets an interface's packets through another firewall.
+    Opening(Gate, LinkName),
     /// An element of a set or map of the program.
     Element(ElementKey),
     /// A kernel parameter.
@@ -83,6 +91,10 @@ pub enum Object {
     Program(Program),
     /// A chain that asks conditions.
     Conditions(Conditions),
+    /// A chain that an operator fills.
+    Admin(Admin),
+    /// What lets an interface's packets through another firewall.
+    Opening(Opening),
     /// An element of a set or map of the program.
     Element(Element),
     /// A kernel parameter.
@@ -158,6 +170,8 @@ impl Object {
         match self {
             Self::Program(program) => Key::Program(program.family),
             Self::Conditions(conditions) => Key::Conditions(conditions.chain.clone()),
+            Self::Admin(admin) => Key::Admin(admin.chain.clone()),
+            Self::Opening(opening) => Key::Opening(opening.gate.clone(), opening.link.clone()),
             Self::Element(element) => Key::Element(element.key.clone()),
             Self::Sysctl(sysctl) => Key::Sysctl(sysctl.side, sysctl.path.clone()),
             Self::Link(link) => Key::Link(link.side, link.name.clone()),
@@ -178,6 +192,8 @@ impl Object {
         match self {
             Self::Program(_)
             | Self::Conditions(_)
+            | Self::Admin(_)
+            | Self::Opening(_)
             | Self::Element(_)
             | Self::Vlan(_)
             | Self::Neighbour(_)
@@ -197,6 +213,8 @@ impl Object {
         match self {
             Self::Program(_)
             | Self::Conditions(_)
+            | Self::Admin(_)
+            | Self::Opening(_)
             | Self::Element(_)
             | Self::Link(_)
             | Self::Rule(_)

@@ -76,7 +76,7 @@ impl Object {
                     && found.is_ours()
                     && (found.alias.is_none() || ours.alias.is_none() || found.alias == ours.alias)
             }
-            (Self::Program(_) | Self::Conditions(_) | Self::Sysctl(_), _) => false,
+            (Self::Program(_) | Self::Conditions(_) | Self::Admin(_) | Self::Sysctl(_), _) => false,
             _ => true,
         }
     }

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 use netd_model::attachment::{AttachmentId, Section};
 use netd_model::element::{Data, Element, ElementKey, Family, Part, Set, Transport};
-use netd_model::name::{ChainName, LinkName};
+use netd_model::name::{AdminChain, ChainName, LinkName};
 use netd_model::object::{
-    Address, Conditions, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State, Sysctl,
-    SysctlPath,
+    Address, Admin, Conditions, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State,
+    Sysctl, SysctlPath,
 };
 use proptest::prelude::*;
 
@@ -101,6 +101,9 @@ fn shared(shape: &Shape) -> State {
     let forward = Sysctl { side: Side::Host, path: SysctlPath::of_namespace("ipv4/ip_forward"), value: "1".to_owned() };
     let mut state: State = gateways(shape).into_iter().map(|address| on(Side::Host, &bridge.name, address)).collect();
     state.extend([program(Family::Inet), program(Family::Bridge), Object::Sysctl(forward), Object::Link(bridge)]);
+    if shape.guarded {
+        state.insert(Object::Admin(Admin { chain: AdminChain::usual() }));
+    }
     if shape.published == Some(true) {
         state.extend([true, false].map(|is_ipv4| Object::Conditions(conditions(shape, is_ipv4))));
     }

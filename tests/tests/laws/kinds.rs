@@ -1,8 +1,8 @@
 //! Interfaces other than bridges and pairs, and what else plugins make: the kernel in memory beside the real one.
 
 use netd_model::element::{Data, Element, ElementKey, Part, Set, Transport};
-use netd_model::name::ChainName;
-use netd_model::object::{Address, Conditions, Link, LinkKind, MacvlanMode, Moved, Object, Rule, Side};
+use netd_model::name::{AdminChain, ChainName};
+use netd_model::object::{Address, Admin, Conditions, Link, LinkKind, MacvlanMode, Moved, Object, Rule, Side};
 use netd_model::plan::Step;
 
 use super::true_to_life::{check, connected, end, name, object, pair, program, route};
@@ -116,4 +116,12 @@ fn a_port_under_conditions_needs_their_chain_which_needs_its_program() {
     check(&steps, &[0, 2, 5], &[program(), conditions.clone(), port.clone()], &[]);
     let steps = [add(&program()), add(&conditions), add(&port), Step::Delete(program())];
     check(&steps, &[], &[], &[program(), conditions, port]);
+}
+
+#[test]
+fn an_operators_chain_needs_the_program_and_goes_with_it() {
+    let admin = Object::Admin(Admin { chain: AdminChain::usual() });
+    let add = |object: &Object| Step::Add(object.clone());
+    check(&[add(&admin), add(&program()), add(&admin)], &[0], &[program(), admin.clone()], &[]);
+    check(&[add(&program()), add(&admin), Step::Delete(program())], &[], &[], &[program(), admin]);
 }

@@ -101,7 +101,7 @@ fn really(host: &Host, container: &Container, step: &Step) -> bool {
             let map = match program.family {
                 Family::Inet => {
                     "; nft add map inet netd conditional4 { type inet_proto . inet_service : verdict\\; }
-                    nft add chain inet netd translate"
+                    nft add chain inet netd translate; nft add chain inet netd admin"
                 }
                 Family::Bridge => "",
             };
@@ -144,6 +144,9 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
         Key::Conditions(chain) => {
             host.run_script(&format!("nft list chain inet netd {chain} 2>/dev/null")).stdout.contains("goto")
         }
+        Key::Admin(chain) => {
+            host.run_script("nft list chain inet netd admin 2>/dev/null").stdout.contains(&format!("jump {chain}\n"))
+        }
         Key::Program(family) => {
             host.run_script(&format!("nft list table {} netd 2>/dev/null", family.word())).success()
         }
@@ -161,7 +164,7 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
             !shown.stdout.trim().is_empty()
         }
         Key::Moved(mark) => container.run(&format!("ip link show dev {mark}")).success(),
-        Key::Vlan(..) => panic!("not tried here"),
+        Key::Vlan(..) | Key::Opening(..) => panic!("not tried here"),
     }
 }
 

@@ -8,24 +8,61 @@ use std::fmt::Write as _;
 
 use netd_model::{
     element::{Data, Element, Family, Part, Set},
+    name::{AdminChain, ChainName},
     object::Conditions,
 };
 
 use super::{TABLE, program};
 
+/// The chain that leads to those that operators fill.
+pub(crate) const ADMIN: &str = "admin";
+
 /// The table that stands in.
-const STAND_IN: &str = "netd-next";
+pub(super) const STAND_IN: &str = "netd-next";
+
+/// What a table has that is not in its program.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Besides {
+    /// Chains that ask conditions.
+    conditions: Vec<Conditions>,
+    /// Chains that an operator fills, with the way there, and sets of the operator's, as nft(8) reads them.
+    operators: String,
+}
+
+impl Besides {
+    /// Reads what `nft list table` says, by the program's text.
+    pub(super) fn read(shown: &str, program: &str) -> Self {
+        let mut besides = Self::default();
+        let mut lines = shown.lines().peekable();
+        while let Some(line) = lines.next() {
+            let Some(head) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) else { continue };
+            let body: Vec<&str> = std::iter::from_fn(|| lines.next_if(|line| *line != "\t}")).collect();
+            let (kind, name) = head.split_once(' ').unwrap_or_default();
+            match name.parse::<ChainName>() {
+                Ok(chain) if kind == "chain" && chain.is_of_conditions() => {
+                    let rule = body.iter().find_map(|line| line.trim().strip_suffix(VERDICT)).map(str::to_owned);
+                    besides.conditions.push(Conditions { chain, rule });
+                }
+                _ if name != ADMIN && program.contains(&format!(" {head} {{")) => {}
+                _ => {
+                    let _ = writeln!(besides.operators, "{head} {{\n{}\n}}", body.join("\n"));
+                }
+            }
+        }
+        besides
+    }
+}
 
 /// First transaction: the program with all elements in a second table, and no rules in ours.
-pub(crate) fn stand_in(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
-    let (word, program) = (family.word(), with(family, conditions, elements));
+pub(crate) fn stand_in(family: Family, besides: &Besides, elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, besides, elements));
     let program = program.replace(&format!("{word} {TABLE} "), &format!("{word} {STAND_IN} "));
     format!("{}{program}flush table {word} {TABLE}\n", without_stand_in(family))
 }
 
 /// Second transaction: our table anew, with all elements, and no rules in the other. By its version it is older than any.
-pub(crate) fn anew(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
-    let (word, program) = (family.word(), with(family, conditions, elements));
+pub(crate) fn anew(family: Family, besides: &Besides, elements: &[Element]) -> String {
+    let (word, program) = (family.word(), with(family, besides, elements));
     let older = program.replace(&format!("\"netd {}\"", family.version()), "\"netd 0\"");
     format!("delete table {word} {TABLE}\n{older}flush table {word} {STAND_IN}\n")
 }
@@ -49,15 +86,22 @@ pub(crate) fn chains(conditions: &[Conditions]) -> String {
     text
 }
 
+/// A chain for an operator, and the way there.
+pub(crate) fn admin(chain: &AdminChain) -> String {
+    format!("add chain inet {TABLE} {chain}\nadd rule inet {TABLE} {ADMIN} jump {chain}\n")
+}
+
 fn without_stand_in(family: Family) -> String {
     let word = family.word();
     format!("table {word} {STAND_IN} {{ }}\ndelete table {word} {STAND_IN}\n")
 }
 
-/// The program and its elements; without those whose names `nft` could not read, or whose chain is not known here, which
-/// repair puts back, and those that are nobody's.
-fn with(family: Family, conditions: &[Conditions], elements: &[Element]) -> String {
+/// The program, what was besides it, and its elements; without those whose names `nft` could not read, or whose chain is
+/// not known here, which repair puts back, and those that are nobody's.
+fn with(family: Family, besides: &Besides, elements: &[Element]) -> String {
+    let Besides { conditions, operators } = besides;
     let mut text = program::text(family).to_owned() + &chains(conditions);
+    let _ = writeln!(text, "table {} {TABLE} {{\n{operators}}}", family.word());
     let is_known = |element: &&Element| match &element.data {
         Some(Data::Chain(chain)) => conditions.iter().any(|known| known.chain == *chain),
         _ => true,
@@ -93,4 +137,19 @@ fn written(element: &Element) -> String {
     });
     let data = element.data.as_ref().map(|data| format!(" : {data}")).unwrap_or_default();
     format!("{} comment \"{}\"{data}", parts.collect::<Vec<_>>().join(" . "), element.owner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_of_the_program_is_kept_as_it_is_shown() {
+        let shown = "table inet netd {\n\tset open {\n\t\ttype ifname\n\t}\n\n\tset mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n\t}\n\n\tchain admin {\n\t\tjump CNI-ADMIN\n\t}\n\n\tchain forward {\n\t\tjump admin\n\t}\n\n\tchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n\t}\n\n\tchain when-1 {\n\t\tip ttl 7 goto translate\n\t}\n}\n";
+        let besides = Besides::read(shown, program::text(Family::Inet));
+        let expected = "set mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n}\nchain admin {\n\t\tjump CNI-ADMIN\n}\nchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n}\n";
+        assert_eq!(besides.operators, expected);
+        let rule = Some("ip ttl 7".to_owned());
+        assert_eq!(besides.conditions, [Conditions { chain: "when-1".parse().unwrap(), rule }]);
+    }
 }

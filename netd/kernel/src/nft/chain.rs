@@ -47,6 +47,20 @@ pub enum Hook {
     Other,
 }
 
+impl HookedChain {
+    /// Whether it is another program's and holds back packets of the hook that nobody lets through: by its policy, or, as
+    /// firewalld does, by its last rule.
+    pub fn is_closed(&self, hook: Hook) -> bool {
+        let is_of_ip = matches!(self.family.as_str(), "ip" | "ip6" | "inet");
+        is_of_ip && self.hook == hook && !self.table.starts_with(TABLE) && (self.drops || self.is_firewalld())
+    }
+
+    /// Whether it is firewalld's.
+    pub fn is_firewalld(&self) -> bool {
+        self.table == "firewalld" && matches!(self.name.as_str(), "filter_INPUT" | "filter_FORWARD")
+    }
+}
+
 /// Whether packets meet the chain.
 pub(super) fn has_hook(attributes: &Attributes<'_>) -> bool {
     attributes.find(NFTA_CHAIN_HOOK).is_some()
@@ -57,6 +71,18 @@ pub(crate) fn get(requests: &mut Requests, family: Family, name: &str) {
     requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
         header(body, number(family)).text(NFTA_CHAIN_TABLE, TABLE).text(NFTA_CHAIN_NAME, name);
     });
+}
+
+/// A chain of another program; no answer if it is not there.
+pub(super) fn get_of(requests: &mut Requests, family: u8, table: &str, name: &str) {
+    requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
+        header(body, family).text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
+    });
+}
+
+/// Reads the body of an answer to [`get_of`]: whether packets that no rule accepts are dropped.
+pub(super) fn read_drops(body: &[u8]) -> bool {
+    Attributes::after(body, HEADER).find(NFTA_CHAIN_POLICY).and_then(be32) == Some(NF_DROP)
 }
 
 /// All chains of all programs.

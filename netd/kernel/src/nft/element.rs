@@ -241,7 +241,8 @@ fn parts(set: Set, key: &[u8], end: &[u8]) -> Option<Vec<Part>> {
         Set::PublishedAt6 | Set::ConditionalAt6 => {
             [ipv6(key), transport(after(16)), port(after(20))].into_iter().collect()
         }
-        Set::Guarded | Set::GuardedIp | Set::Elsewhere => [link(key)].into_iter().collect(),
+        Set::Guarded | Set::GuardedIp | Set::Elsewhere | Set::Open | Set::Alone => [link(key)].into_iter().collect(),
+        Set::SameBridge | Set::Isolated => [link(key), link(after(NAME))].into_iter().collect(),
         Set::Mac => [link(key), mac(after(16))].into_iter().collect(),
         Set::Gateway4 => [link(key), ipv4(after(16))].into_iter().collect(),
         Set::Gateway6 => [link(key), ipv6(after(16))].into_iter().collect(),

@@ -3,28 +3,17 @@
 //! Which version is loaded stands in the comment of the main chain. (A table's comment stays what it was when the table
 //! was made, and the table stays, because it has the sets.) A chain without rules is no program: somebody flushed it.
 
-use std::{
-    fs::File,
-    io::{self, Write},
-    os::unix::process::CommandExt,
-    process::{Command, Stdio},
-};
+use std::{fs::File, io::Write};
 
-use netd_model::{
-    element::Family,
-    name::ChainName,
-    object::{Conditions, Program},
-};
-use rustix::{
-    fs::{MemfdFlags, memfd_create},
-    process::{Signal, set_parent_process_death_signal},
-};
+use netd_model::{element::Family, name::ChainName, object::Program};
+use rustix::fs::{MemfdFlags, memfd_create};
 
-use super::{TABLE, anew::VERDICT, chain};
-use crate::{error::Error, wire::Requests};
-
-/// What `nft` is called; it is looked for in `PATH`, then where root's programs are.
-const NFT: [&str; 3] = ["nft", "/usr/sbin/nft", "/sbin/nft"];
+use super::{
+    TABLE,
+    anew::{Besides, STAND_IN},
+    chain,
+};
+use crate::{child, error::Error, wire::Requests};
 
 /// The text of a program; its version is [`Family::version`]. Sets that are there stay, with their elements.
 pub(crate) fn text(family: Family) -> &'static str {
@@ -67,64 +56,44 @@ pub(crate) fn load(wanted: Program, text: &str, attempt: impl Fn() -> String) ->
     // A file, so that a plugin killed half-way leaves no reader of half a program.
     let mut file = File::from(memfd_create("netd.nft", MemfdFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?);
     file.write_all(text.as_bytes()).map_err(failed)?;
-    run(&["-f", "-"], &mut file, wanted.family, attempt).map(drop)
+    run(&["-f", "-"], Some(&mut file), wanted.family, attempt).map(drop)
 }
 
-/// The chains that ask conditions, as `nft` shows them: a table that takes the place of this one needs them too.
-pub(crate) fn conditions(attempt: impl Fn() -> String) -> Result<Vec<Conditions>, Error> {
-    let failed = |source| Error::Io { attempt: attempt(), source };
-    let mut nothing = File::open("/dev/null").map_err(failed)?;
-    let shown = run(&["list", "table", Family::Inet.word(), TABLE], &mut nothing, Family::Inet, &attempt)?;
-    let (mut found, mut chain) = (Vec::new(), None);
-    for line in shown.lines().map(str::trim) {
-        if let Some(name) = line.strip_prefix("chain ").and_then(|line| line.strip_suffix(" {")) {
-            chain = name.parse().ok();
-        } else if let (Some(chain), Some(rule)) = (&chain, line.strip_suffix(VERDICT)) {
-            let is_of_conditions = ChainName::is_of_conditions(chain);
-            found.extend(is_of_conditions.then(|| Conditions { chain: chain.clone(), rule: Some(rule.to_owned()) }));
-        }
-    }
-    Ok(found)
+/// What of a family's table is not in its program, as `nft` shows it: a table that takes the place of this one needs it
+/// too. Of a table whose place another took, and who did that was killed, the other has it.
+pub(crate) fn besides(family: Family, attempt: impl Fn() -> String) -> Result<Besides, Error> {
+    let list = |table: &str| run(&["list", "table", family.word(), table], None, family, &attempt);
+    let stood_in = list(STAND_IN).ok().filter(|shown| shown.contains("hook"));
+    Ok(Besides::read(&stood_in.map_or_else(|| list(TABLE), Ok)?, text(family)))
+}
+
+/// Whether the program has a chain of this name, so that nobody else can.
+pub fn has_chain(name: &str) -> bool {
+    text(Family::Inet).contains(&format!(" chain {name} {{"))
+        || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
 }
 
 /// Runs `nft`; what it prints.
-fn run(arguments: &[&str], input: &mut File, family: Family, attempt: impl Fn() -> String) -> Result<String, Error> {
-    let failed = |source| Error::Io { attempt: attempt(), source };
-    for nft in NFT {
-        io::Seek::rewind(input).map_err(failed)?;
-        let input = input.try_clone().map_err(failed)?;
-        match command(nft, arguments, input).output() {
-            Ok(output) if output.status.success() => return Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-            Ok(output) => return Err(refusal(attempt(), family, &output.stderr)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(failed(error)),
-        }
+fn run(
+    arguments: &[&str],
+    input: Option<&mut File>,
+    family: Family,
+    attempt: impl Fn() -> String,
+) -> Result<String, Error> {
+    match child::output("nft", arguments, input).map_err(|source| Error::Io { attempt: attempt(), source })? {
+        Some(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        Some(output) => Err(refusal(attempt(), family, child::complaint(&output))),
+        None => Err(Error::NoNft { attempt: attempt() }),
     }
-    Err(Error::NoNft { attempt: attempt() })
 }
 
 /// Whether there is an `nft` that could load a program.
 pub fn has_nft() -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let in_path = std::env::split_paths(&path).flat_map(|folder| NFT.map(|nft| folder.join(nft)));
-    in_path.into_iter().any(|nft| nft.is_file())
-}
-
-/// `nft`, which ends when we do.
-#[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
-fn command(nft: &str, arguments: &[&str], input: File) -> Command {
-    let mut command = Command::new(nft);
-    command.args(arguments).stdin(Stdio::from(input));
-    let die_with_parent = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
-    // SAFETY: between fork and exec the child of a process with threads may only call what is async-signal-safe;
-    // this is one prctl(2), without allocation or lock.
-    unsafe { command.pre_exec(die_with_parent) };
-    command
+    child::is_there("nft")
 }
 
 /// What `nft` said, or which part of the kernel is missing if that is what it means.
-fn refusal(attempt: String, family: Family, stderr: &[u8]) -> Error {
-    let stderr: String = String::from_utf8_lossy(stderr).trim().chars().take(2000).collect();
+fn refusal(attempt: String, family: Family, stderr: String) -> Error {
     if stderr.contains("Address family not supported") || stderr.contains("Operation not supported") {
         let option = match family {
             Family::Inet => "CONFIG_NF_TABLES_INET",
@@ -149,7 +118,7 @@ mod tests {
     #[test]
     fn a_text_that_changes_has_another_version() {
         for (family, version, expected) in
-            [(Family::Inet, 4, 0x1c4c_b8d2_ddbf_5279), (Family::Bridge, 3, 0xfd14_45ea_95c0_060f)]
+            [(Family::Inet, 5, 0xc150_b586_ade9_d3c2), (Family::Bridge, 4, 0x6530_d0fd_6283_0fb0)]
         {
             assert_eq!(family.version(), version, "write down the digest of the new text");
             let digest = digest(text(family));

@@ -1,6 +1,8 @@
-//! Rules: whether a chain has some, and those that another program left.
+//! Rules: whether a chain has some and where they lead; those that another program left, and what they name.
 
-use netd_model::{element::Family, name::ChainName};
+use std::{cmp::Ordering, net::IpAddr};
+
+use netd_model::element::Family;
 use rustix::io::Errno;
 
 use super::{HEADER, NFTABLES, TABLE, comment, header, number};
@@ -55,11 +57,26 @@ impl ForeignChain {
     }
 }
 
-/// All rules of a chain that asks conditions; none where there is no such chain.
-pub(crate) fn get_conditions(requests: &mut Requests, chain: &ChainName) {
+/// All rules of one of our chains; none where there is no such chain.
+pub(crate) fn get_ours(requests: &mut Requests, chain: &str) {
+    get_of(requests, number(Family::Inet), TABLE, Some(chain));
+}
+
+/// All rules of a chain, or of all chains of a table.
+pub(super) fn get_of(requests: &mut Requests, family: u8, table: &str, chain: Option<&str>) {
     requests.push_forgiving(NFT_MSG_GETRULE, NLM_F_DUMP, &[Errno::NOENT], |body| {
-        header(body, number(Family::Inet)).text(NFTA_RULE_TABLE, TABLE).text(NFTA_RULE_CHAIN, chain.as_str());
+        let body = header(body, family).text(NFTA_RULE_TABLE, table);
+        if let Some(chain) = chain {
+            body.text(NFTA_RULE_CHAIN, chain);
+        }
     });
+}
+
+/// Where the rule in the body of an answer to [`get_ours`] leads, if it is one of the chain.
+pub(crate) fn read_target(chain: &str, body: &[u8]) -> Option<String> {
+    let attributes = Attributes::after(body, HEADER);
+    let is_its = attributes.find(NFTA_RULE_CHAIN).and_then(text) == Some(chain);
+    is_its.then(|| targets(&attributes)).flatten()
 }
 
 /// Whether there is such a chain; no answer if not.
@@ -71,9 +88,7 @@ pub(crate) fn get_chain(requests: &mut Requests, chain: &ForeignChain) {
 
 /// All rules of a chain; none where there is no such chain.
 pub(crate) fn get_all(requests: &mut Requests, chain: &ForeignChain) {
-    requests.push_forgiving(NFT_MSG_GETRULE, NLM_F_DUMP, &[Errno::NOENT], |body| {
-        header(body, chain.family()).text(NFTA_RULE_TABLE, &chain.table).text(NFTA_RULE_CHAIN, &chain.name);
-    });
+    get_of(requests, chain.family(), &chain.table, Some(&chain.name));
 }
 
 /// Reads the body of an answer to [`get_all`].
@@ -84,10 +99,14 @@ pub(crate) fn read(chain: &ForeignChain, body: &[u8]) -> Option<ForeignRule> {
         && attributes.find(NFTA_RULE_TABLE).and_then(text) == Some(&chain.table);
     let handle = attributes.find(NFTA_RULE_HANDLE).and_then(array).map(u64::from_be_bytes)?;
     let comment = attributes.find(NFTA_RULE_USERDATA).and_then(comment).map(str::to_owned);
-    let expressions = attributes.find(NFTA_RULE_EXPRESSIONS).unwrap_or_default();
-    let target =
-        Attributes::of(expressions).filter(|(kind, _)| *kind == NFTA_LIST_ELEM).find_map(|(_, one)| target(one));
+    let target = targets(&attributes);
     is_its.then_some(ForeignRule { chain: chain.clone(), handle, comment, target })
+}
+
+/// Where a rule sends packets on.
+fn targets(rule: &Attributes<'_>) -> Option<String> {
+    let expressions = rule.find(NFTA_RULE_EXPRESSIONS).unwrap_or_default();
+    Attributes::of(expressions).filter(|(kind, _)| *kind == NFTA_LIST_ELEM).find_map(|(_, one)| target(one))
 }
 
 /// Where an expression sends packets on, if it does nothing else.
@@ -119,4 +138,39 @@ pub(crate) fn delete_chain(requests: &mut Requests, chain: &ForeignChain) {
     requests.push(NFT_MSG_DELCHAIN, 0, |body| {
         header(body, chain.family()).text(NFTA_CHAIN_TABLE, &chain.table).text(NFTA_CHAIN_NAME, &chain.name);
     });
+}
+/// Whether the rule in the body of an answer compares something with the subnet of an address, or with one around it.
+pub(super) fn covers(body: &[u8], address: IpAddr, prefix: u8) -> bool {
+    const FEWEST: u8 = 8;
+    (FEWEST..=prefix).any(|prefix| compares(body, address, prefix))
+}
+
+/// Whether the rule in the body of an answer compares something with this subnet. A prefix of whole bytes is compared with
+/// so many, another with all and a mask.
+pub(crate) fn compares(body: &[u8], address: IpAddr, prefix: u8) -> bool {
+    const NFTA_DATA_VALUE: u16 = 1;
+    let octets = match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    };
+    let whole = usize::from(prefix / 8);
+    let masked = octets.iter().enumerate().map(|(index, octet)| match index.cmp(&whole) {
+        Ordering::Less => *octet,
+        Ordering::Equal => octet & !(u8::MAX >> (prefix % 8)),
+        Ordering::Greater => 0,
+    });
+    let mut value: Vec<u8> = masked.collect();
+    if prefix.is_multiple_of(8) {
+        value.truncate(whole);
+    }
+    let length = u16::try_from(4 + value.len()).unwrap_or_default();
+    let data = [&length.to_ne_bytes(), &NFTA_DATA_VALUE.to_ne_bytes(), value.as_slice()].concat();
+    body.windows(data.len()).any(|bytes| bytes == data)
+}
+
+/// Whether the rule in the body of an answer has this word in it, be it the name of an interface or a comment: both end
+/// with a zero byte, whatever expression they are in.
+pub(super) fn says(body: &[u8], word: &str) -> bool {
+    let word = [word.as_bytes(), &[0]].concat();
+    body.windows(word.len()).any(|bytes| bytes == word)
 }

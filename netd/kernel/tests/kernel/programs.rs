@@ -4,7 +4,7 @@ use netd_kernel::{Error, Hook, Kernel};
 use netd_model::{
     element::{Data, Element, ElementKey, Family, Part, Set, Transport},
     name::ChainName,
-    object::{Conditions, Object, Program},
+    object::{Admin, Conditions, Object, Program},
     plan::{Plan, Step},
 };
 
@@ -42,7 +42,7 @@ fn an_older_or_flushed_program_is_replaced() {
     assert_eq!(lab.make(&wanted).lines().count(), 2);
     assert!(!sh("nft list ruleset").contains("ttl"));
     sh("nft flush table bridge netd");
-    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 3\n");
+    assert_eq!(lab.make(&wanted), "host       nft add table bridge netd # version 4\n");
     sh("nft flush ruleset");
     assert_eq!(lab.make(&wanted).lines().count(), 2);
 }
@@ -52,8 +52,8 @@ pub(crate) fn load_older() {
     let ours = [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat();
     let older = ours
         .replace("flags timeout; gc-interval 1m;", "")
-        .replace("\"netd 3\"", "\"netd 1\"")
-        .replace("\"netd 4\"", "\"netd 1\"");
+        .replace("\"netd 4\"", "\"netd 1\"")
+        .replace("\"netd 5\"", "\"netd 1\"");
     assert_ne!(older, ours);
     sh(&format!("nft -f - <<'END'\n{older}\nEND"));
 }
@@ -136,6 +136,53 @@ fn conditions_that_somebody_flushed_are_asked_again() {
     assert!(matches!(&error, Error::Conditions { stderr, .. } if stderr.contains("nonsense")), "{error}");
 }
 
+/// A chain that an operator fills.
+fn admin() -> Object {
+    Object::Admin(Admin { chain: "CNI-ADMIN".parse().unwrap() })
+}
+
+#[test]
+fn what_an_operator_wrote_is_kept_by_every_program_and_the_way_there_made_again() {
+    let mut lab = Lab::new();
+    load_older();
+    let wanted = present(elements(7).into_iter().chain([admin()]));
+    lab.make(&wanted);
+    sh("nft 'add set inet netd mine { type ipv4_addr; }; add element inet netd mine { 192.0.2.7, 192.0.2.8 }; \
+        add rule inet netd CNI-ADMIN ip daddr @mine ip ttl 7 drop; add chain inet netd more; \
+        add rule inet netd CNI-ADMIN jump more; add rule inet netd more counter'");
+    let of_operator = || {
+        let shown = sh("nft list ruleset");
+        let is_its = |word: &&str| shown.contains(word);
+        ["ip daddr @mine ip ttl 7 drop", "jump more", "192.0.2.8", "counter packets"].into_iter().filter(is_its).count()
+    };
+    assert_eq!(of_operator(), 4);
+    lab.make(&present([program(Family::Inet)]));
+    assert_eq!((of_operator(), sh("nft list tables").contains("next")), (4, false), "by a set of another shape");
+    assert_eq!(lab.make(&wanted), "nothing to do\n");
+    lab.kernel.apply(&programs()).unwrap();
+    assert_eq!((of_operator(), lab.make(&wanted).as_str()), (4, "nothing to do\n"));
+    sh("nft flush chain inet netd admin");
+    let made = lab.make(&wanted);
+    let expected = "host       nft 'add chain inet netd CNI-ADMIN; add rule inet netd admin jump CNI-ADMIN'\n";
+    assert_eq!((made.as_str(), of_operator()), (expected, 4));
+}
+
+#[test]
+fn what_an_operator_wrote_outlives_a_load_that_was_killed_half_way() {
+    let mut lab = Lab::new();
+    load_older();
+    let wanted = present(elements(7).into_iter().chain([admin()]));
+    lab.make(&wanted);
+    sh("nft 'add rule inet netd CNI-ADMIN ip ttl 7 drop'");
+    // The other table has everything, and ours has no rules.
+    sh("whole=$(nft list table inet netd | sed 's/^table inet netd /table inet netd-next /'); \
+        echo \"$whole\" | nft -f -; nft flush table inet netd");
+    lab.make(&present([program(Family::Inet)]));
+    let shown = sh("nft list table inet netd");
+    assert!(shown.contains("ip ttl 7 drop") && shown.contains("jump CNI-ADMIN"), "{shown}");
+    assert_eq!(lab.make(&wanted), "nothing to do\n");
+}
+
 #[test]
 fn conditions_go_along_when_a_program_takes_the_place_of_one_of_another_shape() {
     let mut lab = Lab::new();
@@ -170,7 +217,7 @@ fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
     assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
     let newer = Object::Program(Program { family: Family::Inet, version: 10 });
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
-    assert!(matches!(error, Error::NewerProgram { ours: 4, .. }), "{error}");
+    assert!(matches!(error, Error::NewerProgram { ours: 5, .. }), "{error}");
     assert!(sh("nft list ruleset").contains("counter"));
 }
 
@@ -185,7 +232,7 @@ fn chains_of_others_that_drop_are_found() {
     let seen: Vec<_> =
         of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
     assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
-    assert_eq!(chains.len(), 9);
+    assert_eq!(chains.len(), 11);
 }
 
 /// Run alone, in a mount namespace that has no `nft`.

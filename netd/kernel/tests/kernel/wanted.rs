@@ -103,11 +103,18 @@ pub(crate) fn elements(number: u8) -> Vec<Object> {
     let elsewhere = Part::Link(format!("ovlx{number}").parse().unwrap());
     let element = |set, parts| Object::Element(Element::of_set(set, parts, owner.clone()));
     let mut elements = published(number, &owner);
+    // An interface that leads to others, and a port of others: these would hear nobody.
+    let leading = Part::Link(format!("br-{number}").parse().unwrap());
+    let alone = Part::Link(format!("alone{number}").parse().unwrap());
     elements.extend([
         element(Set::Masquerade4, vec![ip4.clone()]),
         element(Set::Masquerade6, vec![ip6.clone()]),
         element(Set::Home4, vec![ip4.clone(), bridge.clone()]),
         element(Set::Home6, vec![ip6.clone(), bridge]),
+        element(Set::Open, vec![leading.clone()]),
+        element(Set::SameBridge, vec![leading.clone(), leading.clone()]),
+        element(Set::Isolated, vec![leading.clone(), leading]),
+        element(Set::Alone, vec![alone]),
         element(Set::Guarded, vec![port.clone()]),
         element(Set::GuardedIp, vec![port.clone()]),
         element(Set::Mac, vec![port.clone(), mac.clone()]),

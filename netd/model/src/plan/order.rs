@@ -40,7 +40,7 @@ pub(super) fn of_creation(link: &Link) -> u8 {
 fn of_object(object: &Object) -> u8 {
     match object {
         // The program before the chains that go on in it.
-        Object::Program(_) | Object::Conditions(_) => 0,
+        Object::Program(_) | Object::Conditions(_) | Object::Admin(_) => 0,
         Object::Element(_) => 1,
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
         Object::Link(_) | Object::Moved(_) => 3,
@@ -54,6 +54,6 @@ fn of_object(object: &Object) -> u8 {
         Object::Route(route) if route.gateway.is_none() => 8,
         Object::Route(_) => 9,
         // Packets go another way only when that is whole.
-        Object::Rule(_) => 10,
+        Object::Rule(_) | Object::Opening(_) => 10,
     }
 }

@@ -7,7 +7,10 @@ use std::net::IpAddr;
 
 use crate::{
     name::LinkName,
-    object::{Address, Conditions, Fdb, Link, LinkKind, Moved, Neighbour, Object, Port, Route, Rule, Side, Vlan},
+    object::{
+        Address, Admin, Conditions, Fdb, Gate, Link, LinkKind, Moved, Neighbour, Object, Opening, Port, Route, Rule,
+        Side, Vlan,
+    },
     overlay::Vni,
 };
 
@@ -51,6 +54,10 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
             let rule = format!("add rule inet netd {chain} {rule} goto translate");
             write!(f, "nft '{verb} chain inet netd {chain}; {rule}'")
         }
+        Object::Admin(Admin { chain }) => {
+            write!(f, "nft '{verb} chain inet netd {chain}; {verb} rule inet netd admin jump {chain}'")
+        }
+        Object::Opening(opening) => f.write_str(&opening_text(opening, verb)),
         Object::Element(element) => {
             let (family, set) = (element.key.set.family().word(), element.key.set.name());
             write!(f, "nft {verb} element {family} netd {set} {{ {element} }} # {}", element.owner)
@@ -88,6 +95,22 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
         }
         Object::Moved(moved) => f.write_str(&moved_text(moved, verb)),
     }
+}
+
+fn opening_text(opening: &Opening, verb: &str) -> String {
+    let Opening { gate, link } = opening;
+    let (iptables, way) = match gate {
+        Gate::DockerUser4(way) => ("iptables", *way),
+        Gate::DockerUser6(way) => ("ip6tables", *way),
+        Gate::Firewalld(zone) => {
+            let verb = if verb == "add" { "add" } else { "remove" };
+            return format!("firewall-cmd --zone={zone} --{verb}-interface={link}");
+        }
+    };
+    let verb = if verb == "add" { "-I" } else { "-D" };
+    // A comment has spaces.
+    let words = opening.rule(way).into_iter().map(|word| if word.contains(' ') { format!("'{word}'") } else { word });
+    format!("{iptables} {verb} DOCKER-USER {}", words.collect::<Vec<_>>().join(" "))
 }
 
 /// Of an interface below: its name, and where it is if that is elsewhere.
