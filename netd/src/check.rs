@@ -160,7 +160,8 @@ fn devices(store: &Store, snapshot: &Snapshot) -> Result<(), String> {
 
 fn firewall(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
     let chains = kernel.hooked_chains().map_err(|error| chain(&error))?;
-    let advice: Vec<String> = firewall::advice(&chains, &look.bridges()).collect();
+    let mut advice: Vec<String> = firewall::advice(&chains, &look.bridges()).collect();
+    advice.extend(kernel.held_back(&look.guarded_links()).map_err(|error| chain(&error))?);
     if advice.is_empty() { Ok(()) } else { Err(advice.join("\n")) }
 }
 

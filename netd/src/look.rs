@@ -81,6 +81,11 @@ impl Look {
         names.flat_map(|names| &names.listen).map(|listen| listen.link.clone()).collect()
     }
 
+    /// The interfaces that lead to containers of networks with a policy.
+    pub(crate) fn guarded_links(&self) -> BTreeSet<LinkName> {
+        self.living.iter().flat_map(|attachment| attachment.guarded_links()).collect()
+    }
+
     /// The whole repair as one plan, as people read it.
     pub(crate) fn plan(&self, kernel: &mut Kernel) -> Result<Plan, Error> {
         let wanted = self.wanted();

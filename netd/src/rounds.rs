@@ -256,11 +256,13 @@ impl Worker {
         }
     }
 
-    /// Firewalls of others that keep questions from us are their owners' to open; each is named once.
+    /// Firewalls of others that keep questions from us, and packets from containers, are their owners' to open; each is
+    /// named once.
     fn warn_of_firewalls(&mut self, look: &Look) -> Outcome {
         let (chains, bridges) = (self.kernel.hooked_chains()?, look.bridges());
-        self.warnings
-            .say(firewall::advice(&chains, &bridges), |advice| tracing::warn!(advice, "firewall drops questions"));
+        let held_back = self.kernel.held_back(&look.guarded_links())?;
+        let advice = firewall::advice(&chains, &bridges).chain(held_back);
+        self.warnings.say(advice, |advice| tracing::warn!(advice, "firewall drops packets"));
         Ok(())
     }
 

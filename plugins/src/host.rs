@@ -5,6 +5,7 @@
 
 mod check;
 mod collect;
+mod hold;
 mod leftovers;
 mod make;
 mod record;
@@ -12,6 +13,7 @@ mod remove;
 mod undo;
 
 use std::{
+    net::IpAddr,
     path::Path,
     time::{Duration, Instant},
 };
@@ -28,7 +30,7 @@ use netd_store::{Boot, Lock, Store, lease::Held};
 
 pub(crate) use make::Intent;
 
-use crate::cni::{Command, Error, Kind, Request, Target};
+use crate::cni::{CniResult, Command, Error, Kind, Request, Target};
 
 /// How long a verb waits for a lock. The kubelet gives a verb 60 s.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -103,6 +105,15 @@ impl Host {
     /// Interfaces that would stop taking router advertisements when forwarding is switched on.
     pub(crate) fn interfaces_accepting_ra(&mut self) -> Result<Vec<LinkName>, Error> {
         Ok(self.kernel.interfaces_accepting_ra()?)
+    }
+
+    /// The interface that leads to an address of the container's, where a plugin of this chain gave it one: by others, such
+    /// as the host's own where the container has another address on it, nothing leads to the container alone.
+    pub(crate) fn leads_to(&mut self, address: IpAddr, previous: &CniResult) -> Result<Option<LinkName>, Error> {
+        let Some(link) = self.kernel.link_to(address)? else { return Ok(None) };
+        let mut of_chain = previous.interfaces.iter().filter(|interface| interface.sandbox.is_none());
+        let is_of_chain = link.is_ours() || of_chain.any(|interface| interface.name == link.name);
+        Ok(is_of_chain.then_some(link.name))
     }
 
     /// Waits until IPv6 has found no duplicate of the container's addresses.

@@ -83,14 +83,10 @@ fn wanted(config: &Config, target: &Target, previous: &CniResult, host: &mut Hos
     Ok(Publish { id: &target.id, config, addresses: &addresses, link: link.as_ref() }.section())
 }
 
-/// The interface that leads to the container, where a plugin of this chain gave it one: by others, such as the host's own
-/// where the container has another address on it, 127.0.0.1 would not be reached either.
+/// The interface that leads to the container, from which 127.0.0.1 may be answered.
 fn leads_to(addresses: &[&Ip], previous: &CniResult, host: &mut Host) -> Result<Option<LinkName>, Error> {
-    let Some(ipv4) = addresses.iter().find(|ip| ip.address.is_ipv4()) else { return Ok(None) };
-    let Some(link) = host.kernel.link_to(ipv4.address.ip())? else { return Ok(None) };
-    let mut of_chain = previous.interfaces.iter().filter(|interface| interface.sandbox.is_none());
-    let is_of_chain = link.is_ours() || of_chain.any(|interface| interface.name == link.name);
-    Ok(is_of_chain.then_some(link.name))
+    let ipv4 = addresses.iter().find(|ip| ip.address.is_ipv4());
+    ipv4.map_or(Ok(None), |ip| host.leads_to(ip.address.ip(), previous))
 }
 
 /// The container's port of a bridge, which must send back where a frame came from: with `br_netfilter`, what a container

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
-    object::{Key, LinkKind, Object, Side},
-    plan::plan,
+    object::{Key, LinkKind, Object, Side, State},
+    plan::{Desired, plan},
 };
 
 use netd_store::lease::{Holder, Owner, Pool};
@@ -13,7 +13,7 @@ use netd_store::lease::{Holder, Owner, Pool};
 use super::{Outcome, Worker};
 use crate::look;
 
-/// How long the lock of a pool is waited for; the next round tries again.
+/// How long the lock of a pool, and of what is shared, is waited for; the next round tries again.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl Worker {
@@ -55,6 +55,7 @@ impl Worker {
         let observed = self.kernel.observe(desired.keys())?;
         self.kernel.apply(&plan(&desired, &observed))?;
         self.kernel.forget_flows_by(&desired.absent)?;
+        self.let_go(&attachment)?;
         self.free_leases(&attachment)?;
         self.store.remove(id)?;
         tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "taken back");
@@ -63,6 +64,19 @@ impl Worker {
 }
 
 impl Worker {
+    /// What it held, if nobody else does.
+    fn let_go(&mut self, attachment: &Attachment) -> Outcome {
+        let held = attachment.held();
+        if held.is_empty() {
+            return Ok(());
+        }
+        let _lock = self.store.lock_shared(Instant::now() + PATIENCE)?;
+        let absent = self.store.let_go(&attachment.id, &held)?;
+        let desired = Desired { present: State::default(), absent };
+        let observed = self.kernel.observe(desired.keys())?;
+        Ok(self.kernel.apply(&plan(&desired, &observed))?)
+    }
+
     fn free_leases(&self, attachment: &Attachment) -> Outcome {
         let AttachmentId { container, ifname, .. } = attachment.id.clone();
         let holder = Holder::Attachment(Owner { container, ifname });

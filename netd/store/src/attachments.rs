@@ -68,6 +68,12 @@ impl Store {
         list_folder(&self.attachments().join(network.as_str()))
     }
 
+    /// A document of a network that can be read, whichever; none where there is none.
+    pub fn first_of_network(&self, network: &NetworkName) -> Option<Attachment> {
+        let paths = entries(&self.attachments().join(network.as_str())).unwrap_or_default();
+        paths.iter().filter(|path| is_document(path)).find_map(|path| load(path).ok().flatten())
+    }
+
     /// The paths of all documents; a directory that cannot be read is an error in the list.
     pub(crate) fn attachment_paths(&self) -> Vec<Result<PathBuf>> {
         self.each_network(|folder| match entries(&folder) {

@@ -7,6 +7,7 @@
 //! <run_dir>/networks/<network>.json            what attachments of a network share
 //! <run_dir>/overlays/<network>.json            what this host has of an overlay network
 //! <run_dir>/peers.json                         what netd knows of other hosts
+//! <run_dir>/held/<thing>/<hash>                who holds what attachments have together
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
 //! <state_dir>/identity.json                    what tells this host from all others
@@ -22,6 +23,7 @@ mod boot;
 mod conflist;
 mod error;
 mod file;
+mod holders;
 mod identity;
 pub mod lease;
 mod lock;

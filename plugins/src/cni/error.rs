@@ -29,6 +29,8 @@ pub enum Kind {
     TryAgain,
     /// The host lacks what every ADD needs.
     Unavailable,
+    /// The host holds packets back: ADD would work, and not all that it makes.
+    Limited,
     /// The attachment, or an interface of that name, is there already.
     Exists,
     /// A port of the host is taken.
@@ -77,6 +79,7 @@ impl Kind {
             Self::Netns => 8,
             Self::TryAgain => 11,
             Self::Unavailable => 50,
+            Self::Limited => 51,
             Self::Exists => 100,
             Self::PortTaken => 101,
             Self::Feature => 102,

@@ -28,6 +28,7 @@ impl Host {
         let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());
         let absent = taken.cloned().collect();
         let mut present = section.shared;
+        present.extend(section.held);
         present.extend(section.own);
         present.extend(section.changed);
         let present = present.into_iter().filter_map(|object| told(object, target, previous));

@@ -3,6 +3,8 @@
 //! Only what names this very container, and only where nothing of ours is recorded. No process is started: the kernel
 //! says what there is, and where iptables is the older one (`iptables-legacy`), its rules stay.
 
+use std::net::IpAddr;
+
 use netd_kernel::{ForeignChain, ForeignRule};
 use sha2::{Digest, Sha512};
 
@@ -24,6 +26,19 @@ impl Host {
             self.sweep_commented(is_ipv6, id.container.as_str())?;
             let of = |name: &str| ForeignChain { is_ipv6, table: "nat".to_owned(), name: name.to_owned() };
             self.sweep_chain(&of(&chain), &of("CNI-HOSTPORT-DNAT"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what the reference's firewall left for an address of a container.
+    pub(crate) fn sweep_admitted(&mut self, address: IpAddr) -> Result<(), Error> {
+        let (is_ipv6, table, name) = (address.is_ipv6(), "filter".to_owned(), "CNI-FORWARD".to_owned());
+        let chain = ForeignChain { is_ipv6, table, name };
+        for _ in 0..LOOKS {
+            let rules = self.kernel.foreign_rules_of(&chain, address)?;
+            if self.kernel.remove_foreign(&rules, None)? {
+                break;
+            }
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ impl Host {
             before.retain(|object| object.side() == Side::Host || same_netns);
             self.put_back(&before)?;
         }
+        self.let_go(&attachment.id, &attachment.held())?;
         for section in attachment.sections.values() {
             crate::ipam::release(&self.store, &attachment.id, &section.leases)?;
         }

@@ -1,12 +1,14 @@
 //! Plugins that change what another made: what they change is recorded with what it was before, and put back.
 
+use std::time::Instant;
+
 use netd_model::{
     attachment::{Attachment, AttachmentId, Section},
     object::{Key, Link, Object, Side, State},
     plan::{Desired, Plan, Step, plan},
 };
 
-use super::Host;
+use super::{Host, PATIENCE};
 use crate::cni::{Error, Target};
 
 impl Host {
@@ -23,9 +25,10 @@ impl Host {
             section.before = joined(section.before, earlier.before);
             section.changed = joined(earlier.changed, section.changed);
             section.own = joined(earlier.own, section.own);
+            section.held = joined(earlier.held, section.held);
         }
         self.record(target, plugin, section.clone())?;
-        let done = self.alter_recorded(&section);
+        let done = self.alter_recorded(target, &section);
         if done.is_err() {
             // The first failure is the one to tell.
             let _ = self.undo(&target.id, plugin);
@@ -40,13 +43,15 @@ impl Host {
         Ok(document.and_then(|mut document| document.sections.remove(plugin)))
     }
 
-    fn alter_recorded(&mut self, section: &Section) -> Result<(), Error> {
+    fn alter_recorded(&mut self, target: &Target, section: &Section) -> Result<(), Error> {
+        self.store.hold(&target.id, &section.held, Instant::now() + PATIENCE)?;
+        let shared = joined(section.shared.clone(), section.held.clone());
         let present = |state: &State| Desired { present: state.clone(), absent: State::default() };
         let mut all = section.changed.clone();
         all.extend(section.own.iter().cloned());
         // A change may take along what stands on the interface: then that is put there again.
         for wanted in [&section.changed, &all] {
-            self.bring_about(&present(&section.shared), &present(wanted), None)?;
+            self.bring_about(&present(&shared), &present(wanted), None)?;
         }
         self.kernel.forget_flows_before(&section.own)?;
         // What it takes away the kernel may have made itself, and then does not show.
@@ -70,6 +75,7 @@ impl Host {
             let own = Attachment { sections: [(plugin.to_owned(), section.clone())].into(), ..document.clone() };
             self.remove_objects(self.still_here(&document, own.unwanted().absent))?;
             self.put_back(&self.still_here(&document, section.before.clone()))?;
+            self.let_go(id, &section.held)?;
         }
         self.forget(id, plugin)
     }

@@ -67,7 +67,7 @@ pub(super) fn host_and_outside(lab: &Lab) -> (Host, Host) {
     (host, outside)
 }
 
-fn show_bridged_packets(host: &Host, on: bool) {
+pub(super) fn show_bridged_packets(host: &Host, on: bool) {
     for word in ["iptables", "ip6tables"] {
         let key = format!("net/bridge/bridge-nf-call-{word}");
         if host.sysctl(&key).is_some() {
