@@ -8,6 +8,7 @@ pub mod cni;
 mod delegate;
 mod dns;
 mod dummy;
+mod firewall;
 #[cfg(test)]
 mod fixture;
 mod host;
@@ -41,6 +42,7 @@ pub const PLUGINS: &[verb::Plugin] = &[
     dns::PLUGIN,
     dns::DNSNAME,
     dummy::PLUGIN,
+    firewall::PLUGIN,
     host_device::PLUGIN,
     host_local::PLUGIN,
     ipvlan::PLUGIN,

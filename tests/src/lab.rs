@@ -35,11 +35,12 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
-pub const PLUGINS: [&str; 18] = [
+pub const PLUGINS: [&str; 19] = [
     "bridge",
     "dns",
     "dnsname",
     "dummy",
+    "firewall",
     "host-device",
     "host-local",
     "ipvlan",

@@ -7,7 +7,11 @@ pub(crate) static VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.
 
 /// The versions that a plugin takes.
 pub(crate) fn versions_of(plugin: &str) -> &'static [&'static str] {
-    if plugin == "vrf" { &VERSIONS[3..] } else { &VERSIONS }
+    match plugin {
+        "vrf" => &VERSIONS[3..],
+        "firewall" => &VERSIONS[4..],
+        _ => &VERSIONS,
+    }
 }
 
 /// Whether `version` is `least` or newer; the texts sort as the numbers do.

@@ -7,6 +7,8 @@ mod bridge_options;
 mod config;
 mod delegation;
 mod dns;
+mod firewall;
+mod firewall_others;
 mod host_device;
 mod host_local;
 mod host_local_ranges;

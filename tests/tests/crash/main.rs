@@ -127,6 +127,13 @@ fn every_point(command: &'static str, index: usize) {
 
 #[track_caller]
 fn every_point_on(settled: &Settled, command: &'static str, index: usize) {
+    let (killed, points) = kill_on(settled, command, index);
+    assert!(killed == points && killed > 0, "{killed} of {points} points");
+}
+
+/// Kills at every chosen point, and looks after each: at how many, of how many.
+#[track_caller]
+fn kill_on(settled: &Settled, command: &'static str, index: usize) -> (usize, usize) {
     let container = settled.host.container(&format!("c-{command}-{index}"));
     let crash = Crash { config: &settled.config, container: &container, command, index };
     let trace = crash.record();
@@ -140,7 +147,7 @@ fn every_point_on(settled: &Settled, command: &'static str, index: usize) {
     });
     let killed = killed.count();
     eprintln!("{command}: killed at {killed} of {} points, of {} calls", points.len(), trace.points.len());
-    assert!(killed == points.len() && killed > 0, "{killed} of {} points", points.len());
+    (killed, points.len())
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod lost;
 mod moved;
 mod mtu;
 mod packets;
+mod policy;
 mod reach;
 mod refused;
 mod storm;

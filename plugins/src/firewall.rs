@@ -1,0 +1,136 @@
+//! Says who may begin to talk to a container, and lets its packets through other firewalls of the host. What it takes and
+//! leaves: README.md.
+
+mod config;
+mod desired;
+
+#[cfg(test)]
+mod tests;
+
+use netd_model::object::{Gate, Object, Opening, Side};
+
+use crate::{
+    alter::{self, Altering},
+    cni::{CniResult, Error, Kind, Request, Target, Version, result::Ip},
+    host::{self, Host},
+    verb::Plugin,
+};
+use config::{Config, Policy};
+use desired::Guard;
+
+/// The plugin.
+pub(crate) const PLUGIN: Plugin = alter::plugin::<Firewall>();
+
+struct Firewall;
+
+impl Altering for Firewall {
+    const NAME: &'static str = "firewall";
+    const OLDEST: Version = Version::V0_4_0;
+    const ALONE: &'static str = "missing prevResult from earlier plugin";
+
+    fn read(request: &Request) -> Result<(), Error> {
+        Config::of(request).map(drop)
+    }
+
+    fn alter(request: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<CniResult, Error> {
+        let config = Config::of(request)?;
+        let of_host = previous.interfaces.iter().any(|interface| interface.sandbox.is_none());
+        if config.policy != Policy::Open && !of_host {
+            let policy = config.policy.word();
+            return Err(Error::config(format!(
+                "interface needs to be set for ingress policy {policy:?}, make sure to chain \"firewall\" plugin with \"bridge\""
+            )));
+        }
+        let guard = guard(&config, request, target, previous, host)?;
+        let mut section = guard.section();
+        let openings = openings(&config, &guard, host)?;
+        section.held.extend(openings.into_iter().map(Object::Opening));
+        host.alter(target, Self::NAME, section)?;
+        Ok(previous.clone())
+    }
+
+    /// Besides what was recorded: whether packets come through what others hold back.
+    fn check(_: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<(), Error> {
+        host.compare(target, Self::NAME, Some(previous))?;
+        let section = host.recorded(&target.id, Self::NAME)?.unwrap_or_default();
+        let held_back = host.kernel.held_back(&section.guarded_links().collect())?;
+        told(&held_back, Kind::Drift)
+    }
+
+    fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+        let is_ours = host.recorded(&target.id, Self::NAME).is_ok_and(|section| section.is_some());
+        let previous = request.prev_result.iter().filter(|_| !is_ours);
+        let mut addresses = previous.flat_map(|previous| previous.ips_inside(&target.id.ifname));
+        let swept = addresses.try_for_each(|ip| host.sweep_admitted(ip.address.ip()));
+        let undone = host.undo(&target.id, Self::NAME);
+        Error::collect([undone, swept].into_iter().filter_map(Result::err))
+    }
+
+    /// Where the network has a container, its interface is known, and so whether others hold its packets back.
+    fn status(request: &Request) -> Result<(), Error> {
+        Self::read(request)?;
+        host::lacks_nothing()?;
+        let mut host = Host::open_without_container(request)?;
+        let Some(attachment) = host.store.first_of_network(&request.network) else { return Ok(()) };
+        let held_back = host.kernel.held_back(&attachment.guarded_links())?;
+        told(&held_back, Kind::Limited)
+    }
+}
+
+/// What others drop, and the commands against it.
+fn told(held_back: &[String], kind: Kind) -> Result<(), Error> {
+    match held_back {
+        [] => Ok(()),
+        [first, ..] => Err(Error::new(kind, first).with_details(held_back.join("\n"))),
+    }
+}
+
+/// What the container is guarded by.
+fn guard(
+    config: &Config,
+    request: &Request,
+    target: &Target,
+    previous: &CniResult,
+    host: &mut Host,
+) -> Result<Guard, Error> {
+    let ips: Vec<&Ip> = previous.ips_inside(&target.id.ifname).collect();
+    let link = match ips.first() {
+        Some(ip) => host.leads_to(ip.address.ip(), previous)?,
+        None => None,
+    };
+    let end = host.kernel.host_end(&target.id.ifname)?;
+    let port = match end {
+        Some(end) => host.link(Side::Host, &end.name)?.filter(|end| end.port.is_some()).map(|end| end.name),
+        None => None,
+    };
+    // Packets of containers on other hosts come by another interface.
+    let elsewhere = host.store.host_lease(&request.network)?.map(|lease| lease.overlay.device());
+    Ok(Guard {
+        owner: target.id.owner(),
+        policy: config.policy,
+        admin: config.admin.clone(),
+        link,
+        port,
+        elsewhere,
+        ipv4: ips.iter().any(|ip| ip.address.is_ipv4()),
+        ipv6: ips.iter().any(|ip| ip.address.is_ipv6()),
+    })
+}
+
+/// What lets the network's packets through the other firewalls that hold them back. Where an operator let them through,
+/// that is the operator's to take away.
+fn openings(config: &Config, guard: &Guard, host: &mut Host) -> Result<Vec<Opening>, Error> {
+    let Some(link) = &guard.link else { return Ok(vec![]) };
+    let gates: Vec<Gate> = config.gates(guard.ipv4, guard.ipv6);
+    let closed: Vec<Gate> = host.kernel.closed_gates(&gates)?.into_iter().cloned().collect();
+    let openings = closed.into_iter().map(|gate| Opening { gate, link: link.clone() });
+    let mut ours = Vec::new();
+    for opening in openings {
+        let object = Object::Opening(opening.clone());
+        let is_open = !host.kernel.observe([&object.key()])?.is_empty();
+        if !is_open || host.store.is_held(&object) {
+            ours.push(opening);
+        }
+    }
+    Ok(ours)
+}
