@@ -113,7 +113,7 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
             is_bridge_of_ours(recorded(attachment, &carrier)).then(|| object.clone())
         }
         // Of a container: its user may want it otherwise.
-        Object::Rule(_) | Object::Moved(_) => None,
+        Object::Rule(_) | Object::Moved(_) | Object::Qdisc(_) | Object::Filter(_) => None,
     }
 }
 

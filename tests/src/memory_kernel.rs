@@ -4,6 +4,7 @@
 //! thousands of states. `tests/laws/true_to_life.rs` runs the same steps in both and compares, one by one.
 
 mod places;
+mod queues;
 
 use std::collections::BTreeMap;
 
@@ -158,7 +159,9 @@ impl MemoryKernel {
                 let link = self.host.link(Side::Host, &vlan.port).ok_or(Errno::NoDevice)?;
                 link.port.as_ref().ok_or(Errno::Invalid)?;
             }
-            Object::Address(address) | Object::Point(address) => self.accepts(container, address)?,
+            Object::Address(address) | Object::Point(address) => self.has_link(container, side, &address.link)?,
+            Object::Qdisc(qdisc) => self.has_link(container, side, &qdisc.link)?,
+            Object::Filter(filter) => self.filters(container, filter)?,
             Object::Route(route) => self.leads(container, route)?,
         }
         self.side_mut(container, side).insert(object.clone());
@@ -181,10 +184,6 @@ impl MemoryKernel {
             self.host.find(&Key::Conditions(chain.clone())).ok_or(Errno::NoEntry)?;
         }
         self.program(element.key.set.family())
-    }
-
-    fn accepts(&self, container: usize, address: &Address) -> Result<(), Errno> {
-        self.side(container, address.side).link(address.side, &address.link).map(|_| ()).ok_or(Errno::NoDevice)
     }
 
     fn leads(&self, container: usize, route: &Route) -> Result<(), Errno> {
@@ -298,6 +297,7 @@ impl MemoryKernel {
         match removed {
             Some(Object::Link(link)) => self.end_of_link(container, &link),
             Some(Object::Moved(moved)) => self.bring_home(&moved),
+            Some(Object::Qdisc(qdisc)) => self.end_of_qdisc(container, &qdisc),
             Some(Object::Address(address) | Object::Point(address)) if address.address.is_ipv4() => {
                 self.end_of_address(container, &address);
             }
@@ -315,6 +315,7 @@ impl MemoryKernel {
         let ports: Vec<Link> = self.host.iter().filter_map(|object| port_of(object, link)).collect();
         self.host.extend(ports.into_iter().map(Object::Link));
         self.side_mut(container, link.side).retain(|object| object.carrier().as_ref() != Some(&gone));
+        self.end_of_target(container, link);
         self.end_of_uppers(container, link);
         let LinkKind::Veth { peer: Some((side, name)) } = &link.kind else { return };
         let host_end = if link.side == Side::Host { &link.name } else { name };
@@ -352,7 +353,9 @@ fn side_of(key: &Key) -> Side {
         | Key::Link(side, _)
         | Key::Address(side, ..)
         | Key::Route(side, ..)
-        | Key::Rule(side, ..) => *side,
+        | Key::Rule(side, ..)
+        | Key::Qdisc(side, ..)
+        | Key::Filter(side, ..) => *side,
     }
 }
 

@@ -129,7 +129,9 @@ impl Kind {
                 | Object::Neighbour(_)
                 | Object::Fdb(_)
                 | Object::Route(_)
-                | Object::Rule(_) => Self::Changes(object.side()),
+                | Object::Rule(_)
+                | Object::Qdisc(_)
+                | Object::Filter(_) => Self::Changes(object.side()),
             },
         }
     }

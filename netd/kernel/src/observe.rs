@@ -6,6 +6,7 @@
 
 mod chains;
 mod kin;
+mod queues;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +17,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     element::{ElementKey, Family},
     name::{AdminChain, ChainName, LinkName},
-    object::{Address, Gate, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
+    object::{Address, Direction, Gate, Key, Link, LinkKind, Object, Rule, Side, State, Sysctl, SysctlPath, Vlan},
 };
 
 use crate::{
@@ -67,6 +68,9 @@ struct Details {
     neighbours4: bool,
     neighbours6: bool,
     fdb: bool,
+    queues: bool,
+    coming: bool,
+    leaving: bool,
 }
 
 impl Kernel {
@@ -245,6 +249,7 @@ impl Space {
         for (_, table) in tables.into_iter().filter(|(asked, _)| *asked) {
             state.extend(self.neighbours_of(name, found.index, table)?);
         }
+        self.queues(found, asked, state)?;
         if asked.vlans {
             let ranges = self.vlans_of(name, found.index)?;
             state.extend((1..=4094).filter_map(|vid| {
@@ -330,6 +335,9 @@ impl<'k> Asked<'k> {
                 Key::Rule(side, IpNetwork::V4(_), _) => asked.names(*side).rules4 = true,
                 Key::Rule(side, IpNetwork::V6(_), _) => asked.names(*side).rules6 = true,
                 Key::Moved(mark) => asked.moved.push(mark),
+                Key::Qdisc(side, name, _) => asked.details(*side, name).queues = true,
+                Key::Filter(side, name, Direction::Ingress, _) => asked.details(*side, name).coming = true,
+                Key::Filter(side, name, Direction::Egress, _) => asked.details(*side, name).leaving = true,
             }
         }
         asked

@@ -1,13 +1,15 @@
 //! What rtnetlink(7) is asked and told, message by message: encoding and decoding, nothing else.
 //!
-//! The numbers are those of `include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,neighbour,net_namespace}.h`.
+//! The numbers are those of `include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,neighbour,net_namespace,pkt_sched,pkt_cls}.h`.
 
 pub(crate) mod address;
 pub(crate) mod devices;
+pub(crate) mod filter;
 pub(crate) mod link;
 pub(crate) mod namespace;
 pub(crate) mod neighbour;
 pub(crate) mod property;
+pub(crate) mod qdisc;
 pub(crate) mod route;
 pub(crate) mod rule;
 pub(crate) mod vlan;

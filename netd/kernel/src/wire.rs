@@ -28,8 +28,10 @@ const NLM_F_ACK_TLVS: u16 = 0x200;
 /// Every request has it.
 const NLM_F_REQUEST: u16 = 0x1;
 /// Answer success as well.
-const NLM_F_ACK: u16 = 0x4;
+pub(crate) const NLM_F_ACK: u16 = 0x4;
 
+/// Tell who asks what it tells everybody.
+pub(crate) const NLM_F_ECHO: u16 = 0x8;
 /// Make it if it is not there.
 pub(crate) const NLM_F_CREATE: u16 = 0x400;
 /// Refuse if it is there.

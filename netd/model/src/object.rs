@@ -9,6 +9,7 @@ mod link;
 mod moved;
 mod neighbour;
 mod opening;
+mod qdisc;
 mod route;
 mod rule;
 mod sysctl;
@@ -25,6 +26,7 @@ pub use link::{GROUP, Link, LinkKind, Port};
 pub use moved::Moved;
 pub use neighbour::{Fdb, Neighbour};
 pub use opening::{Gate, Opening, Way};
+pub use qdisc::{Direction, Filter, Packets, Place, Qdisc, QdiscKind, Verdict, bytes_in};
 pub use route::Route;
 pub use rule::Rule;
 pub use sysctl::{InvalidSysctl, Sysctl, SysctlPath};
@@ -77,6 +79,10 @@ pub enum Key {
     Rule(Side, IpNetwork, u32),
     /// An interface of the host in a container, by its second name.
     Moved(LinkName),
+    /// A queueing discipline of an interface.
+    Qdisc(Side, LinkName, Place),
+    /// A filter of an interface: direction, priority.
+    Filter(Side, LinkName, Direction, u16),
 }
 
 /// One thing of the kernel with its attributes.
@@ -117,6 +123,10 @@ pub enum Object {
     Rule(Rule),
     /// An interface of the host that a container has.
     Moved(Moved),
+    /// A queueing discipline of an interface.
+    Qdisc(Qdisc),
+    /// A filter of a queueing discipline.
+    Filter(Filter),
 }
 
 /// The chains and sets of one family, known by a version that only goes up.
@@ -184,6 +194,10 @@ impl Object {
             Self::Route(route) => route.key(),
             Self::Rule(rule) => Key::Rule(rule.side, rule.source, rule.table),
             Self::Moved(moved) => Key::Moved(moved.mark.clone()),
+            Self::Qdisc(qdisc) => Key::Qdisc(qdisc.side, qdisc.link.clone(), qdisc.place()),
+            Self::Filter(Filter { side, link, direction, priority, .. }) => {
+                Key::Filter(*side, link.clone(), *direction, *priority)
+            }
         }
     }
 
@@ -205,6 +219,8 @@ impl Object {
             Self::Address(address) | Self::Point(address) => address.side,
             Self::Route(route) => route.side,
             Self::Rule(rule) => rule.side,
+            Self::Qdisc(qdisc) => qdisc.side,
+            Self::Filter(filter) => filter.side,
         }
     }
 
@@ -225,6 +241,8 @@ impl Object {
             Self::Neighbour(neighbour) => Some(Key::Link(Side::Host, neighbour.link.clone())),
             Self::Fdb(fdb) => Some(Key::Link(Side::Host, fdb.link.clone())),
             Self::Route(route) => Some(Key::Link(route.side, route.link.clone())),
+            Self::Qdisc(qdisc) => Some(Key::Link(qdisc.side, qdisc.link.clone())),
+            Self::Filter(filter) => Some(Key::Link(filter.side, filter.link.clone())),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::object::{Key, Link, LinkKind, Object, State};
+use crate::object::{Key, Link, LinkKind, Object, QdiscKind, State};
 
 /// What should be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub struct Desired {
 
 /// The steps from what is to what should be; nothing to do where there are none.
 ///
-/// Printed, it is a script of ip(8), bridge(8), sysctl(8) and nft(8).
+/// Printed, it is a script of ip(8), bridge(8), tc(8), sysctl(8) and nft(8).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// In the order in which they are taken.
@@ -66,7 +66,7 @@ impl Plan {
 impl Object {
     /// Whether the thing that `self` was recorded for may be taken away when the kernel shows `found` under its key.
     ///
-    /// Elements and interfaces carry their owner; the rest is known by its key alone.
+    /// Elements and interfaces carry their owner, queues and filters their kind; the rest is known by its key alone.
     pub fn is_owned_like(&self, found: &Self) -> bool {
         match (self, found) {
             (Self::Element(ours), Self::Element(found)) => ours.owner == found.owner,
@@ -76,6 +76,9 @@ impl Object {
                     && found.is_ours()
                     && (found.alias.is_none() || ours.alias.is_none() || found.alias == ours.alias)
             }
+            (Self::Qdisc(ours), Self::Qdisc(found)) => ours.kind.word() == found.kind.word(),
+            // What it leads to may be gone.
+            (Self::Filter(ours), Self::Filter(found)) => ours.packets == found.packets,
             (Self::Program(_) | Self::Conditions(_) | Self::Admin(_) | Self::Sysctl(_), _) => false,
             _ => true,
         }
@@ -124,6 +127,12 @@ fn creations(present: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
             steps.push(step);
         }
     }
+    for wanted in present.iter() {
+        if let Some(step) = qdisc_in_the_way(wanted, state) {
+            effect::take(&step, state.to_mut());
+            steps.push(step);
+        }
+    }
     for link in links {
         let found = state.link(link.side, &link.name).filter(|found| found.is_ours());
         if let Some(found) = found.filter(|found| link::is_of_another_birth(link, found)).cloned() {
@@ -137,6 +146,13 @@ fn creations(present: &State, state: &mut Cow<'_, State>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// The step that takes away a queueing discipline of ours that is another one; its filters go with it.
+fn qdisc_in_the_way(wanted: &Object, state: &State) -> Option<Step> {
+    let (Object::Qdisc(wanted), Some(Object::Qdisc(found))) = (wanted, state.find(&wanted.key())) else { return None };
+    let is_foreign = matches!(found.kind, QdiscKind::Other(_));
+    (!is_foreign && !wanted.is_met_by(found)).then(|| Step::Delete(Object::Qdisc(found.clone())))
 }
 
 /// The steps from what is there, interfaces included, to what should be.
@@ -178,7 +194,11 @@ fn replacement(wanted: &Object, found: &Object) -> Vec<Step> {
         (Object::Point(_), Object::Address(found)) => {
             vec![Step::Delete(Object::Address(found.clone())), Step::Add(wanted.clone())]
         }
-        (Object::Element(_) | Object::Vlan(_), found) if wanted != found => {
+        // The kernel says that something else is there.
+        (Object::Qdisc(wanted), Object::Qdisc(found)) if !wanted.is_met_by(found) => {
+            vec![Step::Add(Object::Qdisc(wanted.clone()))]
+        }
+        (Object::Element(_) | Object::Vlan(_) | Object::Filter(_), found) if wanted != found => {
             vec![Step::Delete(found.clone()), Step::Add(wanted.clone())]
         }
         (Object::Route(wanted), Object::Route(found)) if !wanted.is_met_by(found) => {

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 use netd_model::attachment::{AttachmentId, Section};
 use netd_model::element::{Data, Element, ElementKey, Family, Part, Set, Transport};
-use netd_model::name::{AdminChain, ChainName, LinkName};
+use netd_model::name::{AdminChain, ChainName, Derived, LinkName, derived_link};
 use netd_model::object::{
-    Address, Admin, Conditions, GROUP, Link, LinkKind, MacvlanMode, Object, Port, Program, Route, Rule, Side, State,
-    Sysctl, SysctlPath,
+    Address, Admin, Conditions, Direction, Filter, GROUP, Link, LinkKind, MacvlanMode, Object, Packets, Port, Program,
+    Qdisc, QdiscKind, Route, Rule, Side, State, Sysctl, SysctlPath, Verdict,
 };
 use proptest::prelude::*;
 
@@ -32,26 +32,19 @@ pub(crate) struct Shape {
     pub(crate) more: bool,
     /// Whether ports of the host lead to it, under conditions or without.
     pub(crate) published: Option<bool>,
+    /// Whether what passes is held back on the host or in the container, and whether some of it is not.
+    pub(crate) held_back: Option<(Side, bool)>,
 }
 
 pub(crate) fn shape() -> impl Strategy<Value = Shape> {
     let flag = any::<bool>();
     let maybe = proptest::option::of(any::<bool>());
     let mtu = proptest::option::of(prop_oneof![Just(1400), Just(1500)]);
-    let others = (flag, flag, maybe.clone());
+    let held_back = (prop_oneof![Just(Side::Host), Just(Side::Container)], flag);
+    let others = (flag, flag, (maybe.clone(), proptest::option::of(held_back)));
     (0..NETWORKS, (flag, flag), (maybe.clone(), maybe.clone()), (maybe, mtu), (flag, flag, flag), others).prop_map(
-        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (ruled, more, published))| Shape {
-            network,
-            ipv4,
-            ipv6,
-            port,
-            bridge,
-            masquerade,
-            guarded,
-            route,
-            ruled,
-            more,
-            published,
+        |(network, (ipv4, ipv6), port, bridge, (masquerade, guarded, route), (ruled, more, (published, held_back)))| {
+            Shape { network, ipv4, ipv6, port, bridge, masquerade, guarded, route, ruled, more, published, held_back }
         },
     )
 }
@@ -205,6 +198,9 @@ fn besides(shape: &Shape, id: &AttachmentId, addresses: &[IpNetwork]) -> State {
             state.extend([Object::Rule(Rule { side: Side::Container, source, table }), Object::Route(way)]);
         }
     }
+    if let Some((side, some_pass)) = shape.held_back {
+        state.extend(held_back(side, some_pass, id));
+    }
     if shape.more {
         let parent = Some((Side::Host, bridge_name(shape.network)));
         let on_bridge = LinkKind::Macvlan { parent, mode: Some(MacvlanMode::Bridge), queue: None };
@@ -215,6 +211,34 @@ fn besides(shape: &Shape, id: &AttachmentId, addresses: &[IpNetwork]) -> State {
         }));
     }
     state
+}
+
+/// What `bandwidth` would want on one end of the pair: a queue for each direction, the one of what comes in on an IFB.
+fn held_back(side: Side, some_pass: bool, id: &AttachmentId) -> State {
+    let link = if side == Side::Host { id.host_link() } else { id.ifname.clone() };
+    let ifb = ifb(id, side);
+    let queue = |link: &LinkName| {
+        let kind = QdiscKind::Tbf { rate: 125_000, limit: 13_125 + u32::from(some_pass), buffer: 1_250_000 };
+        Object::Qdisc(Qdisc { side, link: link.clone(), kind })
+    };
+    let filter = |priority, packets, verdict| {
+        Object::Filter(Filter { side, link: link.clone(), direction: Direction::Ingress, priority, packets, verdict })
+    };
+    let kind = if some_pass { QdiscKind::Clsact } else { QdiscKind::Ingress };
+    let owned =
+        Link { group: Some(GROUP), alias: Some(id.owner()), link_local: Some(false), up: Some(true), ..ifb.clone() };
+    let mut state = State::from_iter([queue(&link), queue(&ifb.name), Object::Link(owned)]);
+    state.insert(Object::Qdisc(Qdisc { side, link: link.clone(), kind }));
+    if some_pass {
+        state.insert(filter(1, Packets::To("10.9.0.0/16".parse().unwrap()), Verdict::Pass));
+    }
+    state.insert(filter(1 + u16::from(some_pass), Packets::All, Verdict::Redirect(ifb.name)));
+    state
+}
+
+/// The IFB of an attachment.
+pub(crate) fn ifb(id: &AttachmentId, side: Side) -> Link {
+    Link::new(side, derived_link(Derived::Ifb, &[id.container.as_str(), id.ifname.as_str()]), LinkKind::Ifb)
 }
 
 fn default_route(link: &LinkName, gateway: IpAddr) -> Object {

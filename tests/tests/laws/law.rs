@@ -8,7 +8,7 @@ use netd_model::plan::{Desired, Plan, Step, plan};
 use proptest::prelude::*;
 use tests::memory_kernel::MemoryKernel;
 
-use super::attachments::{NETWORKS, Shape, bridge_name, id, section, shape};
+use super::attachments::{NETWORKS, Shape, bridge_name, id, ifb, section, shape};
 
 const CONTAINERS: u8 = 3;
 
@@ -27,6 +27,8 @@ enum Event {
     BridgeDown(u8),
     /// A container's interface is set down.
     InterfaceDown(u8),
+    /// What holds packets of a container back is deleted.
+    LoseIfb(u8, Shape),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -38,6 +40,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (0..NETWORKS).prop_map(Event::LoseBridge),
         1 => (0..NETWORKS).prop_map(Event::BridgeDown),
         1 => (0..CONTAINERS).prop_map(Event::InterfaceDown),
+        1 => (0..CONTAINERS, shape()).prop_map(|(container, shape)| Event::LoseIfb(container, shape)),
     ]
 }
 
@@ -87,6 +90,10 @@ fn happen(kernel: &mut MemoryKernel, event: &Event) {
             kernel.take(0, &Step::Delete(Object::Link(lost))).unwrap();
         }
         Event::BridgeDown(network) => set(kernel, 0, down(Side::Host, bridge_name(*network), bridge)),
+        Event::LoseIfb(container, shape) => {
+            let lost = ifb(&id(*container, shape), shape.held_back.map_or(Side::Host, |(side, _)| side));
+            kernel.take((*container).into(), &Step::Delete(Object::Link(lost))).unwrap();
+        }
         Event::InterfaceDown(container) => {
             let veth = LinkKind::Veth { peer: None };
             set(kernel, *container, down(Side::Container, "eth0".parse().unwrap(), veth));

@@ -6,4 +6,5 @@ mod kinds;
 mod l2;
 mod law;
 mod overlay;
+mod queues;
 mod true_to_life;

@@ -4,7 +4,7 @@
 
 use netd_model::element::{Element, Family, Part, Set};
 use netd_model::name::LinkName;
-use netd_model::object::{Address, Key, Link, LinkKind, Object, Port, Program, Route, Side, Sysctl, SysctlPath};
+use netd_model::object::{Address, Key, Link, LinkKind, Object, Place, Port, Program, Route, Side, Sysctl, SysctlPath};
 use netd_model::plan::Step;
 use tests::memory_kernel::MemoryKernel;
 use tests::{Container, Host, Lab, Node, eventually};
@@ -165,6 +165,14 @@ fn is_there(host: &Host, container: &Container, key: &Key) -> bool {
         }
         Key::Moved(mark) => container.run(&format!("ip link show dev {mark}")).success(),
         Key::Vlan(..) | Key::Opening(..) => panic!("not tried here"),
+        Key::Qdisc(side, link, place) => {
+            let word = if *place == Place::Root { "qdisc tbf" } else { "parent ffff:fff1" };
+            node(side).run(&format!("tc qdisc show dev {link}")).stdout.contains(word)
+        }
+        Key::Filter(side, link, direction, priority) => {
+            let shown = node(side).run(&format!("tc filter show dev {link} {} pref {priority}", direction.word()));
+            shown.stdout.contains("::800 order")
+        }
     }
 }
 

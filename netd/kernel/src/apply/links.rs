@@ -4,7 +4,7 @@ use std::os::fd::RawFd;
 
 use netd_model::{
     name::LinkName,
-    object::{Key, Link, LinkKind, Object, Side},
+    object::{Filter, Key, Link, LinkKind, Object, Place, Side, Verdict},
     plan::Step,
 };
 use rustix::io::Errno;
@@ -14,8 +14,8 @@ use crate::{
     error::Error,
     kernel::{Kernel, Space},
     offload,
-    rtnetlink::{address, link, neighbour, property, route, rule, vlan},
-    wire::{Fault, Requests},
+    rtnetlink::{address, filter, link, neighbour, property, qdisc, route, rule, vlan},
+    wire::{Fault, Refusal, Requests},
 };
 
 /// Requests that are not sent yet, and the step of each.
@@ -173,6 +173,12 @@ impl Space {
             },
             _ => self.index(&name, pending)?,
         };
+        let target = match (step, object) {
+            (Step::Add(_), Object::Filter(Filter { verdict: Verdict::Redirect(to), .. })) => {
+                Some(self.index(to, pending)?)
+            }
+            _ => None,
+        };
         let requests = &mut pending.requests;
         match step {
             Step::Add(Object::Address(wanted)) => address::add(requests, wanted, true, index),
@@ -188,6 +194,10 @@ impl Space {
             Step::Delete(Object::Fdb(unwanted)) => neighbour::delete_fdb(requests, unwanted, index),
             Step::Delete(Object::Route(unwanted)) => route::delete(requests, unwanted, index),
             Step::Delete(Object::Vlan(unwanted)) => vlan::delete(requests, unwanted, index),
+            Step::Add(Object::Qdisc(wanted)) => qdisc::add(requests, wanted, index),
+            Step::Add(Object::Filter(wanted)) => filter::add(requests, wanted, index, target),
+            Step::Delete(Object::Qdisc(unwanted)) => qdisc::delete(requests, unwanted, index),
+            Step::Delete(Object::Filter(unwanted)) => filter::delete(requests, unwanted, index),
             _ => {}
         }
         Ok(())
@@ -233,9 +243,8 @@ impl Space {
 fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
     let step = |index: usize| steps.get(index).or(steps.first());
     if let Fault::Refused(index, refusal) = &fault
-        && refusal.errno == Errno::OPNOTSUPP
         && let Some(step) = step(*index)
-        && let Some(option) = option_of(step)
+        && let Some(option) = option_of(step, refusal)
     {
         return Error::MissingFeature { attempt: line(step), option };
     }
@@ -243,7 +252,20 @@ fn refusal_of(steps: &[&Step], fault: Fault) -> Error {
 }
 
 /// What a kernel lacks that does not know what the step makes.
-fn option_of(step: &Step) -> Option<&'static str> {
+fn option_of(step: &Step, refusal: &Refusal) -> Option<&'static str> {
+    match (step, refusal.errno) {
+        (Step::Add(Object::Qdisc(_) | Object::Filter(_)), Errno::OPNOTSUPP) => return Some("CONFIG_NET_SCHED"),
+        (Step::Add(Object::Qdisc(qdisc)), Errno::NOENT) => {
+            let is_queue = qdisc.place() == Place::Root;
+            return Some(if is_queue { "CONFIG_NET_SCH_TBF" } else { "CONFIG_NET_SCH_INGRESS" });
+        }
+        (Step::Add(Object::Filter(_)), Errno::NOENT) => {
+            let is_action = refusal.said.contains("action");
+            return Some(if is_action { "CONFIG_NET_ACT_MIRRED" } else { "CONFIG_NET_CLS_U32" });
+        }
+        (_, Errno::OPNOTSUPP) => {}
+        _ => return None,
+    }
     match step {
         Step::AddPair(..) => Some("CONFIG_VETH"),
         Step::Add(Object::Rule(_)) => Some("CONFIG_IP_MULTIPLE_TABLES"),
@@ -256,6 +278,7 @@ fn option_of(step: &Step) -> Option<&'static str> {
             LinkKind::Ipvlan { .. } => Some("CONFIG_IPVLAN"),
             LinkKind::Vlan { .. } => Some("CONFIG_VLAN_8021Q"),
             LinkKind::Dummy => Some("CONFIG_DUMMY"),
+            LinkKind::Ifb => Some("CONFIG_IFB"),
             LinkKind::Vrf { .. } => Some("CONFIG_NET_VRF"),
             _ => None,
         },

@@ -214,6 +214,7 @@ fn kind(word: &str, data: &Attributes<'_>) -> LinkKind {
         }
         "vlan" => LinkKind::Vlan { parent: None, id: data.find(IFLA_VLAN_ID).and_then(u16_of) },
         "dummy" => LinkKind::Dummy,
+        "ifb" => LinkKind::Ifb,
         "vrf" => LinkKind::Vrf { table: number(IFLA_VRF_TABLE) },
         "tun" => LinkKind::Tap {
             owner: number(IFLA_TUN_OWNER),

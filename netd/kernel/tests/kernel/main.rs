@@ -11,6 +11,7 @@ mod namespaces;
 mod others;
 mod overlay;
 mod programs;
+mod queues;
 mod traffic;
 mod wanted;
 mod witness;

@@ -38,6 +38,8 @@ pub enum Derived {
     Newborn,
     /// The second name of an interface of the host that a container has.
     Mark,
+    /// The IFB that what an interface of a container gets, or sends, is held back in.
+    Ifb,
 }
 
 /// The name of an interface that we make: a function of `parts` alone, so that repair and removal find it.
@@ -49,6 +51,7 @@ pub fn derived_link(kind: Derived, parts: &[&str]) -> LinkName {
         Derived::OverlayDevice => format!("ovlx{digits}"),
         Derived::Newborn => format!("netb{digits}"),
         Derived::Mark => format!("netm{digits}"),
+        Derived::Ifb => format!("netq{digits}"),
     };
     LinkName(name.as_str().into())
 }

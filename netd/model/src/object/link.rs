@@ -124,6 +124,8 @@ pub enum LinkKind {
     },
     /// One that swallows what it is given.
     Dummy,
+    /// One that holds back what filters of another give it, and gives it back to that.
+    Ifb,
     /// A routing table of its own for the interfaces that are its ports.
     Vrf {
         /// The table.
@@ -210,6 +212,7 @@ impl LinkKind {
             Self::Ipvlan { .. } => "ipvlan",
             Self::Vlan { .. } => "vlan",
             Self::Dummy => "dummy",
+            Self::Ifb => "ifb",
             Self::Vrf { .. } => "vrf",
             Self::Tap { .. } => "tun",
             Self::Loopback => "loopback",

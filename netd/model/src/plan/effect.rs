@@ -1,6 +1,6 @@
 //! What a step changes besides the thing it names, as far as the steps after it depend on that.
 
-use crate::object::{Key, Link, LinkKind, Object, Side, State, Vlan};
+use crate::object::{Key, Link, LinkKind, Object, Place, Side, State, Vlan};
 
 use super::Step;
 
@@ -36,13 +36,19 @@ fn add_link(link: &Link, state: &mut State) {
     state.insert(Object::Link(Link { up: Some(false), ..link.clone() }));
 }
 
-/// With an interface go its addresses, routes, VLANs and parameters, and the other end of a pair.
+/// With an interface go its addresses, routes, VLANs, queues and parameters, and the other end of a pair.
 fn delete(object: &Object, state: &mut State) -> bool {
     let Some(found) = state.remove(&object.key()) else { return false };
     if let Object::Moved(moved) = &found {
         // It leaves everything behind that was on it there.
         delete(&Object::Link(Link::new(moved.side, moved.name.clone(), moved.kind.bare())), state);
         return true;
+    }
+    if let Object::Qdisc(qdisc) = &found
+        && qdisc.place() == Place::Filters
+    {
+        let of_it = |object: &Object| matches!(object, Object::Filter(other) if (other.side, &other.link) == (qdisc.side, &qdisc.link));
+        state.retain(|object| !of_it(object));
     }
     if let Object::Link(link) = found {
         let gone = Key::Link(link.side, link.name);

@@ -21,6 +21,8 @@ pub(super) fn removal(steps: &mut [Step]) {
     steps.sort_by_key(|step| match step {
         // While the kernel takes the interface down, they expire: see `netd_kernel`'s `apply`.
         Step::Delete(Object::Element(element)) if element.key.set.is_translation() => (0, Side::Host),
+        // With it go its filters, of which none then leads to an interface that is gone.
+        Step::Delete(Object::Qdisc(qdisc)) => (0, qdisc.side),
         Step::Delete(Object::Link(link)) => (1, link.side),
         Step::Delete(Object::Moved(moved)) => (1, moved.side),
         Step::Delete(object) => (12 - of_object(object), object.side()),
@@ -44,7 +46,7 @@ fn of_object(object: &Object) -> u8 {
         Object::Element(_) => 1,
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() && sysctl.side == Side::Host => 2,
         Object::Link(_) | Object::Moved(_) => 3,
-        Object::Sysctl(_) | Object::Vlan(_) => 4,
+        Object::Sysctl(_) | Object::Vlan(_) | Object::Qdisc(_) => 4,
         Object::Address(address) | Object::Point(address) if !address.deprecated => 5,
         // Of several addresses the first is the source, where no route says another.
         Object::Address(_) | Object::Point(_) => 6,
@@ -54,6 +56,6 @@ fn of_object(object: &Object) -> u8 {
         Object::Route(route) if route.gateway.is_none() => 8,
         Object::Route(_) => 9,
         // Packets go another way only when that is whole.
-        Object::Rule(_) | Object::Opening(_) => 10,
+        Object::Rule(_) | Object::Opening(_) | Object::Filter(_) => 10,
     }
 }

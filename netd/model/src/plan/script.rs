@@ -1,5 +1,7 @@
 //! A plan as a script of the tools that people know: it is shown, and tests read it.
 
+mod queues;
+
 use std::fmt;
 
 use super::{Plan, Step};
@@ -94,6 +96,8 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
             write!(f, "ip{family} rule {verb} from {source} table {table}")
         }
         Object::Moved(moved) => f.write_str(&moved_text(moved, verb)),
+        Object::Qdisc(qdisc) => f.write_str(&queues::qdisc_text(qdisc, verb)),
+        Object::Filter(filter) => f.write_str(&queues::filter_text(filter, verb)),
     }
 }
 
