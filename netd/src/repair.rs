@@ -1,13 +1,13 @@
 //! What netd may put back when others broke it, as a function of what is recorded and what is there.
 //!
 //! Never: a container's interface, a bridge that was found and not made, an interface that took a name of ours.
-//! Of a host's end of a pair only its membership in a bridge is put back, when it is in none or in another: lab users
-//! take interfaces down on purpose. What is left after this is wanted as ADD wants it, and goes the same way.
+//! Of a host's end of a pair only its membership in a bridge is put back, when it is in none or in another, and what holds
+//! packets back there: lab users take interfaces down on purpose. What is left after this is wanted as ADD wants it, and goes the same way.
 
 use netd_model::{
     attachment::Attachment,
     name::LinkName,
-    object::{Key, Link, LinkKind, Object, Program, Side, State},
+    object::{Filter, Key, Link, LinkKind, Object, Program, Side, State, Verdict},
     plan::Desired,
 };
 
@@ -40,7 +40,8 @@ pub(crate) fn shared<'a>(attachments: impl IntoIterator<Item = &'a Attachment>) 
     wanted
 }
 
-/// What is one attachment's own that netd may put back: its elements, its place in a bridge, what it holds with others.
+/// What is one attachment's own that netd may put back: its elements, its place in a bridge, what holds its packets back,
+/// what it holds with others.
 pub(crate) fn own(attachment: &Attachment) -> State {
     let own = attachment.sections.values().flat_map(|section| section.own.iter().chain(section.held.iter()));
     own.filter_map(|object| candidate(object, attachment)).collect()
@@ -50,6 +51,7 @@ pub(crate) fn own(attachment: &Attachment) -> State {
 pub(crate) fn keys(wanted: &State) -> Vec<Key> {
     let bridges = wanted.iter().filter_map(|object| match object {
         Object::Link(Link { port: Some(port), .. }) => Some(Key::Link(Side::Host, port.bridge.clone())),
+        Object::Qdisc(_) | Object::Filter(_) => object.carrier(),
         _ => None,
     });
     let mut keys: Vec<Key> = wanted.keys().cloned().chain(bridges).collect();
@@ -77,6 +79,8 @@ pub(crate) fn permitted(wanted: &State, observed: &State) -> Desired {
             let can_be_joined = is_wanted || is_bridge_of_ours(observed.link(Side::Host, bridge));
             (can_be_joined && !is_in_place(link, observed)).then(|| Object::Link(Link { alias: None, ..link.clone() }))
         }
+        Object::Link(link) if link.kind == LinkKind::Ifb => is_led_to(link, wanted, observed).then(|| object.clone()),
+        Object::Qdisc(_) | Object::Filter(_) => stands(object, wanted, observed).then(|| object.clone()),
         object => {
             let on_foreign = matches!(object.carrier(), Some(Key::Link(_, carrier)) if foreign(&carrier));
             (!on_foreign).then(|| object.clone())
@@ -91,7 +95,12 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
         return None;
     }
     match object {
-        Object::Element(_) | Object::Conditions(_) | Object::Admin(_) | Object::Opening(_) => Some(object.clone()),
+        Object::Element(_)
+        | Object::Conditions(_)
+        | Object::Admin(_)
+        | Object::Opening(_)
+        | Object::Qdisc(_)
+        | Object::Filter(_) => Some(object.clone()),
         // A newer plugin may have recorded a program that this netd does not have.
         Object::Program(Program { family, version }) => {
             Some(Object::Program(Program { family: *family, version: family.version().min(*version) }))
@@ -99,6 +108,7 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
         Object::Link(link) => match link.kind {
             LinkKind::Bridge { .. } => link.is_ours().then(|| object.clone()),
             LinkKind::Veth { .. } => port_candidate(link, attachment).map(Object::Link),
+            LinkKind::Ifb => Some(object.clone()),
             _ => None,
         },
         Object::Sysctl(sysctl) if sysctl.path.link().is_none() => Some(object.clone()),
@@ -113,7 +123,7 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
             is_bridge_of_ours(recorded(attachment, &carrier)).then(|| object.clone())
         }
         // Of a container: its user may want it otherwise.
-        Object::Rule(_) | Object::Moved(_) | Object::Qdisc(_) | Object::Filter(_) => None,
+        Object::Rule(_) | Object::Moved(_) => None,
     }
 }
 
@@ -127,6 +137,26 @@ fn port_candidate(link: &Link, attachment: &Attachment) -> Option<Link> {
     }
     let bare = Link::new(Side::Host, link.name.clone(), LinkKind::Veth { peer: None });
     Some(Link { port: Some(port), alias: link.alias.clone(), ..bare })
+}
+
+/// Whether a filter leads to this IFB from an interface of ours that is there: without one nobody needs it.
+fn is_led_to(ifb: &Link, wanted: &State, observed: &State) -> bool {
+    wanted.iter().any(|object| match object {
+        Object::Filter(Filter { link, verdict: Verdict::Redirect(to), .. }) => {
+            *to == ifb.name && observed.link(Side::Host, link).is_some_and(Link::is_ours)
+        }
+        _ => false,
+    })
+}
+
+/// Whether what is on an interface has one: of ours, or an IFB that is made again.
+fn stands(object: &Object, wanted: &State, observed: &State) -> bool {
+    let Some(Key::Link(_, name)) = object.carrier() else { return false };
+    match (observed.link(Side::Host, &name), wanted.link(Side::Host, &name)) {
+        (Some(found), _) => found.is_ours(),
+        (None, Some(ifb)) => ifb.kind == LinkKind::Ifb && is_led_to(ifb, wanted, observed),
+        (None, None) => false,
+    }
 }
 
 /// Whether the port is in its bridge.

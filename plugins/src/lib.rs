@@ -3,6 +3,7 @@
 
 mod alter;
 mod attach;
+mod bandwidth;
 mod bridge;
 pub mod cni;
 mod delegate;
@@ -38,6 +39,7 @@ mod vrf;
 
 /// Every plugin of the program.
 pub const PLUGINS: &[verb::Plugin] = &[
+    bandwidth::PLUGIN,
     bridge::PLUGIN,
     dns::PLUGIN,
     dns::DNSNAME,

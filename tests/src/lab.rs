@@ -35,7 +35,8 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
-pub const PLUGINS: [&str; 19] = [
+pub const PLUGINS: [&str; 20] = [
+    "bandwidth",
     "bridge",
     "dns",
     "dnsname",

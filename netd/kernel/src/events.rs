@@ -18,6 +18,7 @@ use crate::{
 
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_NEIGH: u32 = 3;
+const RTNLGRP_TC: u32 = 4;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
 const RTNLGRP_IPV4_ROUTE: u32 = 7;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
@@ -42,17 +43,17 @@ pub struct Events {
 
 /// What is worth an event.
 enum About {
-    /// Interfaces, addresses and our tables.
+    /// Interfaces, addresses, queues and our tables.
     Links,
     /// What makes overlay networks, on these devices.
     Overlays(Devices),
 }
 
 impl Events {
-    /// Subscribes to changes of interfaces, addresses and our tables. From now on nothing is missed without
+    /// Subscribes to changes of interfaces, addresses, queues and our tables. From now on nothing is missed without
     /// [`Event::Overrun`].
     pub fn open() -> Result<Self, Error> {
-        Self::subscribe(&[RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR], About::Links)
+        Self::subscribe(&[RTNLGRP_LINK, RTNLGRP_TC, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR], About::Links)
     }
 
     /// Subscribes to what breaks overlay networks: a VXLAN device of ours changed; an address, neighbour or forwarding

@@ -45,14 +45,16 @@ fn address_of(value: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// Whether a notice is about an interface, or an address that went. Ports of bridges that learn and forward, and
-/// addresses that come, need nobody.
+/// Whether a notice is about an interface, or an address, a queue or a filter that went. Ports of bridges that learn and
+/// forward, and what comes, need nobody.
 pub(crate) fn matters(kind: u16, body: &[u8]) -> bool {
     const RTM_NEWLINK: u16 = 16;
     const RTM_DELLINK: u16 = 17;
     const RTM_DELADDR: u16 = 21;
+    const RTM_DELQDISC: u16 = 37;
+    const RTM_DELTFILTER: u16 = 45;
     match kind {
         RTM_NEWLINK | RTM_DELLINK => body.first() != Some(&AF_BRIDGE),
-        kind => kind == RTM_DELADDR,
+        kind => [RTM_DELADDR, RTM_DELQDISC, RTM_DELTFILTER].contains(&kind),
     }
 }

@@ -21,7 +21,7 @@ pub use port::PublishedPort;
 use crate::{
     digest::hex,
     name::{ContainerId, Derived, LinkName, NetworkName, derived_link},
-    object::{Key, Link, Object, Side, State},
+    object::{Direction, Key, Link, Object, Side, State},
     plan::Desired,
 };
 
@@ -170,6 +170,11 @@ impl AttachmentId {
     /// The second name of an interface of the host that the container gets.
     pub fn mark(&self) -> LinkName {
         derived_link(Derived::Mark, &[self.container.as_str(), self.ifname.as_str()])
+    }
+
+    /// The name of the IFB in which what the container gets, or sends, is held back.
+    pub fn ifb(&self, direction: Direction) -> LinkName {
+        derived_link(Derived::Ifb, &[self.container.as_str(), self.ifname.as_str(), direction.word()])
     }
 
     /// The name of the document within its network: the same in every network, so that DEL finds it after a rename.

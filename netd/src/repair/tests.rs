@@ -187,3 +187,56 @@ fn a_document_without_what_is_in_the_container_is_repaired_as_the_whole() {
         whole.iter().map(Attachment::host_link).collect::<Vec<_>>()
     );
 }
+
+/// `c1`, of which what it sends is held back.
+fn held_back() -> Attachment {
+    let mut attachment = sample::attachment("web", "c1", "10.1.0.7");
+    let (veth, ifb) = (veth("c1"), attachment.id.ifb(netd_model::object::Direction::Egress));
+    let own = serde_json::json!([
+        {"object": "link", "side": "host", "name": ifb, "kind": "ifb", "group": netd_model::object::GROUP,
+         "alias": attachment.id.owner(), "up": true},
+        {"object": "qdisc", "side": "host", "link": ifb, "kind": {"tbf": {"rate": 1000, "limit": 35, "buffer": 156_250}}},
+        {"object": "qdisc", "side": "host", "link": veth, "kind": "ingress"},
+        {"object": "filter", "side": "host", "link": veth, "direction": "ingress", "priority": 1, "packets": "all",
+         "verdict": {"redirect": ifb}}
+    ]);
+    let section = serde_json::from_value(serde_json::json!({"own": own})).unwrap();
+    attachment.sections.insert("bandwidth".to_owned(), section);
+    attachment
+}
+
+#[test]
+fn what_holds_packets_back_on_an_interface_of_ours_is_put_back() {
+    let attachment = held_back();
+    let ifb = attachment.id.ifb(netd_model::object::Direction::Egress);
+    let wanted = wanted(&[attachment.clone()]);
+    let script = |observed: &State| plan(&permitted(&wanted, observed), observed).to_string();
+    let mut intact = attachment.wanted();
+    intact.retain(|object| object.side() == Side::Host);
+    assert_eq!(script(&intact), "nothing to do\n");
+    let is_of_ifb = |object: &Object| {
+        let link = Key::Link(Side::Host, ifb.clone());
+        object.key() == link || object.carrier() == Some(link)
+    };
+    let without_ifb = without(intact.clone(), is_of_ifb);
+    let expected = format!(
+        "\
+host       ip link add dev {ifb} group netd type ifb
+host       tc qdisc add dev {ifb} root handle 1: tbf rate 8000bit burst 10 limit 35
+host       ip link set dev {ifb} alias web/c1/eth0 up
+"
+    );
+    assert_eq!(script(&without_ifb), expected);
+    let without_filters = without(intact.clone(), |object| matches!(object, Object::Filter(_)));
+    assert!(script(&without_filters).contains("tc filter add dev veth"));
+    // The container went, and the document did not yet.
+    let without_veth = |state: State| {
+        let veth = Key::Link(Side::Host, veth("c1").parse().unwrap());
+        without(state, |object| object.key() == veth || object.carrier() == Some(veth.clone()))
+    };
+    assert_eq!(script(&without_veth(without_ifb.clone())), "nothing to do\n");
+    // An interface of another program has the name.
+    let mut foreign = without_ifb;
+    change(&mut foreign, &veth("c1"), |link| (link.group, link.alias) = (Some(0), None));
+    assert_eq!(script(&foreign), "nothing to do\n");
+}

@@ -3,7 +3,7 @@
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
     element::{Element, Part, Set},
-    object::{GROUP, Link, LinkKind, Object, Side, State},
+    object::{Direction, GROUP, Link, LinkKind, Object, Side, State},
     overlay::device,
     plan::{Desired, Plan, Step, plan},
 };
@@ -68,6 +68,15 @@ impl Host {
         Ok(self.kernel.forget_flows_by(&unwanted.absent)?)
     }
 
+    /// Removes what would hold back packets of the attachment, by its names.
+    pub(crate) fn remove_ifbs(&mut self, id: &AttachmentId) -> Result<(), Error> {
+        let both = [Direction::Ingress, Direction::Egress].map(|direction| id.ifb(direction));
+        let sides = [Side::Host, Side::Container];
+        let links = sides.into_iter().flat_map(|side| both.clone().map(|name| Link::new(side, name, LinkKind::Ifb)));
+        let owned = |link: Link| Object::Link(Link { group: Some(GROUP), alias: Some(id.owner()), ..link });
+        self.remove_objects(links.map(owned).collect())
+    }
+
     /// Without a document: names that are a function of container and interface, addresses of prevResult, and the
     /// live interface if it is ours or prevResult names it, because the reference plugin made it.
     fn remove_unrecorded(&mut self, target: &Target, previous: Option<&CniResult>) -> Result<(), Error> {
@@ -80,6 +89,7 @@ impl Host {
         let mut absent = elements(id, previous);
         absent.insert(Object::Link(host));
         self.remove_objects(absent)?;
+        self.remove_ifbs(id)?;
         if self.netns.is_none() {
             return Ok(());
         }

@@ -1,10 +1,12 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
-//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT COUNT`, `packet turns ADDRESS:PORT COUNT`, `packet send PROTOCOL ADDRESS [FIRST]`.
+//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT COUNT`, `packet turns ADDRESS:PORT COUNT`,
+//! `packet send PROTOCOL ADDRESS [FIRST]`, `packet serve ADDRESS:PORT`, `packet get|put ADDRESS:PORT BYTES`.
 //!
 //! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds, and who asks
 //! often at the first that does not come. Who takes
 //! turns sends one byte by UDP, again when it is back, and says how many microseconds a turn takes. What is sent
-//! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type.
+//! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type. Who gets so many bytes from
+//! one who serves, or puts them there, says how many milliseconds that took.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
@@ -27,6 +29,8 @@ fn main() {
         ["ask", "udp", at] => ask_udp(at.parse().unwrap(), None),
         ["ask", "udp", at, from] => ask_udp(at.parse().unwrap(), Some(from.parse().unwrap())),
         ["turns", at, count] => turns(at.parse().unwrap(), count.parse().unwrap()),
+        ["serve", at] => serve(at.parse().unwrap()),
+        [way @ ("get" | "put"), at, count] => carry(*way == "get", at.parse().unwrap(), count.parse().unwrap()),
         ["send", protocol, to] => send(protocol.parse().unwrap(), to.parse().unwrap(), 0),
         ["send", protocol, to, first] => {
             send(protocol.parse().unwrap(), to.parse().unwrap(), first.parse().unwrap());
@@ -59,6 +63,38 @@ fn ask_tcp(at: SocketAddr) {
     let mut bytes = [0; WORD.len()];
     stream.read_exact(&mut bytes).unwrap();
     assert_eq!(bytes, WORD);
+}
+
+/// Gives or takes as many bytes as each who comes says.
+fn serve(at: SocketAddr) {
+    for stream in TcpListener::bind(at).unwrap().incoming() {
+        let mut stream = stream.unwrap();
+        let (mut way, mut count) = ([0], [0; 8]);
+        let told = stream.read_exact(&mut way).and_then(|()| stream.read_exact(&mut count));
+        let count = u64::from_be_bytes(count);
+        let carried = told.and_then(|()| match way {
+            [0] => std::io::copy(&mut std::io::repeat(0).take(count), &mut stream),
+            _ => std::io::copy(&mut (&mut stream).take(count), &mut std::io::sink()),
+        });
+        // That all is there. Who gave up is none to fail for.
+        let _ = carried.and_then(|_| stream.write_all(&way));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "what it was asked for")]
+fn carry(gets: bool, at: SocketAddr, count: u64) {
+    let mut stream = TcpStream::connect_timeout(&at, PATIENCE).unwrap();
+    let begin = Instant::now();
+    stream.write_all(&[u8::from(!gets)]).unwrap();
+    stream.write_all(&count.to_be_bytes()).unwrap();
+    let carried = if gets {
+        std::io::copy(&mut (&mut stream).take(count), &mut std::io::sink())
+    } else {
+        std::io::copy(&mut std::io::repeat(0).take(count), &mut stream)
+    };
+    assert_eq!(carried.unwrap(), count);
+    stream.read_exact(&mut [0]).unwrap();
+    println!("{}", begin.elapsed().as_millis());
 }
 
 #[expect(clippy::print_stdout, reason = "what it was asked for")]

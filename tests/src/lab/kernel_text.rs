@@ -31,7 +31,8 @@ say ip -j -4 route show table all
 say ip -j -6 route show table all
 say ip -j -4 rule show
 say ip -j -6 rule show
-say nft -j list ruleset"#;
+say nft -j list ruleset
+say tc -j qdisc show"#;
 
 pub(crate) fn of(node: &Node) -> String {
     let sysctls: String = SYSCTLS.map(|key| ["\nsay cat /proc/sys/", key].concat()).concat();
@@ -49,6 +50,7 @@ pub(crate) fn of(node: &Node) -> String {
         lines.extend(said.map(|object| format!("{kind} {object}")));
     }
     lines.extend(nft_lines(&next()));
+    lines.extend(queue_lines(node, next()));
     lines.extend(SYSCTLS.map(|key| format!("sysctl {key} {}", next())));
     lines.sort_unstable();
     lines.join("\n")
@@ -79,6 +81,26 @@ pub(crate) fn nft_lines(ruleset: &Value) -> Vec<String> {
     lines
 }
 
+/// Queues that somebody asked for, which have a handle, and the filters of an interface that may have some.
+fn queue_lines(node: &Node, shown: Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for qdisc in array(shown).into_iter().filter(|qdisc| qdisc["handle"] != "0:") {
+        let text = kept(&qdisc, &["kind", "dev", "options"]);
+        lines.push(format!("qdisc {text}"));
+        for direction in if qdisc["handle"] == "ffff:" { &["ingress", "egress"][..] } else { &[] } {
+            let dev = qdisc["dev"].as_str().unwrap();
+            let shown = node.run(&format!("tc -j filter show dev {dev} {direction}"));
+            let filters = if shown.success() { shown.json() } else { Value::Null };
+            let filters = array(filters).into_iter().map(|mut filter| {
+                strip(&mut filter);
+                format!("filter {dev} {direction} {filter}")
+            });
+            lines.extend(filters);
+        }
+    }
+    lines
+}
+
 fn link_text(link: &Value) -> Value {
     let mut text = kept(link, &LINK);
     // Carrier comes and goes with the other end.
@@ -99,11 +121,11 @@ fn kept(object: &Value, keys: &[&str]) -> Value {
     known.map(|key| ((*key).to_owned(), object[*key].clone())).collect::<Map<_, _>>().into()
 }
 
-/// Removes handles and the figures of counters, at any depth.
+/// Removes handles, numbers of actions and the figures of counters, at any depth.
 fn strip(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for key in ["handle", "packets", "bytes"] {
+            for key in ["handle", "index", "packets", "bytes"] {
                 object.remove(key);
             }
             object.values_mut().for_each(strip);

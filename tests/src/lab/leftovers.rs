@@ -14,7 +14,8 @@ pub(crate) fn of(host: &Host) -> Vec<String> {
     let owners: BTreeSet<String> = host.containers().iter().map(|container| container.name().to_owned()).collect();
     for link in host.ip("-d link show").as_array().unwrap() {
         let name = link["ifname"].as_str().unwrap();
-        if link["linkinfo"]["info_kind"] == "veth" && !name.starts_with("to-") {
+        let kind = &link["linkinfo"]["info_kind"];
+        if (kind == "veth" || kind == "ifb") && !name.starts_with("to-") {
             found.push(format!("link {name}"));
         }
     }

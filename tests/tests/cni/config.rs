@@ -8,6 +8,7 @@ pub(crate) static VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.
 /// The versions that a plugin takes.
 pub(crate) fn versions_of(plugin: &str) -> &'static [&'static str] {
     match plugin {
+        "bandwidth" => &VERSIONS[2..],
         "vrf" => &VERSIONS[3..],
         "firewall" => &VERSIONS[4..],
         _ => &VERSIONS,

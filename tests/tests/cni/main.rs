@@ -1,6 +1,7 @@
 //! The CNI contract, through the built plugins: environment and standard input in, exit code and standard output out.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+mod bandwidth;
 mod bridge;
 mod bridge_masquerade;
 mod bridge_options;
@@ -24,6 +25,7 @@ mod portmap_taken;
 mod protocol;
 mod ptp;
 mod reference;
+mod reference_bandwidth;
 mod reference_interfaces;
 mod sbr;
 mod single;

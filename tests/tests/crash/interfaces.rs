@@ -93,3 +93,19 @@ fn firewall_beside_docker() {
     }
     settled.host.sh("ip link del to-1");
 }
+
+fn limits(interface: &Value) -> Value {
+    let limits = json!({"type": "bandwidth", "unshapedSubnets": ["10.9.0.0/16"], "ingressRate": 8_000_000,
+        "ingressBurst": 80_000, "egressRate": 8_000_000, "egressBurst": 80_000});
+    json!([interface, limits])
+}
+
+#[test]
+fn limits_on_the_host() {
+    every_point_of(&limits(&json!({"type": "bridge", "bridge": "br-web", "isDefaultGateway": true, "ipam": ipam()})));
+}
+
+#[test]
+fn limits_in_the_container() {
+    every_point_of(&limits(&json!({"type": "macvlan", "master": "to-1", "ipam": ipam()})));
+}

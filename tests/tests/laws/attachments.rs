@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 use netd_model::attachment::{AttachmentId, Section};
 use netd_model::element::{Data, Element, ElementKey, Family, Part, Set, Transport};
-use netd_model::name::{AdminChain, ChainName, Derived, LinkName, derived_link};
+use netd_model::name::{AdminChain, ChainName, LinkName};
 use netd_model::object::{
     Address, Admin, Conditions, Direction, Filter, GROUP, Link, LinkKind, MacvlanMode, Object, Packets, Port, Program,
     Qdisc, QdiscKind, Route, Rule, Side, State, Sysctl, SysctlPath, Verdict,
@@ -238,7 +238,7 @@ fn held_back(side: Side, some_pass: bool, id: &AttachmentId) -> State {
 
 /// The IFB of an attachment.
 pub(crate) fn ifb(id: &AttachmentId, side: Side) -> Link {
-    Link::new(side, derived_link(Derived::Ifb, &[id.container.as_str(), id.ifname.as_str()]), LinkKind::Ifb)
+    Link::new(side, id.ifb(Direction::Ingress), LinkKind::Ifb)
 }
 
 fn default_route(link: &LinkName, gateway: IpAddr) -> Object {

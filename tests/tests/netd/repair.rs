@@ -118,3 +118,33 @@ fn the_run_directory_can_be_elsewhere() {
     assert!(!host.run_dir().join("attachments").exists());
     netd.stop();
 }
+
+#[test]
+fn what_holds_packets_back_on_the_host_is_put_back() {
+    let mut config = web();
+    let rates = json!({"type": "bandwidth", "ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 8_000_000,
+        "egressBurst": 800_000});
+    config["plugins"].as_array_mut().unwrap().push(rates);
+    for damage in [
+        "tc qdisc del dev VETH root",
+        "tc qdisc del dev VETH ingress",
+        "tc filter del dev VETH ingress pref 1",
+        "tc qdisc del dev IFB root",
+        "ip link set IFB down",
+        "ip link del IFB",
+    ] {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        let netd = host.netd();
+        let c1 = host.container("c1");
+        let result = c1.add(&config).result();
+        let name = |index: usize| result["interfaces"][index]["name"].as_str().unwrap();
+        let before = host.kernel_text();
+        host.sh(&damage.replace("VETH", name(1)).replace("IFB", name(3)));
+        let repaired = holds_within(BOUND, || host.changes_since(&before).is_empty());
+        assert!(repaired, "{damage}: {:#?}\n{}", host.changes_since(&before), netd.log());
+        assert_eq!(c1.check(), Ok(()), "{damage}");
+        assert!(c1.pings("10.1.0.1"), "{damage}");
+        netd.stop();
+    }
+}
