@@ -209,7 +209,7 @@ fn held_back() -> Attachment {
 fn what_holds_packets_back_on_an_interface_of_ours_is_put_back() {
     let attachment = held_back();
     let ifb = attachment.id.ifb(netd_model::object::Direction::Egress);
-    let wanted = wanted(&[attachment.clone()]);
+    let wanted = wanted(std::slice::from_ref(&attachment));
     let script = |observed: &State| plan(&permitted(&wanted, observed), observed).to_string();
     let mut intact = attachment.wanted();
     intact.retain(|object| object.side() == Side::Host);

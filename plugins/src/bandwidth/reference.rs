@@ -30,7 +30,8 @@ pub(super) fn tidy(target: &Target, host: &mut Host) -> Result<(), Error> {
 /// The name that the reference plugin gives the IFB, a function of network and container alone.
 pub(super) fn name(id: &AttachmentId) -> LinkName {
     let hash = Sha512::digest(format!("{}{}", id.network, id.container));
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let name: String = ["bwp", &digits].concat().chars().take(LENGTH).collect();
+    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
+    let name: String = "bwp".chars().chain(digits).take(LENGTH).collect();
     name.parse().expect("invariant: letters and digits are a name")
 }

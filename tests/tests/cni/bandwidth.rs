@@ -41,6 +41,12 @@ fn macvlan(version: &str, keys: &Value) -> Value {
     limited(version, &interface, keys)
 }
 
+/// A list of a version with these limits.
+type Made = fn(&str, &Value) -> Value;
+
+/// Where packets wait: on the host's end of a pair, and in the container.
+const KINDS: [(&str, Made); 2] = [("bridge", on_bridge), ("macvlan", macvlan)];
+
 /// A host with a cable to another, which is `10.1.2.1` and `2001:db8::1` for containers that are on the cable.
 fn lan(lab: &Lab) -> [Host; 2] {
     let [host, far] = ["a", "b"].map(|name| lab.host(name));
@@ -90,8 +96,7 @@ fn what_passes_takes_its_time() {
     let _far = served(&far);
     host.container("warm").add(&on_bridge("1.1.0", &json!({})));
     let _near = served(&host);
-    type Made = fn(&str, &Value) -> Value;
-    for (kind, made) in [("bridge", on_bridge as Made), ("macvlan", macvlan)] {
+    for (kind, made) in KINDS {
         for (keys, expected) in [
             (json!({}), [false, false]),
             (limits(), [true, true]),
@@ -116,8 +121,7 @@ fn exempt_subnets_pass_at_once_and_the_rest_does_not() {
     let _far = served(&far);
     host.container("warm").add(&on_bridge("1.1.0", &json!({})));
     let _near = served(&host);
-    type Made = fn(&str, &Value) -> Value;
-    for (kind, made) in [("bridge", on_bridge as Made), ("macvlan", macvlan)] {
+    for (kind, made) in KINDS {
         for (key, subnets, held_back) in [
             ("unshapedSubnets", json!(["10.1.2.0/24", "192.0.2.0/24"]), [false, true]),
             ("unshapedSubnets", json!(["2001:db8::/64"]), [true, false]),
@@ -183,7 +187,9 @@ fn two_interfaces_of_a_container_have_an_ifb_each() {
     let host = lab.host("a");
     let c1 = host.container("c1");
     let both = ["eth0", "eth1"].map(|ifname| c1.keep(c1.attachment(&on_bridge("1.1.0", &limits()), ifname)));
-    both.iter().for_each(|attachment| drop(attachment.add().unwrap()));
+    for attachment in &both {
+        attachment.add().unwrap();
+    }
     let names = both.each_ref().map(|attachment| ifbs(attachment)[0]["name"].clone());
     assert_ne!(names[0], names[1]);
     both[0].del().unwrap();

@@ -74,7 +74,7 @@ fn filters_end_with_their_place_and_that_with_its_interface() {
         let added = [ifb(), queue("ifb7"), queue("veth0"), place.clone(), all(1), all(2)];
         check(&steps(&added, &[all(1)]), &[], &[place.clone(), all(2)], &[all(1)]);
         check(
-            &steps(&added, &[place.clone()]),
+            &steps(&added, std::slice::from_ref(&place)),
             &[],
             &[queue("veth0"), queue("ifb7")],
             &[place.clone(), all(1), all(2)],
