@@ -199,7 +199,7 @@ pub(super) fn check(steps: &[Step], refused: &[usize], left: &[Object], gone: &[
             eventually(Duration::from_secs(2), || is_there(&host, &container, &key) == expected);
         }
     }
-    host.sh("ip link del veth0 2>/dev/null || true; ip link del veth1 2>/dev/null || true");
+    host.sh("for link in veth0 veth1 ifb7; do ip link del $link 2>/dev/null || true; done");
 }
 
 pub(super) fn object(step: &Step) -> Object {

@@ -1,5 +1,7 @@
 //! Queueing disciplines of an interface, and their filters.
 
+use std::collections::BTreeMap;
+
 use netd_model::{
     name::LinkName,
     object::{Direction, Object, Place, Qdisc, State},
@@ -50,8 +52,15 @@ impl Space {
         filter::get_of(&mut requests, index, direction);
         let found = self.socket()?.dump(&mut requests, filter::Found::read);
         let attempt = |_| format!("tc filter show dev {name} {}", direction.word());
+        // Most lead to the same.
+        let mut names = BTreeMap::new();
         for found in found.map_err(|fault| Error::at(fault, attempt))? {
-            let target = found.target().map(|index| self.name_of(index)).transpose()?.flatten();
+            if let Some(index) = found.target()
+                && !names.contains_key(&index)
+            {
+                names.insert(index, self.name_of(index)?);
+            }
+            let target = found.target().and_then(|index| names.get(&index).cloned().flatten());
             state.insert(Object::Filter(found.filter(self.side, name, direction, target)));
         }
         Ok(())

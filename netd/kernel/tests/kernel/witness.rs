@@ -185,6 +185,7 @@ fn tell(link: &mut Link, info: &LinkInfo, peer: Option<&(Side, LinkName)>) {
     match info {
         LinkInfo::Kind(InfoKind::Bridge) => link.kind = LinkKind::Bridge { vlan_filtering: Some(false) },
         LinkInfo::Kind(InfoKind::Veth) => link.kind = LinkKind::Veth { peer: peer.cloned() },
+        LinkInfo::Kind(InfoKind::Ifb) => link.kind = LinkKind::Ifb,
         LinkInfo::Kind(kind) => link.kind = LinkKind::Other(kind.to_string()),
         LinkInfo::Data(InfoData::Bridge(data)) if data.contains(&InfoBridge::VlanFiltering(true)) => {
             link.kind = LinkKind::Bridge { vlan_filtering: Some(true) };
@@ -338,7 +339,9 @@ fn another_crate_reads_what_we_read_of_what_we_made() {
     ];
     wanted.extend(more.map(Object::Route));
     lab.make(&present(wanted.clone()));
-    sh("ip link add stranger mtu 1300 type ifb && ip link add one type veth peer name two");
+    sh("ip link add ifb7 mtu 1300 type ifb && ip link add one type veth peer name two");
+    // Of a kind that we do not know.
+    sh("ip link add stranger link one mtu 1300 type macvtap");
     let said = agree(&mut lab);
     let missing: Vec<_> = wanted.iter().filter(|object| said.find(&object.key()).is_none()).collect();
     assert!(missing.is_empty(), "{missing:?}");

@@ -5,7 +5,7 @@ use crate::{
     attachment::AttachmentId,
     element::{Element, Family, Part, Set},
     name::LinkName,
-    object::{Address, GROUP, Port, Program, Route, Side, Vlan},
+    object::{Address, Direction, Filter, GROUP, Packets, Port, Program, Qdisc, Route, Side, Verdict, Vlan},
 };
 
 fn name(text: &str) -> LinkName {
@@ -194,4 +194,43 @@ fn a_newer_program_serves_an_older_want() {
 fn a_document_keeps_every_object() {
     let text = serde_json::to_string(&wanted()).unwrap();
     assert_eq!(serde_json::from_str::<State>(&text).unwrap(), wanted());
+}
+
+fn qdisc(link: &str, kind: QdiscKind) -> Object {
+    Object::Qdisc(Qdisc { side: Side::Host, link: name(link), kind })
+}
+
+fn filter(priority: u16, packets: Packets, verdict: Verdict) -> Object {
+    let (link, direction) = (name("veth1"), Direction::Ingress);
+    Object::Filter(Filter { side: Side::Host, link, direction, priority, packets, verdict })
+}
+
+#[test]
+fn filters_are_made_again_with_the_place_that_they_went_with() {
+    let all = filter(2, Packets::All, Verdict::Redirect(name("ifb1")));
+    let some = filter(1, Packets::To("10.9.0.0/16".parse().unwrap()), Verdict::Pass);
+    let observed: State = [qdisc("veth1", QdiscKind::Ingress), all.clone()].into_iter().collect();
+    let present = |kind| [qdisc("veth1", kind), all.clone(), some.clone()].into_iter().collect();
+    let expected = "\
+host       tc qdisc delete dev veth1 ingress
+host       tc qdisc add dev veth1 clsact
+host       tc filter add dev veth1 ingress protocol ip pref 1 handle ::800 u32 match ip dst 10.9.0.0/16 flowid 1:1
+host       tc filter add dev veth1 ingress protocol all pref 2 handle ::800 u32 match u32 0 0 flowid 1:1 action mirred egress redirect dev ifb1
+";
+    assert_eq!(script(present(QdiscKind::Clsact), State::default(), &observed), expected);
+    let more: State = [qdisc("veth1", QdiscKind::Clsact), all.clone(), some.clone()].into_iter().collect();
+    assert_eq!(
+        script(present(QdiscKind::Ingress), State::default(), &more),
+        "nothing to do\n",
+        "it has what is wanted"
+    );
+}
+
+#[test]
+fn a_queue_of_another_program_is_neither_replaced_nor_removed() {
+    let tbf = qdisc("veth1", QdiscKind::Tbf { rate: 1000, limit: 35, buffer: 156_250 });
+    let observed: State = [qdisc("veth1", QdiscKind::Other("htb".to_owned()))].into_iter().collect();
+    let add = "host       tc qdisc add dev veth1 root handle 1: tbf rate 8000bit burst 10 limit 35\n";
+    assert_eq!(script(State::from_iter([tbf.clone()]), State::default(), &observed), add, "which the kernel refuses");
+    assert_eq!(script(State::default(), State::from_iter([tbf]), &observed), "nothing to do\n");
 }
