@@ -74,10 +74,13 @@ impl Limit<'_> {
         let rate = self.rate.rate.get();
         let waiting = u128::from(rate) * u128::from(self.latency) / 1000 + u128::from(self.rate.burst);
         let microseconds = u128::from(self.rate.burst) * 1_000_000 / u128::from(rate);
+        let buffer = if microseconds < 1000 {
+            // The reference counts whole microseconds, of which a packet takes few where the rate is high.
+            (u128::from(self.rate.burst) * TICKS_IN_A_MILLISECOND * 1000).div_ceil(u128::from(rate))
+        } else {
+            microseconds.min(u32::MAX.into()) * TICKS_IN_A_MILLISECOND / 1000
+        };
         let number = |number: u128| u32::try_from(number).unwrap_or(u32::MAX);
-        let buffer = microseconds.min(u32::MAX.into()) * TICKS_IN_A_MILLISECOND / 1000;
-        // The kernel refuses a burst of no time.
-        let buffer = buffer.max(1);
         QdiscKind::Tbf { rate, limit: number(waiting), buffer: number(buffer) }
     }
 

@@ -105,8 +105,9 @@ fn the_queues_are_those_of_the_reference() {
         (8_u64, 8, "rate 8bit burst 1 limit 1"),
         (8_000, 80, "rate 8000bit burst 10 limit 35"),
         (8_000_000, 80_000, "rate 8000000bit burst 10000 limit 35000"),
-        (100_000_000_000, 1_000_000, "rate 100000000000bit burst 124800 limit 312625000"),
+        (100_000_000_000, 1_000_000, "rate 100000000000bit burst 125600 limit 312625000"),
         (8, 8 * (u64::from(u32::MAX) - 1), "rate 8bit burst 274 limit 4294967294"),
+        (10_000_000_000, 12_112, "rate 10000000000bit burst 1520 limit 31251514"),
         (100_000_000_000, 80, "rate 100000000000bit burst 800 limit 312500010"),
     ] {
         let made = script(&json!({"ingressRate": rate, "ingressBurst": burst}), Side::Host);

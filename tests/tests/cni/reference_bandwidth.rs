@@ -4,8 +4,10 @@
 //! bursts of nearly 4 GB, for which the reference computes what may wait without looking at its bounds, of what is refused
 //! here alone (a rate of no byte, a burst of none), and of CHECK, in which the reference crashes where nothing is limited.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tests::{Host, Lab, REFERENCE};
+use tests::{Host, Lab, REFERENCE, eventually};
 
 use super::config::{bridge, with};
 use super::reference::normal;
@@ -87,9 +89,8 @@ fn what_is_seen_is_what_is_seen_of_the_reference_plugin() {
     let mut differ = Vec::new();
     for version in VERSIONS {
         // What a version changes is the form of the result.
-        for (number, keys) in
-            cases().into_iter().enumerate().filter(|(number, _)| version == "1.0.0" || number % 6 == 0)
-        {
+        let some = cases().into_iter().enumerate().filter(|(number, _)| version == "1.0.0" || number % 6 == 0);
+        for (number, keys) in some {
             let name = format!("c{number}-{version}");
             let seen = [&ours, &theirs].map(|host| seen(host, &name, version, &keys));
             if seen[0] != seen[1] {
@@ -98,5 +99,7 @@ fn what_is_seen_is_what_is_seen_of_the_reference_plugin() {
         }
     }
     theirs.sh("rm -rf /var/lib/cni");
+    // The kernel takes its time with namespaces that ended.
+    eventually(Duration::from_secs(10), || theirs.leftovers().is_empty());
     assert!(differ.is_empty(), "{}", differ.join("\n"));
 }
