@@ -32,6 +32,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Get and keep DHCP leases for containers, until SIGTERM.
+    Dhcp {
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
+    },
     /// Show what is recorded; works while the daemon is not running.
     Show {
         /// What to show.

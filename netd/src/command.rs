@@ -23,6 +23,7 @@ use crate::{
         View, hosts,
         networks::{self, Made},
     },
+    dhcp,
     logs::Logs,
     look::Look,
     rounds::Faults,
@@ -41,6 +42,7 @@ const WORKERS: usize = 2;
 pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run { config } => serve(config.file)?,
+        Command::Dhcp { config } => keep_leases(config.file.as_deref())?,
         Command::Show { subject, json, config } => print(&shown(subject, json, &settings(config.file.as_deref())?)?)?,
         Command::Check { config } => {
             let findings = check::findings(&settings(config.file.as_deref())?);
@@ -71,6 +73,14 @@ fn serve(file: Option<PathBuf>) -> anyhow::Result<()> {
     let logs = Logs::start(&settings.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
     runtime.block_on(run::run(file, settings, logs))
+}
+
+/// One thread: it enters namespaces, and none must be elsewhere by surprise.
+fn keep_leases(file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = settings(file)?;
+    let _logs = Logs::start(&settings.log);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(dhcp::run(settings))
 }
 
 fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {

@@ -9,6 +9,7 @@ mod check;
 mod cli;
 mod cluster;
 mod command;
+mod dhcp;
 mod event;
 mod firewall;
 mod heard;

@@ -37,6 +37,7 @@ const MAX_BYTES: u64 = 1 << 16;
 /// log = "info"                   # tracing-subscriber's EnvFilter
 /// gc = true                      # take back what dead containers left
 /// cni_conf_dir = "/etc/cni/net.d"  # write a configuration for each overlay network there; else none is
+/// dhcp_socket = "/run/cni/dhcp.sock"  # where `netd dhcp` listens; a plugin's `daemonSocketPath`
 ///
 /// [host]
 /// name = "h1"                    # else the machine's
@@ -87,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) gc: bool,
     /// Where configurations of overlay networks are written for the runtime, if at all.
     pub(crate) cni_conf_dir: Option<PathBuf>,
+    /// Where the keeper of DHCP leases listens.
+    pub(crate) dhcp_socket: PathBuf,
     /// This host.
     pub(crate) host: Host,
     /// The hosts that it is one of.
@@ -152,6 +155,7 @@ impl Settings {
             log: written.log.map_or_else(|| "info".to_owned(), |Filter(filter)| filter),
             gc: written.gc.unwrap_or(true),
             cni_conf_dir: written.cni_conf_dir,
+            dhcp_socket: written.dhcp_socket.unwrap_or_else(|| netd_model::dhcp::SOCKET.into()),
             host,
             cluster,
             networks,

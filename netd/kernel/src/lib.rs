@@ -11,6 +11,7 @@ mod events;
 mod facts;
 mod few;
 mod foreign;
+mod frames;
 mod gates;
 mod observe;
 mod sockets;
@@ -27,6 +28,7 @@ mod wire;
 pub use error::Error;
 pub use events::{Event, Events};
 pub use facts::link_index;
+pub use frames::{Talk, send_frame_in};
 pub use kernel::Kernel;
 pub use netns::Netns;
 pub use nft::{

@@ -7,6 +7,7 @@ pub mod addr;
 pub mod name;
 
 pub mod attachment;
+pub mod dhcp;
 pub mod element;
 pub mod object;
 pub mod overlay;

@@ -23,6 +23,7 @@ fn nothing_said_means_the_defaults() {
         log: "info".to_owned(),
         gc: true,
         cni_conf_dir: None,
+        dhcp_socket: "/run/cni/dhcp.sock".into(),
         host: Host { name: "m".parse().unwrap(), place: None, checksum_offload: None },
         cluster: Cluster { name: "default".to_owned(), store: Store::None },
         networks: Networks::default(),

@@ -30,6 +30,8 @@ pub(super) struct Written {
     pub(super) gc: Option<bool>,
     #[serde(default, deserialize_with = "directory")]
     pub(super) cni_conf_dir: Option<PathBuf>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) dhcp_socket: Option<PathBuf>,
     #[serde(default)]
     pub(super) host: Host,
     #[serde(default)]

@@ -132,7 +132,8 @@ pub(crate) fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn is_document(path: &Path) -> bool {
+/// Whether a file is a document, and none that is being written.
+pub(crate) fn is_document(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == file::DOCUMENT)
 }
 

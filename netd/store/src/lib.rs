@@ -8,6 +8,7 @@
 //! <run_dir>/overlays/<network>.json            what this host has of an overlay network
 //! <run_dir>/peers.json                         what netd knows of other hosts
 //! <run_dir>/held/<thing>/<hash>                who holds what attachments have together
+//! <run_dir>/dhcp/<hash>.<family>.json          one document per lease of DHCP
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
 //! <state_dir>/identity.json                    what tells this host from all others
@@ -21,6 +22,7 @@
 mod attachments;
 mod boot;
 mod conflist;
+mod dhcp;
 mod error;
 mod file;
 mod holders;
@@ -39,7 +41,7 @@ mod bench;
 
 use std::path::{Path, PathBuf};
 
-pub use boot::{Boot, boot_id};
+pub use boot::{Boot, boot_id, uptime};
 pub use conflist::Conflists;
 pub use error::{Error, Result};
 pub use identity::Identity;
