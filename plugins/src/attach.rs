@@ -47,22 +47,37 @@ pub(crate) const fn plugin<A: Attaching>() -> Plugin {
 
 /// ADD: refuses one that lives, learns what it needs to know, takes addresses and makes the interface.
 ///
+/// Where addresses are asked for over the interface, that is made first, without any, and then again with them: what is
+/// there already is not made twice.
 /// After a failure nothing is left, and no address is held.
 pub(crate) fn add<F>(
     request: &Request,
     target: &Target,
     learn: impl FnOnce(&mut Host) -> Result<F, Error>,
-    make: impl FnOnce(&mut Host, &F, &Assignment) -> Result<CniResult, Error>,
+    make: impl Fn(&mut Host, &F, &Assignment) -> Result<CniResult, Error>,
 ) -> Result<CniResult, Error> {
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
     host.refuse_live(&target.id)?;
     let known = learn(&mut host)?;
-    let assignment = ipam::add(request, target, &mut host)?;
-    let result = carried(request, &assignment).and_then(|()| make(&mut host, &known, &assignment));
+    if !ipam::is_by_link(request) {
+        let assignment = ipam::add(request, target, &mut host)?;
+        let result = carried(request, &assignment).and_then(|()| make(&mut host, &known, &assignment));
+        if result.is_err() {
+            // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
+            let _ = ipam::del(request, target, &mut host);
+        }
+        return result;
+    }
+    make(&mut host, &known, &Assignment { is_awaited: true, ..Assignment::default() })?;
+    let given = ipam::add(request, target, &mut host);
+    let result = given.and_then(|assignment| {
+        carried(request, &assignment)?;
+        make(&mut host, &known, &assignment)
+    });
     if result.is_err() {
-        // The first failure is the one to tell; what remains of a lease, the DEL that must follow frees.
-        let _ = ipam::del(request, target, &mut host);
+        let _ =
+            remove(request, &mut host, |host| host.remove_all(target, None), |host| ipam::del(request, target, host));
     }
     result
 }
@@ -78,15 +93,27 @@ pub(crate) fn check(request: &Request, target: &Target, plugin: &str) -> Result<
 pub(crate) fn del(request: &Request, target: &Target) -> Result<(), Error> {
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
-    let removed = host.remove_all(target, request.prev_result.as_ref());
-    Error::collect([removed, ipam::del(request, target, &mut host)].into_iter().filter_map(Result::err))
+    let free = |host: &mut Host| ipam::del(request, target, host);
+    remove(request, &mut host, |host| host.remove_all(target, request.prev_result.as_ref()), free)
+}
+
+/// Takes interfaces away and gives addresses back. Nobody else may have an address before it is off the interface; but
+/// what was asked for over the interface is given back over it.
+pub(crate) fn remove(
+    request: &Request,
+    host: &mut Host,
+    remove: impl FnOnce(&mut Host) -> Result<(), Error>,
+    free: impl FnOnce(&mut Host) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let done = if ipam::is_by_link(request) { [free(host), remove(host)] } else { [remove(host), free(host)] };
+    Error::collect(done.into_iter().filter_map(Result::err))
 }
 
 /// GC: everything of the network that is not valid, then its addresses.
 pub(crate) fn gc(request: &Request, valid: &Valid) -> Result<(), Error> {
     let mut host = Host::open_without_container(request)?;
-    let removed = host.collect(&request.network, valid);
-    Error::collect([removed, ipam::gc(request, valid, &mut host)].into_iter().filter_map(Result::err))
+    let free = |host: &mut Host| ipam::gc(request, valid, host);
+    remove(request, &mut host, |host| host.collect(&request.network, valid), free)
 }
 
 /// STATUS of a plugin that needs nothing of the host: whether there is an address to give.

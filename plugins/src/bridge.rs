@@ -19,7 +19,8 @@ use crate::{
     cni::{About, CniResult, Error, Kind, Request, Target, Version, result::Interface},
     host::{self, Host, Intent},
     inside::{self, Assigned},
-    ipam::Assignment,
+    ipam::{self, Assignment},
+    single,
     verb::Plugin,
 };
 use config::Config;
@@ -70,7 +71,11 @@ impl Variant {
 
 /// ADD.
 pub(crate) fn attach(variant: &Variant, request: &Request, target: &Target) -> Result<CniResult, Error> {
-    let config = Config::of(request, target)?;
+    let mut config = Config::of(request, target)?;
+    if ipam::is_by_link(request) {
+        // A server knows the container by it before there is an address that it could be a function of.
+        config.mac.get_or_insert_with(|| single::own_mac(target));
+    }
     let learn = |host: &mut Host| facts(host, &config, !variant.kept.is_empty());
     attach::add(request, target, learn, |host, facts, assignment| {
         make(variant, target, host, &config, facts, assignment)
@@ -100,8 +105,7 @@ fn make(
         sizes_bridge: variant.sizes_bridge,
         kept: &variant.kept,
     };
-    let mut wanted = attach.wanted();
-    wanted.section.leases.clone_from(&assignment.leases);
+    let wanted = attach.wanted();
     let mut absent: State = attach.unwanted().into_iter().collect();
     if variant.earlier == Earlier::InConflict {
         absent.extend(conflicts(host, config, &wanted, &assigned)?);
@@ -112,7 +116,7 @@ fn make(
     }
     before.extend(variant.kept.iter().cloned());
     let (plugin, section, lease) = (variant.plugin, wanted.section.clone(), variant.lease.as_ref());
-    host.make(&Intent { target, plugin, section, before, absent, lease })?;
+    host.make(&Intent { target, plugin, section, before, absent, lease, given: assignment })?;
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
     }

@@ -121,6 +121,11 @@ impl Host {
         Ok(self.kernel.wait_unique(Side::Container, &target.id.ifname, DETECTING)?)
     }
 
+    /// Which namespace the container's is.
+    pub(crate) fn namespace(&self) -> Option<&Namespace> {
+        self.netns.as_ref()
+    }
+
     /// Whether the attachment's container is no more.
     fn is_dead(&mut self, attachment: &Attachment) -> bool {
         is_dead(&mut self.kernel, &self.boot, attachment)

@@ -94,13 +94,12 @@ fn make(target: &Target, host: &mut Host, found: &Found, assignment: &Assignment
     let ipam = &assignment.result;
     let addresses = Assigned::all(ipam);
     let routes = inside::routes(&target.id.ifname, &ipam.routes, &addresses);
-    let mut section = match found {
+    let section = match found {
         Found::Link(link) => section(target, link, &addresses, &routes),
         Found::Driven => Section::default(),
     };
-    section.leases.clone_from(&assignment.leases);
     let (before, absent) = (State::default(), State::default());
-    host.make(&Intent { target, plugin: HostDevice::NAME, section, before, absent, lease: None })?;
+    host.make(&Intent { target, plugin: HostDevice::NAME, section, before, absent, lease: None, given: assignment })?;
     let netns = target.netns.clone().unwrap_or_default();
     let interface = match found {
         Found::Link(_) => single::shown(host, target)?,
@@ -138,11 +137,12 @@ fn section(target: &Target, link: &Link, addresses: &[Assigned], routes: &[netd_
 fn del(request: &Request, target: &Target) -> Result<(), Error> {
     let mut host = Host::open(request, target)?;
     let _lock = host.lock(&target.id)?;
-    let returned = return_unrecorded(request, target, &mut host);
-    // Whatever prevResult names is no interface to be deleted.
-    let removed = host.remove_all(target, None);
-    let freed = ipam::del(request, target, &mut host);
-    Error::collect([returned, removed, freed].into_iter().filter_map(Result::err))
+    let returned = |host: &mut Host| {
+        let returned = return_unrecorded(request, target, host);
+        // Whatever prevResult names is no interface to be deleted.
+        Error::collect([returned, host.remove_all(target, None)].into_iter().filter_map(Result::err))
+    };
+    attach::remove(request, &mut host, returned, |host| ipam::del(request, target, host))
 }
 
 fn return_unrecorded(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {

@@ -40,6 +40,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The plugin, as those of ours call it.
 pub(crate) const IPAM: Ipam = Ipam {
     name: "host-local",
+    by_link: false,
     add: |request, target, host| host.with_stale(|store, stale| add(request, target, store, stale)),
     check: |request, target, host| check(request, target, &host.store),
     del: |request, target, host| del(request, target, &host.store),
@@ -67,7 +68,11 @@ fn add(request: &Request, target: &Target, store: &Store, stale: Stale<'_>) -> R
     let ips = giving.all(&config)?;
     let lease = |ip: &Ip| Lease { pool: config.folder.clone(), address: ip.address.ip() };
     let leases = ips.iter().map(lease).collect();
-    Ok(Assignment { result: CniResult { interfaces: vec![], ips, routes: config.routes, dns: config.dns }, leases })
+    Ok(Assignment {
+        result: CniResult { interfaces: vec![], ips, routes: config.routes, dns: config.dns },
+        leases,
+        ..Assignment::default()
+    })
 }
 
 /// Says whether the attachment has a lease.

@@ -89,7 +89,10 @@ impl Inside<'_> {
     }
 }
 
-/// The routes as the container's interface gets them: without a router of its own, a route takes the gateway of the
+/// The scope of what is on the link itself (`RT_SCOPE_LINK`).
+pub(crate) const SCOPE_LINK: u8 = 253;
+
+/// The routes as the container's interface gets them: unless it says that it is on the link, without a router of its own, a route takes the gateway of the
 /// first address of its family.
 pub(crate) fn routes(ifname: &LinkName, routes: &[result::Route], assigned: &[Assigned]) -> Vec<Route> {
     let gateway = |dst: IpNetwork| {
@@ -101,7 +104,7 @@ pub(crate) fn routes(ifname: &LinkName, routes: &[result::Route], assigned: &[As
         side: Side::Container,
         link: ifname.clone(),
         destination: route.dst,
-        gateway: route.gw.or_else(|| gateway(route.dst)),
+        gateway: route.gw.or_else(|| gateway(route.dst).filter(|_| route.scope != Some(SCOPE_LINK))),
         table: route.table,
         priority: route.priority,
         scope: route.scope,

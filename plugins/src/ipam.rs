@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::{
     cni::{CniResult, Error, Request, Target, Valid, decode::find},
     delegate::Delegate,
+    dhcp,
     host::Host,
     host_local, r#static,
 };
@@ -27,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Ipam {
     /// Its type.
     pub(crate) name: &'static str,
+    /// Whether it asks over the interface, which then is made first, and goes when the addresses were given back.
+    pub(crate) by_link: bool,
     /// Takes addresses. After a failure it has none of them.
     pub(crate) add: fn(&Request, &Target, &mut Host) -> Result<Assignment, Error>,
     /// Says whether the attachment still has them.
@@ -46,6 +49,10 @@ pub(crate) struct Assignment {
     pub(crate) result: CniResult,
     /// What is to be freed even if the configuration is gone by then; nothing of other people's plugins.
     pub(crate) leases: Vec<Lease>,
+    /// Whether there is more to come, over the interface that is to be made first.
+    pub(crate) is_awaited: bool,
+    /// Whether a server on the link gave all this, names included.
+    pub(crate) is_leased: bool,
 }
 
 /// Who gives addresses in this network.
@@ -58,7 +65,7 @@ enum Source<'r> {
     Other(Delegate<'r>),
 }
 
-const OURS: &[Ipam] = &[host_local::IPAM, r#static::IPAM];
+const OURS: &[Ipam] = &[dhcp::IPAM, host_local::IPAM, r#static::IPAM];
 
 /// The text with which the reference refuses a second ADD: what it holds is the living attachment's.
 const DUPLICATE: &str = "duplicate allocation is not allowed";
@@ -68,13 +75,27 @@ pub(crate) fn configured(request: &Request) -> bool {
     kind(request).is_ok_and(|kind| kind.is_some())
 }
 
+/// Whether addresses are asked for over the interface.
+pub(crate) fn is_by_link(request: &Request) -> bool {
+    matches!(source(request), Ok(Source::Ours(ipam)) if ipam.by_link)
+}
+
+/// Refuses to ask over an interface that leads to nobody who could answer.
+pub(crate) fn refuse_by_link(request: &Request) -> Result<(), Error> {
+    if !is_by_link(request) {
+        return Ok(());
+    }
+    let kind = kind(request)?.unwrap_or_default();
+    Err(Error::config(format!("key \"ipam.type\": {kind:?} asks over the interface, and nobody else is on that link")))
+}
+
 /// Takes addresses; nothing where nobody gives any. After a failure none is held.
 pub(crate) fn add(request: &Request, target: &Target, host: &mut Host) -> Result<Assignment, Error> {
     let assignment = match source(request)? {
         Source::Nobody => return Ok(Assignment::default()),
         Source::Ours(ipam) => (ipam.add)(request, target, host)?,
         Source::Other(delegate) => match delegate.add() {
-            Ok(result) => Assignment { result, leases: Vec::new() },
+            Ok(result) => Assignment { result, ..Assignment::default() },
             Err(error) if error.msg.contains(DUPLICATE) => return Err(error),
             Err(error) => {
                 // CNI 1.1 section 4: whose ADD failed gets DEL. The first failure is the one to tell.

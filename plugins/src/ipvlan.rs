@@ -46,10 +46,12 @@ impl Attaching for Ipvlan {
             match previous.filter(|previous| !config.has_ipam && !previous.ips.is_empty()) {
                 // The addresses are those that a plugin before this one took.
                 Some(previous) => {
-                    let assignment = Assignment { result: previous.clone(), leases: Vec::new() };
+                    let assignment = Assignment { result: previous.clone(), ..Assignment::default() };
                     single.make(host, &assignment, config.dns.clone())
                 }
-                None if assignment.result.ips.is_empty() => Err(Error::config("no plugin name provided")),
+                None if assignment.result.ips.is_empty() && !assignment.is_awaited => {
+                    Err(Error::config("no plugin name provided"))
+                }
                 None => single.make(host, assignment, config.dns.clone()),
             }
         })

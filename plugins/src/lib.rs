@@ -7,6 +7,7 @@ mod bandwidth;
 mod bridge;
 pub mod cni;
 mod delegate;
+mod dhcp;
 mod dns;
 mod dummy;
 mod firewall;
@@ -22,6 +23,7 @@ mod ipvlan;
 mod keys;
 mod loopback;
 mod macvlan;
+mod message;
 mod overlay;
 mod pair;
 mod poke;
@@ -41,6 +43,7 @@ mod vrf;
 pub const PLUGINS: &[verb::Plugin] = &[
     bandwidth::PLUGIN,
     bridge::PLUGIN,
+    dhcp::PLUGIN,
     dns::PLUGIN,
     dns::DNSNAME,
     dummy::PLUGIN,

@@ -9,13 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::{Errno, Result},
-    net::{
-        AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, recv, send, socket_with,
-    },
-};
+use rustix::io::Result;
+
+use crate::message;
 
 /// How long a verb waits in all. It promises 100 ms, of which a busy host takes some.
 const PATIENCE: Duration = Duration::from_millis(80);
@@ -28,25 +24,19 @@ pub(crate) fn live(run_dir: &Path) -> Option<u64> {
 }
 
 fn ask(run_dir: &Path, deadline: Instant) -> Result<Option<u64>> {
-    let address = SocketAddrUnix::new(run_dir.join("poke.sock"))?;
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)?;
-    connect(&socket, &address)?;
-    send(&socket, REQUEST, SendFlags::NOSIGNAL)?;
-    let left = deadline.saturating_duration_since(Instant::now());
-    let left = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-    poll(&mut [PollFd::new(&socket, PollFlags::IN)], Some(&left))?;
     let mut answer = [0; 32];
-    let (length, _) = recv(&socket, &mut answer, RecvFlags::empty())?;
-    let answer = answer.get(..length).and_then(|answer| str::from_utf8(answer).ok());
-    Ok(answer.and_then(|answer| answer.trim_end().parse().ok()))
+    let answer = message::ask(&run_dir.join("poke.sock"), REQUEST, deadline, &mut answer)?;
+    Ok(str::from_utf8(answer).ok().and_then(|answer| answer.trim_end().parse().ok()))
 }
 
 #[cfg(test)]
 mod tests {
     use std::{os::fd::OwnedFd, thread};
 
-    use rustix::net::{accept, bind, listen};
+    use rustix::net::{
+        AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, accept, bind, listen, recv, send,
+        socket_with,
+    };
 
     use super::*;
 

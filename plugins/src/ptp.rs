@@ -55,8 +55,7 @@ fn make(
     let routes = inside::routes(&target.id.ifname, &ipam.routes, &addresses);
     let ipv6 = netd_kernel::has_ipv6();
     let attach = Attach { id: &target.id, config, addresses: &addresses, routes: &routes, mtu, ipv6 };
-    let Wanted { mut section, pair } = attach.wanted();
-    section.leases.clone_from(&assignment.leases);
+    let Wanted { section, pair } = attach.wanted();
     let before = attach::before_forwarding(host, &addresses)?;
     host.make(&Intent {
         target,
@@ -65,6 +64,7 @@ fn make(
         before,
         absent: netd_model::object::State::default(),
         lease: None,
+        given: assignment,
     })?;
     let mtu = mtu.map(u32::from);
     let netns = target.netns.clone().unwrap_or_default();

@@ -66,8 +66,7 @@ impl Single<'_> {
         let ipam = &assignment.result;
         let addresses = Assigned::all(ipam);
         let routes = inside::routes(&self.link.name, &ipam.routes, &addresses);
-        let mut section = self.section(&addresses, &routes, netd_kernel::has_ipv6());
-        section.leases.clone_from(&assignment.leases);
+        let section = self.section(&addresses, &routes, netd_kernel::has_ipv6());
         let (target, plugin) = (self.target, self.plugin);
         host.make(&Intent {
             target,
@@ -76,12 +75,13 @@ impl Single<'_> {
             before: State::default(),
             absent: State::default(),
             lease: None,
+            given: assignment,
         })?;
         Ok(CniResult {
             interfaces: vec![shown(host, target)?],
             ips: addresses.iter().map(|ip| ip.on_interface(0)).collect(),
             routes: ipam.routes.clone(),
-            dns,
+            dns: if dns.is_empty() && assignment.is_leased { ipam.dns.clone() } else { dns },
         })
     }
 }

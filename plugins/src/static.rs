@@ -31,6 +31,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The plugin, as those of ours call it.
 pub(crate) const IPAM: Ipam = Ipam {
     name: "static",
+    by_link: false,
     add: |request, _, _: &mut Host| assignment(request),
     check: |request, target, _| compare(request, target),
     del: |_, _, _| Ok(()),
@@ -40,7 +41,8 @@ pub(crate) const IPAM: Ipam = Ipam {
 
 fn assignment(request: &Request) -> Result<Assignment, Error> {
     let Config { ips, routes, dns } = Config::of(request)?;
-    Ok(Assignment { result: CniResult { interfaces: vec![], ips, routes, dns }, leases: vec![] })
+    let result = CniResult { interfaces: vec![], ips, routes, dns };
+    Ok(Assignment { result, ..Assignment::default() })
 }
 
 /// Each address of the configuration is in the result, with its gateway if it has one.

@@ -15,6 +15,7 @@ impl Config {
     /// # Errors
     /// Nobody gives addresses.
     pub(super) fn of(request: &Request) -> Result<Self, Error> {
+        ipam::refuse_by_link(request)?;
         if ipam::configured(request) {
             return Ok(Self);
         }

@@ -11,7 +11,10 @@ use netd_model::{
 };
 
 use super::{COMING_UP, Host, PATIENCE};
-use crate::cni::{Error, Kind, Target};
+use crate::{
+    cni::{Error, Kind, Target},
+    ipam::Assignment,
+};
 
 /// How often ADD looks again when what it saw is gone by the time it changes something: others flush rulesets.
 const LOOKS: u32 = 10;
@@ -30,6 +33,8 @@ pub(crate) struct Intent<'a> {
     pub(crate) absent: State,
     /// The host's lease in an overlay network that all this follows from.
     pub(crate) lease: Option<&'a HostLease>,
+    /// What IPAM gave for it. Where more is awaited, the attachment is not ready yet.
+    pub(crate) given: &'a Assignment,
 }
 
 impl Host {
@@ -62,12 +67,16 @@ impl Host {
         let id = &intent.target.id;
         let mut attachment = self.document(id);
         attachment.progress = Progress::Adding;
-        attachment.sections.insert(intent.plugin.to_owned(), intent.section.clone());
+        let section = Section { leases: intent.given.leases.clone(), ..intent.section.clone() };
+        attachment.sections.insert(intent.plugin.to_owned(), section);
         self.store.write(&attachment)?;
         if let Err(error) = self.realise(intent) {
             // The first failure is the one to tell.
             let _ = self.remove_document(&attachment);
             return Err(error);
+        }
+        if intent.given.is_awaited {
+            return Ok(());
         }
         attachment.progress = Progress::Ready;
         if let Err(error) = self.store.write(&attachment) {

@@ -38,6 +38,7 @@ impl Config {
         if !ipam::configured(request) {
             return Err(Error::config("no plugin name provided").with_details("ptp needs `ipam`"));
         }
+        ipam::refuse_by_link(request)?;
         Ok(Self { masquerade: keys.ip_masq, mtu: keys::mtu(keys.mtu)?, dns: keys::dns(request, keys.dns) })
     }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::{
     cni::{Error, Request, result::Dns},
+    ipam,
     keys::{self, Wishes},
 };
 
@@ -51,6 +52,7 @@ impl Config {
     /// Names the key that does not fit.
     pub(super) fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config()?;
+        ipam::refuse_by_link(request)?;
         let of_arguments = request.target().map_or(Ok(""), keys::mac_of_arguments)?;
         let context = keys.selinux_context;
         if context.contains(|c: char| c.is_whitespace() || c.is_control()) {

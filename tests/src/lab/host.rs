@@ -102,6 +102,17 @@ impl Host {
         })
     }
 
+    /// Starts `netd dhcp`, which keeps leases.
+    #[track_caller]
+    pub fn keeper(&self) -> Daemon {
+        let config = self.folder().join("keeper.toml");
+        std::fs::write(&config, "log = \"debug\"\n").unwrap();
+        let log = self.folder().join("keeper.log");
+        Daemon::start_notifying(self, &built("netd"), log, |command| {
+            command.args(["dhcp", "--config"]).arg(&config);
+        })
+    }
+
     /// What `netd show <words>` prints, which needs no daemon.
     #[track_caller]
     pub fn netd_show(&self, words: &str) -> String {

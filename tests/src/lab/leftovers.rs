@@ -38,7 +38,7 @@ pub(crate) fn of(host: &Host) -> Vec<String> {
 fn is_left(path: &Path) -> bool {
     let name = path.file_name().unwrap().to_string_lossy();
     let lease = name.parse::<IpAddr>().is_ok();
-    let document = path.components().any(|part| part.as_os_str() == "attachments");
+    let document = path.components().any(|part| ["attachments", "dhcp"].map(Some).contains(&part.as_os_str().to_str()));
     let temporary = name.starts_with(['.', '#']) || name.contains("tmp") || name.ends_with('~');
     lease || document || temporary
 }

@@ -7,6 +7,7 @@ mod bridge_masquerade;
 mod bridge_options;
 mod config;
 mod delegation;
+mod dhcp;
 mod dns;
 mod firewall;
 mod firewall_others;
