@@ -15,7 +15,8 @@ use netd_kernel::send_frame_in;
 use netd_model::{
     attachment::AttachmentId,
     dhcp::{Family, Lease, Question, Stage, Wish},
-    object::{LinkKind, Side},
+    object::{Link, LinkKind, Object, Side, State},
+    plan::Desired,
 };
 use netd_store::uptime;
 
@@ -31,9 +32,18 @@ use config::Config;
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: IPAM.name, oldest: Version::V0_1_0 },
     config: |request| Config::of(request).map(drop),
-    add: |request, target| Ok((IPAM.add)(request, target, &mut Host::open(request, target)?)?.result),
+    add: |request, target| {
+        let mut host = Host::open(request, target)?;
+        let _lock = host.lock(&target.id)?;
+        refuse_live(&host, &target.id)?;
+        Ok(add(request, target, &mut host)?.result)
+    },
     check: |request, target| (IPAM.check)(request, target, &mut Host::open_without_container(request)?),
-    del: |request, target| (IPAM.del)(request, target, &mut Host::open_without_container(request)?),
+    del: |request, target| {
+        let mut host = Host::open_without_container(request)?;
+        let _lock = host.lock(&target.id)?;
+        (IPAM.del)(request, target, &mut host)
+    },
     gc: |request, valid| (IPAM.gc)(request, valid, &mut Host::open_without_container(request)?),
     status: |request| (IPAM.status)(request, &mut Host::open_without_container(request)?),
 };
@@ -48,6 +58,20 @@ pub(crate) const IPAM: Ipam = Ipam {
     gc: |request, valid, host| gc(request, valid, host),
     status: |request, _| keeper::answers(&Config::of(request)?.socket),
 };
+
+/// Refuses a second ADD of an interface that has a lease. Plugins of ours have seen to that, and know what is dead.
+fn refuse_live(host: &Host, id: &AttachmentId) -> Result<(), Error> {
+    for family in Family::ALL {
+        if let Ok(Some(lease)) = host.store.dhcp_lease(&id.container, &id.ifname, family)
+            && Some(&lease.wish.netns) == host.namespace()
+        {
+            let (address, container) = (lease.terms.address.ip(), &id.container);
+            let text = format!("{address} has been allocated to {container}, duplicate allocation is not allowed");
+            return Err(Error::new(Kind::Exists, text));
+        }
+    }
+    Ok(())
+}
 
 /// Has leases got and kept. After a failure there is none.
 fn add(request: &Request, target: &Target, host: &mut Host) -> Result<Assignment, Error> {
@@ -71,6 +95,11 @@ fn wish(config: &Config, target: &Target, host: &mut Host) -> Result<Wish, Error
     let id = target.id.clone();
     let missing = |what: &str| Error::new(Kind::Io, format!("{what} {} of container {}", id.ifname, id.container));
     let link = host.link(Side::Container, &id.ifname)?.ok_or_else(|| missing("there is no interface"))?;
+    if link.up != Some(true) {
+        // The reference's bridge leaves that to whoever asks over it.
+        let up = Link { up: Some(true), ..Link::new(Side::Container, id.ifname.clone(), link.kind.bare()) };
+        host.settle(&Desired { present: State::from_iter([Object::Link(up)]), absent: State::default() })?;
+    }
     Ok(Wish {
         netns: host.namespace().cloned().ok_or_else(|| missing("there is no namespace for interface"))?,
         mac: link.mac.ok_or_else(|| missing("there is no hardware address of interface"))?,

@@ -8,6 +8,7 @@ mod attachment;
 mod cni;
 mod container;
 mod daemon;
+mod dhcp_server;
 mod dig;
 mod holder;
 mod host;
@@ -35,9 +36,10 @@ use crate::{built, holds_within, need, run, skip};
 pub const REFERENCE: &str = "/usr/lib/cni";
 
 /// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
-pub const PLUGINS: [&str; 20] = [
+pub const PLUGINS: [&str; 21] = [
     "bandwidth",
     "bridge",
+    "dhcp",
     "dns",
     "dnsname",
     "dummy",

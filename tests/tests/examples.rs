@@ -46,6 +46,11 @@ fn every_example_attaches_a_container_and_lets_it_go() {
             host.give_lease(&host_lease(config["name"].as_str().unwrap()));
         }
         host.sh("ip link add eth1 type veth peer name eth2; ip link set eth1 up");
+        // A server of the host's own link, and who asks it.
+        let _running = (plugin == "dhcp").then(|| {
+            host.sh("ip address add 192.168.50.2/24 dev eth2; ip link set eth2 up");
+            (host.dhcp_server("eth2", ""), host.keeper())
+        });
         let container = host.container("c1");
         let ifname = if plugin == "loopback" { "lo" } else { "eth0" };
         let ports = json!([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]);

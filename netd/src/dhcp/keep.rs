@@ -29,6 +29,9 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// How long a task sleeps at most: a host that was suspended has slept longer than it knows.
 const NAP: Duration = Duration::from_mins(5);
 
+/// The shortest pause after a question that nobody answered.
+const SHORTEST: Duration = Duration::from_millis(100);
+
 /// How long an interface may take to have an address of its own to ask from (IPv6).
 const TENTATIVE: Duration = Duration::from_millis(200);
 
@@ -133,34 +136,34 @@ async fn first(keeper: &Keeper, wish: &Wish, family: Family, until: Instant) -> 
 async fn keep(store: Store, boot: Arc<str>, mut lease: Lease) {
     loop {
         let phase = Phase::of(&lease, uptime());
-        if let Phase::Rest(until) = phase {
-            tokio::time::sleep(until.saturating_sub(uptime()).min(NAP)).await;
+        let left = phase.left(&lease, uptime());
+        if let (Phase::Rest(_), Some(left)) = (phase, left) {
+            tokio::time::sleep(left.min(NAP)).await;
             continue;
         }
-        let end = Instant::now() + RENEWAL;
-        let failure = match go_on(&store, &boot, &lease, phase, end).await {
+        if phase == Phase::Lost && lease.stage == Stage::Held && !lose(&store, &mut lease, "run out") {
+            return;
+        }
+        let until = Instant::now() + left.map_or(RENEWAL, |left| left.min(RENEWAL));
+        match go_on(&store, &boot, &lease, phase, until).await {
             Ok(renewed) => {
-                let stage = lease.stage;
+                let before = lease.stage;
                 lease = renewed;
                 if !record(&store, &lease) {
                     return;
                 }
-                tell(&lease, stage);
-                continue;
+                tell(&lease, before);
             }
-            Err(failure) => failure,
-        };
-        match (failure, phase) {
             // Nobody has the address any more, and nobody can be told: the server's time has run out, too.
-            (Failure::Gone(_), Phase::Lost) => return give_back(&store, &lease),
-            (Failure::Refused, Phase::Renew | Phase::Rebind) if !lose(&store, &mut lease, "taken back") => return,
-            (_, Phase::Lost) if lease.stage == Stage::Held && !lose(&store, &mut lease, "run out") => return,
-            _ => {}
+            Err(Failure::Gone(_)) if phase == Phase::Lost => return give_back(&store, &lease),
+            // It is asked for anew at once.
+            Err(Failure::Refused) if phase != Phase::Lost => {
+                if !lose(&store, &mut lease, "taken back") {
+                    return;
+                }
+            }
+            Err(_) => tokio::time::sleep(phase.pause(&lease, uptime()).max(SHORTEST)).await,
         }
-        let again = phase.again(&lease, uptime()).saturating_sub(uptime());
-        // One that was just taken back is asked for anew at once.
-        let is_new = lease.stage == Stage::Lost && phase != Phase::Lost;
-        tokio::time::sleep(if is_new { Duration::ZERO } else { again.max(Duration::from_millis(100)) }).await;
     }
 }
 

@@ -57,16 +57,20 @@ impl Phase {
         }
     }
 
-    /// When to ask again what nobody answered.
-    pub(super) fn again(self, lease: &Lease, now: Duration) -> Duration {
+    /// How long it lasts from now; none if without an end.
+    pub(super) fn left(self, lease: &Lease, now: Duration) -> Option<Duration> {
         let end = match self {
-            Self::Rest(until) => return until,
-            Self::Renew => lease.times.rebind,
-            Self::Rebind => lease.times.expire,
-            Self::Lost => return now + PAUSE,
+            Self::Rest(until) => until,
+            Self::Renew => Duration::from_secs(lease.times.rebind),
+            Self::Rebind => Duration::from_secs(lease.times.expire),
+            Self::Lost => return None,
         };
-        let left = Duration::from_secs(end).saturating_sub(now);
-        now + (left / 2).max(PAUSE).min(left)
+        Some(end.saturating_sub(now))
+    }
+
+    /// After which time to ask again what nobody answered.
+    pub(super) fn pause(self, lease: &Lease, now: Duration) -> Duration {
+        self.left(lease, now).map_or(PAUSE, |left| (left / 2).max(PAUSE).min(left))
     }
 }
 
@@ -116,14 +120,14 @@ mod tests {
         let lease = Lease { times, ..sample::lease() };
         let at = Duration::from_secs;
         for (phase, now, expected) in [
-            (Phase::Renew, 1000, 1500),
-            (Phase::Renew, 1900, 1960),
-            (Phase::Renew, 1970, 2000),
-            (Phase::Rebind, 2000, 2060),
-            (Phase::Rebind, 2099, 2100),
-            (Phase::Lost, 2100, 2160),
+            (Phase::Renew, 1000, 500),
+            (Phase::Renew, 1900, 60),
+            (Phase::Renew, 1970, 30),
+            (Phase::Rebind, 2000, 60),
+            (Phase::Rebind, 2099, 1),
+            (Phase::Lost, 2100, 60),
         ] {
-            assert_eq!(phase.again(&lease, at(now)), at(expected), "{phase:?} {now}");
+            assert_eq!(phase.pause(&lease, at(now)), at(expected), "{phase:?} {now}");
         }
     }
 }

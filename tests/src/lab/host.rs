@@ -105,8 +105,14 @@ impl Host {
     /// Starts `netd dhcp`, which keeps leases.
     #[track_caller]
     pub fn keeper(&self) -> Daemon {
+        self.keeper_with("")
+    }
+
+    /// The same with a line of its configuration file.
+    #[track_caller]
+    pub fn keeper_with(&self, toml: &str) -> Daemon {
         let config = self.folder().join("keeper.toml");
-        std::fs::write(&config, "log = \"debug\"\n").unwrap();
+        std::fs::write(&config, format!("log = \"debug\"\n{toml}\n")).unwrap();
         let log = self.folder().join("keeper.log");
         Daemon::start_notifying(self, &built("netd"), log, |command| {
             command.args(["dhcp", "--config"]).arg(&config);

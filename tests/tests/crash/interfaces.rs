@@ -1,9 +1,9 @@
 //! The same for plugins whose interface is no port of a bridge, and for those that change one.
 
 use serde_json::{Value, json};
-use tests::{Host, Lab};
+use tests::{Host, Lab, eventually};
 
-use super::{Settled, every_point_on, kill_on};
+use super::{SETTLED, Settled, every_point_on, kill_on};
 
 fn ipam() -> Value {
     json!({"type": "host-local", "ranges": [[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8::/64"}]]})
@@ -55,6 +55,20 @@ fn published_ports() {
 #[test]
 fn macvlan() {
     every_point_of(&json!([{"type": "macvlan", "master": "to-1", "ipam": ipam()}]));
+}
+
+#[test]
+fn macvlan_with_an_address_of_a_server() {
+    let lab = Lab::new();
+    let host = host(&lab);
+    host.sh("ip address add 192.168.50.2/24 dev to-2");
+    let (_server, _keeper) = (host.dhcp_server("to-2", ""), host.keeper());
+    let settled = Settled::on(host, list(&json!([{"type": "macvlan", "master": "to-1", "ipam": {"type": "dhcp"}}])));
+    for command in ["ADD", "DEL"] {
+        every_point_on(&settled, command, 0);
+    }
+    eventually(SETTLED, || settled.host.dhcp_given().is_empty());
+    settled.host.sh("ip link del to-1");
 }
 
 #[test]
