@@ -23,7 +23,7 @@ use netd_store::Store;
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{logs::chain, settings::Settings};
+use crate::{logs::chain, service::notify, settings::Settings};
 use keep::Keeper;
 use listen::Questions;
 
@@ -39,14 +39,14 @@ pub(crate) async fn run(settings: Settings) -> anyhow::Result<()> {
     let keeper = Keeper::new(store, boot.into());
     let kept = go_on(&keeper);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
     tracing::info!(socket = %socket.display(), leases = kept, "keeping leases");
     tokio::select! {
         () = questions.serve(keeper) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
     tracing::info!("stopped");
     Ok(())
 }
@@ -83,11 +83,4 @@ fn domain_name(text: &str) -> Option<String> {
     let name = text.trim_end_matches('.');
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     (!name.is_empty() && name.len() <= 253 && name.bytes().all(is_part)).then(|| name.to_owned())
-}
-
-/// Tells systemd, where it started us.
-fn tell(states: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "service manager not notified");
-    }
 }

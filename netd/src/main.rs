@@ -7,6 +7,7 @@
 
 mod check;
 mod cli;
+mod clients;
 mod cluster;
 mod command;
 mod dhcp;
@@ -24,6 +25,7 @@ mod repair;
 mod resolv;
 mod rounds;
 mod run;
+mod service;
 mod settings;
 mod settle;
 mod show;

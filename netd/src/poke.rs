@@ -1,135 +1,93 @@
 //! `poke.sock`: a plugin that recorded something asks when it is served.
 //!
 //! `SOCK_SEQPACKET`; the client sends `live\n` and gets `<generation>\n` once all that was recorded before is served.
-//! A client is a task of its own with a deadline, so none delays the loop or another client.
+//! A client has a deadline, and delays neither the loop nor another client.
 
 use std::{
-    fs, io,
+    io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use rustix::{
-    io::Errno,
-    net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType},
-};
+use rustix::net::SocketType;
 use tokio::{
-    io::{Interest, unix::AsyncFd},
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::timeout,
 };
 
-use crate::{event::Event, ready::register};
+use crate::{
+    clients::{self, Clients},
+    event::Event,
+    ready::register,
+};
 
-/// How many clients are heard at once; more wait in the socket's backlog.
+/// How many clients are heard at once.
 const CLIENTS: usize = 256;
-const BACKLOG: i32 = 1024;
 
 /// How long a client is heard. A plugin waits 0.1 s.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long no client is accepted after the system refused one, as when it has no file descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
-
 const REQUEST: &[u8] = b"live\n";
 
-/// The socket; it is removed when this is dropped.
+/// The socket.
 #[derive(Debug)]
-pub(crate) struct Pokes {
-    socket: AsyncFd<OwnedFd>,
-    path: PathBuf,
-}
+pub(crate) struct Pokes(Clients);
 
 impl Pokes {
-    /// Listens in `run_dir`, in place of what a killed netd left there.
+    /// Listens in `run_dir`.
     ///
     /// # Errors
     /// Another netd listens there: two would undo each other's work.
     pub(crate) fn bind(run_dir: &Path) -> io::Result<Self> {
-        let path = path(run_dir);
-        let address = SocketAddrUnix::new(&path)?;
         if is_served(run_dir) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another netd runs here"));
         }
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags(), None)?;
-        net::bind(&socket, &address)?;
-        net::listen(&socket, BACKLOG)?;
-        Ok(Self { socket: register(socket)?, path })
+        Clients::bind(&path(run_dir), None).map(Self)
     }
 
     /// Turns clients into events, for ever.
     pub(crate) async fn serve(self, events: mpsc::Sender<Event>) {
-        let clients = Arc::new(Semaphore::new(CLIENTS));
-        loop {
-            let Ok(permit) = Arc::clone(&clients).acquire_owned().await else { return };
-            let accept = |socket: &OwnedFd| Ok(net::accept_with(socket, flags())?);
-            match self.socket.async_io(Interest::READABLE, accept).await {
-                Ok(client) => drop(tokio::spawn(serve_client(client, events.clone(), permit))),
-                Err(error) => {
-                    tracing::warn!(%error, "client of poke.sock not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Pokes {
-    fn drop(&mut self) {
-        // What stays is of no harm: a client that finds nobody behind it goes on at once.
-        drop(fs::remove_file(&self.path));
+        let converse = |client| {
+            let answered = timeout(PATIENCE, answer(client, events.clone()));
+            async { answered.await? }
+        };
+        self.0.serve(CLIENTS, converse).await;
     }
 }
 
 /// Whether a netd listens in `run_dir`.
 pub(crate) fn is_served(run_dir: &Path) -> bool {
-    let socket = || net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags(), None);
-    let connect = || net::connect(&socket()?, &SocketAddrUnix::new(path(run_dir))?);
-    // A full backlog is a netd that is busy.
-    matches!(connect(), Ok(()) | Err(Errno::AGAIN))
+    clients::is_served(&path(run_dir), SocketType::SEQPACKET)
 }
 
 fn path(run_dir: &Path) -> PathBuf {
     run_dir.join("poke.sock")
 }
 
-fn flags() -> SocketFlags {
-    SocketFlags::CLOEXEC | SocketFlags::NONBLOCK
-}
-
-async fn serve_client(client: OwnedFd, events: mpsc::Sender<Event>, _permit: OwnedSemaphorePermit) {
-    match timeout(PATIENCE, answer(client, events)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::debug!(%error, "client of poke.sock not answered"),
-        Err(_) => tracing::debug!("client of poke.sock too slow"),
-    }
-}
-
 async fn answer(client: OwnedFd, events: mpsc::Sender<Event>) -> io::Result<()> {
     let client = register(client)?;
-    let mut bytes = [0; 16];
-    // With TRUNC the length is that of the message, however much of it fits.
-    let receive = |client: &OwnedFd| Ok(net::recv(client, &mut bytes, RecvFlags::TRUNC)?.1);
-    let length = client.async_io(Interest::READABLE, receive).await?;
-    if bytes.get(..length) != Some(REQUEST) {
+    if clients::receive(&client, &mut [0; 16]).await? != Some(REQUEST) {
         return Err(io::Error::other("request is not \"live\""));
     }
     let (reply, generation) = oneshot::channel();
     events.send(Event::Poke(reply)).await.map_err(io::Error::other)?;
     let generation = generation.await.map_err(io::Error::other)?;
-    net::send(client.get_ref(), format!("{generation}\n").as_bytes(), SendFlags::NOSIGNAL)?;
-    Ok(())
+    clients::send(&client, format!("{generation}\n").as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
+    use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags};
+    use tokio::io::Interest;
+
     use super::*;
+
+    fn flags() -> SocketFlags {
+        SocketFlags::CLOEXEC | SocketFlags::NONBLOCK
+    }
 
     async fn ask(path: &Path, request: &[u8]) -> String {
         let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags(), None).unwrap();

@@ -23,6 +23,7 @@ use crate::{
     poke::Pokes,
     repair,
     rounds::{Faults, Job, Rounds},
+    service::notify,
     settings::Settings,
     settle::Settle,
     show,
@@ -363,12 +364,5 @@ impl Daemon {
 fn tell_refused(settings: &Settings) {
     for refused in &settings.networks.refused {
         tracing::error!(network = %refused.network, error = refused.reason, "network of the settings refused");
-    }
-}
-
-/// Tells systemd, where it started us.
-fn notify(states: &[NotifyState]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "service manager not notified");
     }
 }

@@ -128,14 +128,14 @@ impl<'w> Client<'w> {
 
     async fn discover(&self, wanted: Option<IpAddr>, until: Instant) -> Result<Lease, Failure> {
         let family = self.family();
-        let heard = match wanted {
-            _ if family == Family::Ipv4 => {
-                let wanted =
-                    wanted.and_then(|wanted| if let IpAddr::V4(wanted) = wanted { Some(wanted) } else { None });
-                self.ask4(v4::Say::Discover(wanted), until).await?
-            }
-            Some(IpAddr::V6(wanted)) => self.ask6(v6::Say::Solicit(Some(wanted)), until).await?,
-            _ => self.ask6(v6::Say::Solicit(None), until).await?,
+        let (wanted4, wanted6) = match wanted {
+            Some(IpAddr::V4(wanted)) => (Some(wanted), None),
+            Some(IpAddr::V6(wanted)) => (None, Some(wanted)),
+            None => (None, None),
+        };
+        let heard = match family {
+            Family::Ipv4 => self.ask4(v4::Say::Discover(wanted4), until).await?,
+            Family::Ipv6 => self.ask6(v6::Say::Solicit(wanted6), until).await?,
         };
         match heard {
             // An offer of another address is of no use to who has one already.

@@ -1,118 +1,64 @@
 //! The socket on which plugins ask: `SOCK_SEQPACKET`, one message there and one back, each JSON.
 //!
-//! A client is a task of its own, with a bound in size and time. Who goes before the answer comes gets nothing: what was
+//! A client has a bound in size and time. Who goes before the answer comes gets nothing: what was
 //! got for it is given back.
 
 use std::{
-    fs, io,
+    collections::BTreeSet,
+    fs::{self, Permissions},
+    io,
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
-    path::{Path, PathBuf},
-    sync::Arc,
+    path::Path,
     time::Duration,
 };
 
 use netd_model::dhcp::{Answer, Family, LARGEST, Question, Wish};
-use rustix::{
-    io::Errno,
-    net::{self, AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType},
-};
+use rustix::net::{self, RecvFlags, SocketType};
 use tokio::{
     io::{Interest, unix::AsyncFd},
-    sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
 };
 
 use super::keep::Keeper;
-use crate::ready::register;
+use crate::{
+    clients::{self, Clients},
+    ready::register,
+};
 
-/// How many clients are heard at once; more wait in the socket's backlog.
+/// How many clients are heard at once.
 const CLIENTS: usize = 1024;
-const BACKLOG: i32 = 1024;
 
 /// How long a client may take to ask.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long no client is accepted after the system refused one, as when it has no file descriptors left.
-const PAUSE: Duration = Duration::from_millis(100);
-
-/// The socket; it is removed when this is dropped.
+/// The socket.
 #[derive(Debug)]
-pub(super) struct Questions {
-    socket: AsyncFd<OwnedFd>,
-    path: PathBuf,
-}
+pub(super) struct Questions(Clients);
 
 impl Questions {
-    /// Listens, in place of what a killed keeper left there.
+    /// Listens.
     ///
     /// # Errors
     /// Somebody listens there: another keeper, or the reference's.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
-        let address = SocketAddrUnix::new(path)?;
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        if is_served(&address) {
+        // The reference's is a stream, which refuses another type of socket.
+        if [SocketType::SEQPACKET, SocketType::STREAM].into_iter().any(|kind| clients::is_served(path, kind)) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another keeper of leases runs here"));
         }
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let socket = net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags(), None)?;
-        net::bind(&socket, &address)?;
         // Who may ask makes us enter a namespace that it names.
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-        net::listen(&socket, BACKLOG)?;
-        Ok(Self { socket: register(socket)?, path: path.to_owned() })
+        Clients::bind(path, Some(Permissions::from_mode(0o600))).map(Self)
     }
 
     /// Answers clients, for ever.
     pub(super) async fn serve(self, keeper: Keeper) {
-        let clients = Arc::new(Semaphore::new(CLIENTS));
-        loop {
-            let Ok(permit) = Arc::clone(&clients).acquire_owned().await else { return };
-            let accept = |socket: &OwnedFd| Ok(net::accept_with(socket, flags())?);
-            match self.socket.async_io(Interest::READABLE, accept).await {
-                Ok(client) => drop(tokio::spawn(serve_client(client, keeper.clone(), permit))),
-                Err(error) => {
-                    tracing::warn!(%error, "client not accepted");
-                    tokio::time::sleep(PAUSE).await;
-                }
-            }
-        }
+        self.0.serve(CLIENTS, |client| converse(client, keeper.clone())).await;
     }
 }
 
-impl Drop for Questions {
-    fn drop(&mut self) {
-        // What stays is of no harm: a client that finds nobody behind it goes on at once.
-        drop(fs::remove_file(&self.path));
-    }
-}
-
-fn is_served(address: &SocketAddrUnix) -> bool {
-    // The reference's is a stream, which refuses another type of socket.
-    let types = [SocketType::SEQPACKET, SocketType::STREAM];
-    types.into_iter().any(|kind| {
-        let socket = net::socket_with(AddressFamily::UNIX, kind, flags(), None);
-        let connected = socket.and_then(|socket| net::connect(&socket, address));
-        // A full backlog is a keeper that is busy.
-        matches!(connected, Ok(()) | Err(Errno::AGAIN))
-    })
-}
-
-fn flags() -> SocketFlags {
-    SocketFlags::CLOEXEC | SocketFlags::NONBLOCK
-}
-
-async fn serve_client(client: OwnedFd, keeper: Keeper, _permit: OwnedSemaphorePermit) {
-    if let Err(error) = converse(client, &keeper).await {
-        tracing::debug!(%error, "client not answered");
-    }
-}
-
-async fn converse(client: OwnedFd, keeper: &Keeper) -> io::Result<()> {
+async fn converse(client: OwnedFd, keeper: Keeper) -> io::Result<()> {
     let client = register(client)?;
     let question = timeout(PATIENCE, question(&client)).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?;
     match question {
@@ -123,7 +69,7 @@ async fn converse(client: OwnedFd, keeper: &Keeper) -> io::Result<()> {
             answer(&client, &Answer::Done)
         }
         Ok(Question::Keep { wish, families }) => {
-            let kept = keep(&client, keeper, &wish, &families).await;
+            let kept = keep(&client, &keeper, &wish, &families).await;
             if kept.is_err() {
                 keeper.abandon(&wish).await;
             }
@@ -136,12 +82,7 @@ async fn converse(client: OwnedFd, keeper: &Keeper) -> io::Result<()> {
 ///
 /// # Errors
 /// Nothing was got, or whoever asked is gone.
-async fn keep(
-    client: &AsyncFd<OwnedFd>,
-    keeper: &Keeper,
-    wish: &Wish,
-    families: &std::collections::BTreeSet<Family>,
-) -> io::Result<()> {
+async fn keep(client: &AsyncFd<OwnedFd>, keeper: &Keeper, wish: &Wish, families: &BTreeSet<Family>) -> io::Result<()> {
     // What an earlier container of this name left.
     keeper.forget(&wish.id.container, &wish.id.ifname).await;
     let acquired = tokio::select! {
@@ -168,15 +109,10 @@ async fn gone(client: &AsyncFd<OwnedFd>) {
 
 async fn question(client: &AsyncFd<OwnedFd>) -> io::Result<Question> {
     let mut bytes = vec![0; LARGEST];
-    // With TRUNC the length is that of the message, however much of it fits.
-    let receive = |client: &OwnedFd| Ok(net::recv(client, bytes.as_mut_slice(), RecvFlags::TRUNC)?.1);
-    let length = client.async_io(Interest::READABLE, receive).await?;
-    let message = bytes.get(..length).ok_or_else(|| io::Error::other("it is too long"))?;
+    let message = clients::receive(client, &mut bytes).await?.ok_or_else(|| io::Error::other("it is too long"))?;
     Ok(serde_json::from_slice(message)?)
 }
 
 fn answer(client: &AsyncFd<OwnedFd>, answer: &Answer) -> io::Result<()> {
-    let message = serde_json::to_vec(answer)?;
-    net::send(client.get_ref(), &message, SendFlags::NOSIGNAL)?;
-    Ok(())
+    clients::send(client, &serde_json::to_vec(answer)?)
 }
