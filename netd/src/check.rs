@@ -161,7 +161,7 @@ fn devices(store: &Store, snapshot: &Snapshot) -> Result<(), String> {
 fn firewall(look: &Look, kernel: &mut Kernel) -> Result<(), String> {
     let chains = kernel.hooked_chains().map_err(|error| chain(&error))?;
     let mut advice: Vec<String> = firewall::advice(&chains, &look.bridges()).collect();
-    advice.extend(kernel.held_back(&look.guarded_links()).map_err(|error| chain(&error))?);
+    advice.extend(kernel.held_back(&chains, &look.guarded_links()).map_err(|error| chain(&error))?);
     if advice.is_empty() { Ok(()) } else { Err(advice.join("\n")) }
 }
 

@@ -260,7 +260,7 @@ impl Worker {
     /// named once.
     fn warn_of_firewalls(&mut self, look: &Look) -> Outcome {
         let (chains, bridges) = (self.kernel.hooked_chains()?, look.bridges());
-        let held_back = self.kernel.held_back(&look.guarded_links())?;
+        let held_back = self.kernel.held_back(&chains, &look.guarded_links())?;
         let advice = firewall::advice(&chains, &bridges).chain(held_back);
         self.warnings.say(advice, |advice| tracing::warn!(advice, "firewall drops packets"));
         Ok(())

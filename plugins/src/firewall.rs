@@ -7,7 +7,12 @@ mod desired;
 #[cfg(test)]
 mod tests;
 
-use netd_model::object::{Gate, Object, Opening, Side};
+use std::collections::BTreeSet;
+
+use netd_model::{
+    name::LinkName,
+    object::{Gate, Object, Opening, Side},
+};
 
 use crate::{
     alter::{self, Altering},
@@ -53,8 +58,8 @@ impl Altering for Firewall {
     fn check(_: &Request, target: &Target, previous: &CniResult, host: &mut Host) -> Result<(), Error> {
         host.compare(target, Self::NAME, Some(previous))?;
         let section = host.recorded(&target.id, Self::NAME)?.unwrap_or_default();
-        let held_back = host.kernel.held_back(&section.guarded_links().collect())?;
-        told(&held_back, Kind::Drift)
+        let guarded = section.guarded_links().collect();
+        told(host, &guarded, Kind::Drift)
     }
 
     fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
@@ -72,14 +77,15 @@ impl Altering for Firewall {
         host::lacks_nothing()?;
         let mut host = Host::open_without_container(request)?;
         let Some(attachment) = host.store.first_of_network(&request.network) else { return Ok(()) };
-        let held_back = host.kernel.held_back(&attachment.guarded_links())?;
-        told(&held_back, Kind::Limited)
+        told(&mut host, &attachment.guarded_links(), Kind::Limited)
     }
 }
 
-/// What others drop, and the commands against it.
-fn told(held_back: &[String], kind: Kind) -> Result<(), Error> {
-    match held_back {
+/// What others drop of what goes by these interfaces, and the commands against it.
+fn told(host: &mut Host, guarded: &BTreeSet<LinkName>, kind: Kind) -> Result<(), Error> {
+    let chains = host.kernel.hooked_chains()?;
+    let held_back = host.kernel.held_back(&chains, guarded)?;
+    match held_back.as_slice() {
         [] => Ok(()),
         [first, ..] => Err(Error::new(kind, first).with_details(held_back.join("\n"))),
     }

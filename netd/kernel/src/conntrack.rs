@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use crate::{
     error::Error,
     kernel::Kernel,
-    rtnetlink::address,
-    wire::{Attributes, Body, Fault, NLM_F_DUMP, Requests, array, u8_of},
+    rtnetlink::{AF_INET, AF_INET6, address},
+    wire::{Attributes, Body, Fault, NESTED, NLM_F_DUMP, Requests, array, u8_of},
 };
 
 /// `NFNL_SUBSYS_CTNETLINK`, in the upper byte of every kind of message.
@@ -25,8 +25,6 @@ const IPCTNL_MSG_CT_DELETE: u16 = CTNETLINK + 2;
 
 /// `struct nfgenmsg`.
 const HEADER: usize = 4;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
 
 const CTA_TUPLE_ORIG: u16 = 1;
 const CTA_TUPLE_REPLY: u16 = 2;
@@ -43,9 +41,6 @@ const CTA_PROTO_DST_PORT: u16 = 3;
 const CTA_FILTER_ORIG_FLAGS: u16 = 1;
 const CTA_FILTER_F_PROTO_NUM: u32 = 1 << 3;
 const CTA_FILTER_F_PROTO_DST_PORT: u32 = 1 << 5;
-
-/// An attribute of attributes.
-const NESTED: u16 = 0x8000;
 
 /// One flow, as far as it is looked at.
 #[derive(Debug)]

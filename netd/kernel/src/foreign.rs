@@ -8,6 +8,7 @@ use crate::{
     error::Error,
     kernel::Kernel,
     nft::{
+        chain,
         rule::{self, ForeignChain, ForeignRule},
         transaction,
     },
@@ -16,11 +17,11 @@ use crate::{
 
 impl Kernel {
     /// Whether there is such a chain.
-    pub fn has_foreign_chain(&mut self, chain: &ForeignChain) -> Result<bool, Error> {
+    pub fn has_foreign_chain(&mut self, wanted: &ForeignChain) -> Result<bool, Error> {
         let mut requests = Requests::new();
-        rule::get_chain(&mut requests, chain);
+        chain::get_of(&mut requests, wanted.family(), &wanted.table, &wanted.name);
         let found = self.nft()?.get(&mut requests, |_, _| Some(()));
-        let found = found.map_err(|fault| Error::at(fault, |_| attempt("list", chain)))?;
+        let found = found.map_err(|fault| Error::at(fault, |_| attempt("list", wanted)))?;
         Ok(found.into_iter().flatten().next().is_some())
     }
 

@@ -54,15 +54,13 @@ impl Kernel {
         Ok(!found.is_empty())
     }
 
-    /// What drops packets that are forwarded from or to these interfaces, with the commands that let them through; one
+    /// What of all chains that have a hook drops packets that are forwarded from or to these interfaces, with the commands that let them through; one
     /// text for each chain and interface.
     ///
     /// Only the policy of a chain is seen, and whether any rule of its table names the interface or its subnet.
-    pub fn held_back(&mut self, links: &BTreeSet<LinkName>) -> Result<Vec<String>, Error> {
-        let closed: Vec<HookedChain> =
-            self.hooked_chains()?.into_iter().filter(|chain| chain.is_closed(Hook::Forward)).collect();
+    pub fn held_back(&mut self, chains: &[HookedChain], links: &BTreeSet<LinkName>) -> Result<Vec<String>, Error> {
         let mut advice = Vec::new();
-        for chain in &closed {
+        for chain in chains.iter().filter(|chain| chain.is_closed(Hook::Forward)) {
             let is_ufw = self.has_ufw(chain)?;
             for link in links {
                 let addresses = self.router_addresses(link, chain)?;

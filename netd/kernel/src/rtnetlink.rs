@@ -1,6 +1,7 @@
 //! What rtnetlink(7) is asked and told, message by message: encoding and decoding, nothing else.
 //!
-//! The numbers are those of `include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,neighbour,net_namespace,pkt_sched,pkt_cls}.h`.
+//! The numbers are those of
+//! `include/uapi/linux/{rtnetlink,if_link,if_addr,if_bridge,neighbour,net_namespace,pkt_sched,pkt_cls}.h`.
 
 pub(crate) mod address;
 pub(crate) mod devices;
@@ -20,16 +21,17 @@ use crate::wire::array;
 
 /// Any family, or none.
 const AF_UNSPEC: u8 = 0;
-const AF_INET: u8 = 2;
+pub(crate) const AF_INET: u8 = 2;
 const AF_BRIDGE: u8 = 7;
-const AF_INET6: u8 = 10;
+pub(crate) const AF_INET6: u8 = 10;
 
 /// The family of an address.
 pub(crate) fn family(address: IpAddr) -> u8 {
     if address.is_ipv4() { AF_INET } else { AF_INET6 }
 }
 
-fn octets(address: IpAddr) -> Vec<u8> {
+/// Its bytes.
+pub(crate) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().to_vec(),

@@ -11,13 +11,12 @@ use rustix::io::Errno;
 use crate::{
     error::Error,
     kernel::Kernel,
+    rtnetlink::{AF_INET, AF_INET6},
     wire::{Attributes, Fault, NLM_F_DUMP, Protocol, Requests, Socket, array, u8_of, u32_of},
 };
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const INET_DIAG_SKV6ONLY: u16 = 11;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
 
 /// `TCP_CLOSE` and `TCP_LISTEN`, as bits. A socket of UDP that takes packets of everybody is closed.
 const CLOSED: u32 = 1 << 7;

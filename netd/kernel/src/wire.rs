@@ -43,6 +43,9 @@ pub(crate) const NLM_F_APPEND: u16 = 0x800;
 /// All things of a kind (`NLM_F_ROOT | NLM_F_MATCH`).
 pub(crate) const NLM_F_DUMP: u16 = 0x300;
 
+/// In the kind of an attribute: it is one of attributes (`NLA_F_NESTED`). Most of the kernel does not look.
+pub(crate) const NESTED: u16 = 0x8000;
+
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 

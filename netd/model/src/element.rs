@@ -237,13 +237,10 @@ impl Set {
 
     /// Whether its elements change addresses of packets, and hold none back.
     pub fn is_translation(self) -> bool {
-        let is_masquerade = || {
-            matches!(
-                self,
-                Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6 | Self::Hairpin4 | Self::Hairpin6
-            )
-        };
-        self.is_map() || is_masquerade()
+        matches!(
+            self,
+            Self::Masquerade4 | Self::Masquerade6 | Self::Home4 | Self::Home6 | Self::Hairpin4 | Self::Hairpin6
+        ) || self.is_map()
     }
 
     /// Whether there is something under its keys: all of published ports.

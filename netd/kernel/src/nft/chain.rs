@@ -8,6 +8,7 @@ use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, text, u8_of};
 
 pub(super) const NFT_MSG_NEWCHAIN: u16 = NFTABLES + 3;
 const NFT_MSG_GETCHAIN: u16 = NFTABLES + 4;
+const NFT_MSG_DELCHAIN: u16 = NFTABLES + 5;
 
 const NFTA_CHAIN_TABLE: u16 = 1;
 const NFTA_CHAIN_NAME: u16 = 3;
@@ -68,14 +69,19 @@ pub(super) fn has_hook(attributes: &Attributes<'_>) -> bool {
 
 /// The chain that carries the version of a program; no answer if it is not there.
 pub(crate) fn get(requests: &mut Requests, family: Family, name: &str) {
+    get_of(requests, number(family), TABLE, name);
+}
+
+/// A chain of any program; no answer if it is not there.
+pub(crate) fn get_of(requests: &mut Requests, family: u8, table: &str, name: &str) {
     requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
-        header(body, number(family)).text(NFTA_CHAIN_TABLE, TABLE).text(NFTA_CHAIN_NAME, name);
+        header(body, family).text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
     });
 }
 
-/// A chain of another program; no answer if it is not there.
-pub(super) fn get_of(requests: &mut Requests, family: u8, table: &str, name: &str) {
-    requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
+/// Removes a chain that is there.
+pub(super) fn delete(requests: &mut Requests, family: u8, table: &str, name: &str) {
+    requests.push(NFT_MSG_DELCHAIN, 0, |body| {
         header(body, family).text(NFTA_CHAIN_TABLE, table).text(NFTA_CHAIN_NAME, name);
     });
 }

@@ -11,7 +11,10 @@ use netd_model::{
 use rustix::io::Errno;
 
 use super::{HEADER, NFTABLES, TABLE, comment, header, number, with_comment};
-use crate::wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests, array, text};
+use crate::{
+    rtnetlink::octets,
+    wire::{Attributes, Body, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, Requests, array, text},
+};
 
 const NFT_MSG_NEWSETELEM: u16 = NFTABLES + 12;
 const NFT_MSG_GETSETELEM: u16 = NFTABLES + 13;
@@ -136,10 +139,7 @@ fn owner(element: &Attributes<'_>) -> String {
 fn write_data(body: &mut Body<'_>, data: &Data) {
     match data {
         Data::To(address, port) => {
-            let mut value = match address {
-                IpAddr::V4(address) => address.octets().to_vec(),
-                IpAddr::V6(address) => address.octets().to_vec(),
-            };
+            let mut value = octets(*address);
             value.extend(port.to_be_bytes());
             value.extend([0; 2]);
             body.bytes(NFTA_DATA_VALUE, &value);
@@ -183,10 +183,7 @@ fn bytes(key: &ElementKey, edge: fn(&IpNetwork) -> IpAddr) -> Vec<u8> {
             Part::Ipv6(address) => bytes.extend(address.octets()),
             Part::Transport(transport) => bytes.push(transport.number()),
             Part::Port(port) => bytes.extend(port.to_be_bytes()),
-            Part::Subnet(subnet) => match edge(subnet) {
-                IpAddr::V4(address) => bytes.extend(address.octets()),
-                IpAddr::V6(address) => bytes.extend(address.octets()),
-            },
+            Part::Subnet(subnet) => bytes.extend(octets(edge(subnet))),
             Part::Vni(vni) => bytes.extend(u32::from(*vni).to_be_bytes().into_iter().skip(1)),
         }
         bytes.resize(bytes.len().next_multiple_of(4), 0);

@@ -5,16 +5,15 @@ use std::{cmp::Ordering, net::IpAddr};
 use netd_model::element::Family;
 use rustix::io::Errno;
 
-use super::{HEADER, NFTABLES, TABLE, comment, header, number};
-use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, text};
+use super::{HEADER, NFPROTO_IPV4, NFPROTO_IPV6, NFTABLES, TABLE, chain, comment, header, number};
+use crate::{
+    rtnetlink::octets,
+    wire::{Attributes, NLM_F_DUMP, Requests, array, text},
+};
 
-const NFT_MSG_GETCHAIN: u16 = NFTABLES + 4;
-const NFT_MSG_DELCHAIN: u16 = NFTABLES + 5;
 const NFT_MSG_GETRULE: u16 = NFTABLES + 7;
 const NFT_MSG_DELRULE: u16 = NFTABLES + 8;
 
-const NFTA_CHAIN_TABLE: u16 = 1;
-const NFTA_CHAIN_NAME: u16 = 3;
 const NFTA_RULE_TABLE: u16 = 1;
 const NFTA_RULE_CHAIN: u16 = 2;
 const NFTA_RULE_HANDLE: u16 = 3;
@@ -52,8 +51,9 @@ pub struct ForeignRule {
 }
 
 impl ForeignChain {
-    fn family(&self) -> u8 {
-        if self.is_ipv6 { 10 } else { 2 }
+    /// The family of its table.
+    pub(crate) fn family(&self) -> u8 {
+        if self.is_ipv6 { NFPROTO_IPV6 } else { NFPROTO_IPV4 }
     }
 }
 
@@ -77,13 +77,6 @@ pub(crate) fn read_target(chain: &str, body: &[u8]) -> Option<String> {
     let attributes = Attributes::after(body, HEADER);
     let is_its = attributes.find(NFTA_RULE_CHAIN).and_then(text) == Some(chain);
     is_its.then(|| targets(&attributes)).flatten()
-}
-
-/// Whether there is such a chain; no answer if not.
-pub(crate) fn get_chain(requests: &mut Requests, chain: &ForeignChain) {
-    requests.push_forgiving(NFT_MSG_GETCHAIN, 0, &[Errno::NOENT], |body| {
-        header(body, chain.family()).text(NFTA_CHAIN_TABLE, &chain.table).text(NFTA_CHAIN_NAME, &chain.name);
-    });
 }
 
 /// All rules of a chain; none where there is no such chain.
@@ -135,10 +128,9 @@ pub(crate) fn delete_chain(requests: &mut Requests, chain: &ForeignChain) {
     requests.push(NFT_MSG_DELRULE, 0, |body| {
         header(body, chain.family()).text(NFTA_RULE_TABLE, &chain.table).text(NFTA_RULE_CHAIN, &chain.name);
     });
-    requests.push(NFT_MSG_DELCHAIN, 0, |body| {
-        header(body, chain.family()).text(NFTA_CHAIN_TABLE, &chain.table).text(NFTA_CHAIN_NAME, &chain.name);
-    });
+    chain::delete(requests, chain.family(), &chain.table, &chain.name);
 }
+
 /// Whether the rule in the body of an answer compares something with the subnet of an address, or with one around it.
 pub(super) fn covers(body: &[u8], address: IpAddr, prefix: u8) -> bool {
     const FEWEST: u8 = 8;
@@ -149,13 +141,9 @@ pub(super) fn covers(body: &[u8], address: IpAddr, prefix: u8) -> bool {
 /// so many, another with all and a mask.
 pub(crate) fn compares(body: &[u8], address: IpAddr, prefix: u8) -> bool {
     const NFTA_DATA_VALUE: u16 = 1;
-    let octets = match address {
-        IpAddr::V4(address) => address.octets().to_vec(),
-        IpAddr::V6(address) => address.octets().to_vec(),
-    };
     let whole = usize::from(prefix / 8);
-    let masked = octets.iter().enumerate().map(|(index, octet)| match index.cmp(&whole) {
-        Ordering::Less => *octet,
+    let masked = octets(address).into_iter().enumerate().map(|(index, octet)| match index.cmp(&whole) {
+        Ordering::Less => octet,
         Ordering::Equal => octet & !(u8::MAX >> (prefix % 8)),
         Ordering::Greater => 0,
     });

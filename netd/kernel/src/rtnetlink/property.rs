@@ -6,7 +6,7 @@ use netd_model::name::LinkName;
 use rustix::io::Errno;
 
 use super::link::header;
-use crate::wire::{NLM_F_CREATE, NLM_F_EXCL, Requests};
+use crate::wire::{NESTED, NLM_F_CREATE, NLM_F_EXCL, Requests};
 
 const RTM_NEWLINK: u16 = 16;
 const RTM_NEWLINKPROP: u16 = 108;
@@ -19,9 +19,6 @@ const IFLA_PROP_LIST: u16 = 0x34 | NESTED;
 const IFLA_ALT_IFNAME: u16 = 53;
 
 const IFF_UP: u32 = 1;
-
-/// `NLA_F_NESTED`, which this attribute must have.
-const NESTED: u16 = 0x8000;
 
 /// Gives the interface of this number a second name. That it has it is success.
 pub(crate) fn add_name(requests: &mut Requests, index: u32, name: &LinkName) {
