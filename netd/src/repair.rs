@@ -2,7 +2,8 @@
 //!
 //! Never: a container's interface, a bridge that was found and not made, an interface that took a name of ours.
 //! Of a host's end of a pair only its membership in a bridge is put back, when it is in none or in another, and what holds
-//! packets back there: lab users take interfaces down on purpose. What is left after this is wanted as ADD wants it, and goes the same way.
+//! packets back there: lab users take interfaces down on purpose. What is left after this is wanted as ADD wants it, and
+//! goes the same way.
 
 use netd_model::{
     attachment::Attachment,

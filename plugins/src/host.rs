@@ -28,6 +28,7 @@ use netd_model::{
 };
 use netd_store::{Boot, Lock, Store, lease::Held};
 
+pub(crate) use leftovers::reference_name;
 pub(crate) use make::Intent;
 
 use crate::cni::{CniResult, Command, Error, Kind, Request, Target};

@@ -92,8 +92,8 @@ impl Inside<'_> {
 /// The scope of what is on the link itself (`RT_SCOPE_LINK`).
 pub(crate) const SCOPE_LINK: u8 = 253;
 
-/// The routes as the container's interface gets them: unless it says that it is on the link, without a router of its own, a route takes the gateway of the
-/// first address of its family.
+/// The routes as the container's interface gets them: without a router of its own, and unless it says that it is on the
+/// link, a route takes the gateway of the first address of its family.
 pub(crate) fn routes(ifname: &LinkName, routes: &[result::Route], assigned: &[Assigned]) -> Vec<Route> {
     let gateway = |dst: IpNetwork| {
         let same_family = |ip: &&Assigned| ip.address.is_ipv4() == dst.is_ipv4() && ip.gateway.is_some();

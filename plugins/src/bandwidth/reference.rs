@@ -6,11 +6,10 @@ use netd_model::{
     object::{LinkKind, Object, Side},
     plan::{Plan, Step},
 };
-use sha2::{Digest, Sha512};
 
 use crate::{
     cni::{Error, Target},
-    host::Host,
+    host::{Host, reference_name},
 };
 
 /// How long the names of interfaces are at most.
@@ -29,9 +28,6 @@ pub(super) fn tidy(target: &Target, host: &mut Host) -> Result<(), Error> {
 
 /// The name that the reference plugin gives the IFB, a function of network and container alone.
 pub(super) fn name(id: &AttachmentId) -> LinkName {
-    let hash = Sha512::digest(format!("{}{}", id.network, id.container));
-    let digits = hash.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-    let name: String = "bwp".chars().chain(digits).take(LENGTH).collect();
+    let name = reference_name("bwp", &[id.network.as_str(), id.container.as_str()], LENGTH);
     name.parse().expect("invariant: letters and digits are a name")
 }

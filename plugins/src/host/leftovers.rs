@@ -75,12 +75,17 @@ impl Host {
     }
 }
 
-/// The name that the reference gives a chain of a container: a prefix and as much of SHA-512 as makes 28 letters.
+/// The name that the reference gives a chain of a container.
 fn chain_name(prefix: &str, parts: &[&str]) -> String {
+    reference_name(prefix, parts, 28)
+}
+
+/// A name as the reference makes them: a prefix and as much of SHA-512 as makes so many letters.
+pub(crate) fn reference_name(prefix: &str, parts: &[&str], length: usize) -> String {
     let digest = Sha512::digest(parts.concat());
     let digits = digest.iter().flat_map(|byte| [byte >> 4, byte & 15]);
     let digits = digits.filter_map(|digit| char::from_digit(digit.into(), 16));
-    prefix.chars().chain(digits).take(28).collect()
+    prefix.chars().chain(digits).take(length).collect()
 }
 
 #[cfg(test)]

@@ -50,9 +50,10 @@ impl Host {
         let mut all = section.changed.clone();
         all.extend(section.own.iter().cloned());
         // A change may take along what stands on the interface: then that is put there again.
-        for wanted in [&section.changed, &all] {
-            self.bring_about(&present(&shared), &present(wanted), None)?;
+        if !section.changed.is_empty() {
+            self.bring_about(&present(&shared), &present(&section.changed), None)?;
         }
+        self.bring_about(&present(&shared), &present(&all), None)?;
         self.kernel.forget_flows_before(&section.own)?;
         // What it takes away the kernel may have made itself, and then does not show.
         let taken = section.before.iter().filter(|object| section.changed.find(&object.key()).is_none());

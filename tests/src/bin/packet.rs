@@ -3,10 +3,9 @@
 //! `packet send PROTOCOL ADDRESS [FIRST]`, `packet serve ADDRESS:PORT`, `packet get|put ADDRESS:PORT BYTES`.
 //!
 //! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds, and who asks
-//! often at the first that does not come. Who takes
-//! turns sends one byte by UDP, again when it is back, and says how many microseconds a turn takes. What is sent
-//! is one packet of an IP protocol, of which the first byte may be said: in ICMP it is the type. Who gets so many bytes from
-//! one who serves, or puts them there, says how many milliseconds that took.
+//! often at the first that does not come. Who takes turns sends one byte by UDP, again when it is back, and says how many
+//! microseconds a turn takes. What is sent is one packet of an IP protocol, of which the first byte may be said: in ICMP it
+//! is the type. Who gets so many bytes from one who serves, or puts them there, says how many milliseconds that took.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::io::{Read, Write};
