@@ -128,7 +128,7 @@ fn del_needs_no_keeper_and_waits_for_none() {
     let [c1, c2, c3] = ["c1", "c2", "c3"].map(|name| host.container(name));
     let both = of_ipam("families", &json!(["ipv4", "ipv6"]));
     let [first, second, third] = [&c1, &c2, &c3].map(|container| container.add(&both));
-    assert_eq!(given(&far).len(), 6);
+    eventually(SOON, || given(&far).len() == 6);
     keeper.freeze();
     let start = Instant::now();
     first.del().unwrap();
