@@ -85,7 +85,8 @@ pub(crate) fn nft_lines(ruleset: &Value) -> Vec<String> {
 fn queue_lines(node: &Node, shown: Value) -> Vec<String> {
     let mut lines = Vec::new();
     for qdisc in array(shown).into_iter().filter(|qdisc| qdisc["handle"] != "0:") {
-        let text = kept(&qdisc, &["kind", "dev", "options"]);
+        let mut text = kept(&qdisc, &["kind", "dev", "options"]);
+        strip(&mut text);
         lines.push(format!("qdisc {text}"));
         for direction in if qdisc["handle"] == "ffff:" { &["ingress", "egress"][..] } else { &[] } {
             let dev = qdisc["dev"].as_str().unwrap();
@@ -125,7 +126,7 @@ fn kept(object: &Value, keys: &[&str]) -> Value {
 fn strip(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for key in ["handle", "index", "packets", "bytes"] {
+            for key in ["handle", "index", "packets", "bytes", "direct_packets_stat"] {
                 object.remove(key);
             }
             object.values_mut().for_each(strip);
