@@ -31,6 +31,11 @@ pub(crate) fn mtu(bytes: i64) -> Result<Option<Mtu>, Error> {
     mtu.map(Some).ok_or_else(|| Error::config(format!("invalid mtu {bytes} (must be between 68 and 65535)")))
 }
 
+/// The same of an interface on another, before that is known: what it carries, [`mtu_within`] asks.
+pub(crate) fn mtu_above(bytes: i64) -> Result<i64, Error> {
+    mtu(bytes).map(|_| bytes)
+}
+
 /// The same of an interface on another, which carries no larger packets.
 pub(crate) fn mtu_within(bytes: i64, most: Option<Mtu>) -> Result<Option<Mtu>, Error> {
     let Some(most) = most.map(u32::from) else { return mtu(bytes) };

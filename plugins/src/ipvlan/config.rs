@@ -51,7 +51,7 @@ impl Config {
         Ok(Self {
             master: keys::link("master", &keys.master)?,
             mode,
-            mtu: keys::mtu(keys.mtu).map(|_| keys.mtu)?,
+            mtu: keys::mtu_above(keys.mtu)?,
             in_container: keys.link_in_container,
             has_ipam: ipam::configured(request),
             dns: keys.dns,

@@ -50,7 +50,7 @@ impl Config {
         Ok(Self {
             master: keys::link("master", &keys.master)?,
             mode: mode(&keys.mode)?,
-            mtu: keys::mtu(keys.mtu).map(|_| keys.mtu)?,
+            mtu: keys::mtu_above(keys.mtu)?,
             mac: keys::mac([&*keys.runtime_config.mac, of_arguments, &*keys.mac])?,
             in_container: keys.link_in_container,
             queue: Some(keys.bcqueuelen).filter(|length| *length != 0),

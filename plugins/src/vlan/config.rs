@@ -49,7 +49,7 @@ impl Config {
         if !ipam::configured(request) {
             return Err(Error::config("failed to execute IPAM delegate: no plugin name provided"));
         }
-        let mtu = keys::mtu(keys.mtu).map(|_| keys.mtu)?;
+        let mtu = keys::mtu_above(keys.mtu)?;
         Ok(Self { master, id, mtu, in_container: keys.link_in_container, dns: keys.dns })
     }
 }
