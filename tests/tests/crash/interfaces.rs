@@ -1,5 +1,6 @@
-//! The same for plugins whose interface is no port of a bridge, and for those that change one.
+//! The same for plugins whose interface is no port of a bridge, for those that change one, and for those that give addresses.
 
+use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
 use tests::{Host, Lab, eventually};
 
@@ -20,17 +21,33 @@ fn host(lab: &Lab) -> Host {
     host
 }
 
-/// Kills ADD and DEL of each plugin of a list at every point. The interfaces of the host are no leftovers.
+/// Kills ADD and DEL of each plugin of a list at every point.
 #[track_caller]
 fn every_point_of(plugins: &Value) {
     let lab = Lab::new();
-    let settled = Settled::on(host(&lab), list(plugins));
+    every_point_for(host(&lab), plugins);
+}
+
+/// The interfaces of the host are no leftovers.
+#[track_caller]
+fn every_point_for(host: Host, plugins: &Value) {
+    let settled = Settled::on(host, list(plugins));
     for index in 0..plugins.as_array().unwrap().len() {
         for command in ["ADD", "DEL"] {
             every_point_on(&settled, command, index);
         }
     }
     settled.host.sh("ip link del to-1");
+}
+
+/// The same where the kernel makes interfaces of this kind; that others say so is a test of the plugin's own.
+#[track_caller]
+fn every_point_where_known(kind: &str, plugins: &Value) {
+    let lab = Lab::new();
+    let host = host(&lab);
+    if host.knows(kind) {
+        every_point_for(host, plugins);
+    }
 }
 
 #[test]
@@ -122,4 +139,80 @@ fn limits_on_the_host() {
 #[test]
 fn limits_in_the_container() {
     every_point_of(&limits(&json!({"type": "macvlan", "master": "to-1", "ipam": ipam()})));
+}
+
+#[test]
+fn addresses_of_ranges_and_of_a_configuration() {
+    let address = json!([{"address": "10.1.2.7/24"}, {"address": "2001:db8::7/64"}]);
+    every_point_of(&json!([{"type": "host-local", "ipam": ipam()}]));
+    every_point_of(&json!([{"type": "static", "ipam": {"type": "static", "addresses": address}}]));
+}
+
+#[test]
+fn an_address_of_a_server_alone() {
+    let lab = Lab::new();
+    let host = host(&lab);
+    host.sh("ip address add 192.168.50.2/24 dev to-2");
+    let (_server, _keeper) = (host.dhcp_server("to-2", ""), host.keeper());
+    let ipam = json!({"type": "dhcp"});
+    let macvlan = json!({"type": "macvlan", "master": "to-1", "ipam": {}});
+    let settled = Settled::on(host, list(&json!([macvlan, {"type": "dhcp", "ipam": ipam}])));
+    for command in ["ADD", "DEL"] {
+        every_point_on(&settled, command, 1);
+    }
+    eventually(SETTLED, || settled.host.dhcp_given().is_empty());
+    settled.host.sh("ip link del to-1");
+}
+
+#[test]
+fn loopback() {
+    every_point_of(&json!([{"type": "loopback"}]));
+}
+
+#[test]
+fn names_as_podman_gives_them() {
+    every_point_of(&json!([
+        {"type": "bridge", "bridge": "br-web", "isDefaultGateway": true, "ipam": ipam()},
+        {"type": "dnsname", "domainName": "web.example", "capabilities": {"aliases": true}}
+    ]));
+}
+
+#[test]
+fn overlay() {
+    let lab = Lab::new();
+    let host = host(&lab);
+    let overlay = Overlay {
+        name: "web".parse().unwrap(),
+        mode: Mode::Routed,
+        subnets: vec!["10.40.0.0/16".parse().unwrap(), "2001:db8:40::/48".parse().unwrap()],
+        vni: Vni::of_network("default", "web"),
+        port: PORT,
+        masquerade: true,
+        domain: None,
+        internal: false,
+    };
+    let subnets = vec!["10.40.1.0/24".parse().unwrap(), "2001:db8:40:1::/64".parse().unwrap()];
+    host.give_lease(&HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None });
+    every_point_for(host, &json!([{"type": "overlay"}]));
+}
+
+#[test]
+fn vlan() {
+    every_point_where_known("vlan", &json!([{"type": "vlan", "master": "to-1", "vlanId": 5, "ipam": ipam()}]));
+}
+
+#[test]
+fn ipvlan() {
+    every_point_where_known("ipvlan", &json!([{"type": "ipvlan", "master": "to-1", "ipam": ipam()}]));
+}
+
+#[test]
+fn dummy() {
+    every_point_where_known("dummy", &json!([{"type": "dummy", "ipam": ipam()}]));
+}
+
+#[test]
+fn vrf() {
+    let bridge = json!({"type": "bridge", "bridge": "br-web", "isDefaultGateway": true, "ipam": ipam()});
+    every_point_where_known("vrf", &json!([bridge, {"type": "vrf", "vrfname": "red"}]));
 }
