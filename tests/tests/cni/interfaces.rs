@@ -93,7 +93,7 @@ fn parallel_dels_of_one_container_all_succeed() {
         let list = json!({"cniVersion": "1.1.0", "name": name, "plugins": [config, tuning, {"type": "sbr"}]});
         let attachment = host.container(&name).add(&list);
         let answers: Vec<Result<(), Refusal>> = std::thread::scope(|scope| {
-            let dels: Vec<_> = (0..10).map(|_| scope.spawn(|| attachment.del())).collect();
+            let dels: Vec<_> = (0..32).map(|_| scope.spawn(|| attachment.del())).collect();
             dels.into_iter().map(|del| del.join().unwrap()).collect()
         });
         assert!(answers.iter().all(Result::is_ok), "{config}: {answers:?}");

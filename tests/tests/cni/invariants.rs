@@ -1,7 +1,7 @@
 //! What must hold whatever the plugin and its configuration: checks 55 to 62 of the specification's own rules.
 
 use serde_json::{Value, json};
-use tests::{Lab, Refusal};
+use tests::Lab;
 
 use super::config::{bridge, with};
 
@@ -164,19 +164,6 @@ fn check_sees_what_others_broke_and_repairs_nothing() {
         assert!(attachment.check().is_err(), "{script}");
         assert_eq!([host.changes_since(&broken.0), c1.changes_since(&broken.1)].concat(), [""; 0], "{script}");
     }
-}
-
-#[test]
-fn parallel_dels_of_one_container_all_succeed() {
-    let lab = Lab::new();
-    let host = lab.host("a");
-    let attachment = host.container("c1").add(&everything());
-    let answers: Vec<Result<(), Refusal>> = std::thread::scope(|scope| {
-        let dels: Vec<_> = (0..10).map(|_| scope.spawn(|| attachment.del())).collect();
-        dels.into_iter().map(|del| del.join().unwrap()).collect()
-    });
-    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
-    assert_eq!(host.leftovers(), [""; 0]);
 }
 
 #[test]

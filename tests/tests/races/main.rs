@@ -52,6 +52,49 @@ fn two_hundred_adds_of_sixteen_at_a_time_get_addresses_of_their_own() {
     assert_eq!(host.leftovers(), [""; 0]);
 }
 
+/// Every plugin that can be in one list, for a container with an interface on the host.
+fn all_of_them() -> Value {
+    let mut list = web();
+    let mapping = json!({"hostPort": 8080, "containerPort": 80, "protocol": "udp"});
+    let limits = json!({"type": "bandwidth", "unshapedSubnets": ["10.9.0.0/16"], "ingressRate": 8_000_000,
+        "ingressBurst": 80_000, "egressRate": 8_000_000, "egressBurst": 80_000});
+    list["plugins"].as_array_mut().unwrap().extend([
+        json!({"type": "tuning", "mtu": 1400, "promisc": true, "sysctl": {"net.core.somaxconn": "500"}}),
+        json!({"type": "portmap", "runtimeConfig": {"portMappings": [mapping]}}),
+        json!({"type": "firewall", "ingressPolicy": "isolated"}),
+        limits,
+        json!({"type": "sbr"}),
+    ]);
+    list
+}
+
+#[test]
+fn thirty_two_dels_of_one_container_all_succeed() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    host.container("warm").add(&all_of_them()).del().unwrap();
+    let settled = host.kernel_text();
+    let c1 = host.container("c1");
+    let empty = c1.kernel_text();
+    for gone in [false, true] {
+        let attachment = c1.add(&all_of_them());
+        if gone {
+            c1.vanish();
+        }
+        let answers: Vec<_> = std::thread::scope(|scope| {
+            let dels: Vec<_> = (0..32).map(|_| scope.spawn(|| attachment.del())).collect();
+            dels.into_iter().map(|del| del.join().unwrap()).collect()
+        });
+        assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+        assert_eq!([host.leftovers(), host.changes_since(&settled)].concat(), [""; 0], "{gone}");
+        if !gone {
+            assert_eq!(c1.changes_since(&empty), [""; 0]);
+        }
+    }
+    netd.stop();
+}
+
 /// ADD may be told to try again while the ruleset is torn away under it, and for nothing else.
 fn add_with_patience(attachment: &Attachment) {
     for _ in 0..20 {
