@@ -34,9 +34,13 @@ fn seen(host: &Host, container: &Container, config: &Value) -> Value {
     let attachment = container.attachment(config, "eth0");
     let answer = attachment.add().map(normal);
     let link = container.link("eth0");
+    // Carrier comes some moments after the interface, here and there.
+    let carrier = ["LOWER_UP", "NO-CARRIER"];
+    let flags = link["flags"].as_array().into_iter().flatten();
+    let flags: Vec<&Value> = flags.filter(|flag| !carrier.iter().any(|word| *flag == word)).collect();
     let inside = json!({
         "addresses": container.addresses("eth0"), "ways": ways(container), "rules": rules(container),
-        "kind": link["linkinfo"]["info_kind"], "mtu": link["mtu"], "flags": link["flags"],
+        "kind": link["linkinfo"]["info_kind"], "mtu": link["mtu"], "flags": flags,
         "somaxconn": container.sysctl("net/core/somaxconn")
     });
     let deleted = attachment.del();
