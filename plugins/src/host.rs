@@ -10,6 +10,7 @@ mod leftovers;
 mod make;
 mod record;
 mod remove;
+mod told;
 mod undo;
 
 use std::{

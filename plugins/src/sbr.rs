@@ -48,9 +48,10 @@ impl Altering for Sbr {
         Ok(previous.clone())
     }
 
-    fn restore(_: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+    fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
         let _choosing = host.lock_container(&target.id)?;
-        let unrecorded = if host.knows(target) { Ok(()) } else { desired::tidy(target, host) };
+        let previous = request.prev_result.as_ref();
+        let unrecorded = if host.knows(target) { Ok(()) } else { desired::tidy(target, previous, host) };
         let undone = host.undo(&target.id, Self::NAME);
         Error::collect([unrecorded, undone].into_iter().filter_map(Result::err))
     }

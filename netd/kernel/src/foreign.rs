@@ -67,6 +67,5 @@ impl Kernel {
 }
 
 fn attempt(verb: &str, chain: &ForeignChain) -> String {
-    let family = if chain.is_ipv6 { "ip6" } else { "ip" };
-    format!("nft {verb} chain {family} {} {}", chain.table, chain.name)
+    format!("nft {verb} chain {} {} {}", chain.family.word(), chain.table, chain.name)
 }

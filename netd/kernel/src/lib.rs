@@ -34,7 +34,7 @@ pub use netns::Netns;
 pub use nft::{
     chain::{Hook, HookedChain},
     program::{has_chain, has_nft},
-    rule::{ForeignChain, ForeignRule},
+    rule::{ForeignChain, ForeignFamily, ForeignRule},
 };
 pub use offload::offloads_soundly;
 pub use sockets::{Listener, Process};

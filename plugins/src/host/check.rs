@@ -22,6 +22,9 @@ impl Host {
         let previous = previous.ok_or_else(|| Error::config("Required prevResult missing"))?;
         let id = &target.id;
         let document = self.store.read(id)?;
+        if document.is_none() && self.is_of_others(target)? {
+            return self.compare_told(target, previous);
+        }
         let missing = || Error::new(Kind::Drift, format!("no record of attachment {} by plugin {plugin}", id.owner()));
         let mut sections = document.map(|document| document.sections).unwrap_or_default();
         let section = sections.remove(plugin).ok_or_else(missing)?;

@@ -5,35 +5,61 @@
 
 use std::net::IpAddr;
 
-use netd_kernel::{ForeignChain, ForeignRule};
+use netd_kernel::{
+    ForeignChain,
+    ForeignFamily::{self, Bridge, Inet, Ipv4, Ipv6},
+    ForeignRule,
+};
 use sha2::{Digest, Sha512};
 
 use super::Host;
-use crate::cni::{Error, Target};
+use crate::cni::{CniResult, Error, Target};
 
 /// How often what is there is looked at, while others remove some of it.
 const LOOKS: u32 = 10;
 
-/// The table of the reference's portmap with its nftables backend, and the chains with rules of containers.
-const HOSTPORT: (&str, [&str; 3]) = ("cni_hostport", ["hostports", "hostip_hostports", "masquerading"]);
+/// The chains of the reference's portmap with rules of containers, with its nftables backend.
+const PUBLISHED: [&str; 3] = ["hostports", "hostip_hostports", "masquerading"];
 
 impl Host {
+    /// Removes what the reference's bridge and ptp left for an interface: what masquerades it, by either of their backends,
+    /// and what checks its hardware address.
+    ///
+    /// Interfaces of one container in one network share a chain of iptables: with a previous result, those that it does
+    /// not tell of keep it.
+    pub(super) fn sweep_attached(&mut self, target: &Target, previous: Option<&CniResult>) -> Result<(), Error> {
+        let (network, container, ifname) =
+            (target.id.network.as_str(), target.id.container.as_str(), target.id.ifname.as_str());
+        let addresses: Vec<IpAddr> = previous.iter().flat_map(|result| &result.ips).map(|ip| ip.address.ip()).collect();
+        let masquerades = masquerade_comment(network, container, ifname);
+        let checks = chain(Inet, "cni_plugins_masquerade", "masq_checks");
+        self.sweep_commented(&checks, |comment| comment.starts_with(&masquerades))?;
+        let name = chain_name("CNI-", &[network, container]);
+        for family in [Ipv4, Ipv6] {
+            self.sweep_chain(&chain(family, "nat", &name), &chain(family, "nat", "POSTROUTING"), &addresses)?;
+        }
+        let (of_link, entry) = (format!("cni-br-iface-{container}-{ifname}"), chain(Bridge, "nat", "PREROUTING"));
+        let (of_link, of_mac) = (chain(Bridge, "nat", &of_link), chain(Bridge, "nat", &format!("{of_link}-mac")));
+        self.sweep_chain(&of_link, &entry, &[])?;
+        self.sweep_chain(&of_mac, &of_link, &[])
+    }
+
     /// Removes what the reference's portmap left for a container, by either of its backends.
     pub(crate) fn sweep_published(&mut self, target: &Target) -> Result<(), Error> {
-        let id = &target.id;
-        let chain = chain_name("CNI-DN-", &[id.network.as_str(), id.container.as_str()]);
-        for is_ipv6 in [false, true] {
-            self.sweep_commented(is_ipv6, id.container.as_str())?;
-            let of = |name: &str| ForeignChain { is_ipv6, table: "nat".to_owned(), name: name.to_owned() };
-            self.sweep_chain(&of(&chain), &of("CNI-HOSTPORT-DNAT"))?;
+        let (network, container) = (target.id.network.as_str(), target.id.container.as_str());
+        let name = chain_name("CNI-DN-", &[network, container]);
+        for family in [Ipv4, Ipv6] {
+            for published in PUBLISHED.map(|name| chain(family, "cni_hostport", name)) {
+                self.sweep_commented(&published, |comment| comment == container)?;
+            }
+            self.sweep_chain(&chain(family, "nat", &name), &chain(family, "nat", "CNI-HOSTPORT-DNAT"), &[])?;
         }
         Ok(())
     }
 
     /// Removes what the reference's firewall left for an address of a container.
     pub(crate) fn sweep_admitted(&mut self, address: IpAddr) -> Result<(), Error> {
-        let (is_ipv6, table, name) = (address.is_ipv6(), "filter".to_owned(), "CNI-FORWARD".to_owned());
-        let chain = ForeignChain { is_ipv6, table, name };
+        let chain = chain(ForeignFamily::of(address), "filter", "CNI-FORWARD");
         for _ in 0..LOOKS {
             let rules = self.kernel.foreign_rules_of(&chain, address)?;
             if self.kernel.remove_foreign(&rules, None)? {
@@ -43,36 +69,51 @@ impl Host {
         Ok(())
     }
 
-    /// Rules with the container's id as their comment.
-    fn sweep_commented(&mut self, is_ipv6: bool, container: &str) -> Result<(), Error> {
-        let (table, chains) = HOSTPORT;
-        for name in chains {
-            let chain = ForeignChain { is_ipv6, table: table.to_owned(), name: name.to_owned() };
-            for _ in 0..LOOKS {
-                let mut rules = self.kernel.foreign_rules(&chain)?;
-                rules.retain(|rule| rule.comment.as_deref() == Some(container));
-                if self.kernel.remove_foreign(&rules, None)? {
-                    break;
-                }
+    /// Rules whose comment says whose they are.
+    fn sweep_commented(&mut self, chain: &ForeignChain, is_its: impl Fn(&str) -> bool) -> Result<(), Error> {
+        for _ in 0..LOOKS {
+            let mut rules = self.kernel.foreign_rules(chain)?;
+            rules.retain(|rule| rule.comment.as_deref().is_some_and(&is_its));
+            if self.kernel.remove_foreign(&rules, None)? {
+                break;
             }
         }
         Ok(())
     }
 
-    /// A chain of the container's own, and the rules of another chain that lead to it.
-    fn sweep_chain(&mut self, chain: &ForeignChain, from: &ForeignChain) -> Result<(), Error> {
+    /// Rules of another chain that lead to one of the container's own, of these addresses if there are any; and that, when
+    /// no rule leads there any more.
+    fn sweep_chain(&mut self, chain: &ForeignChain, from: &ForeignChain, of: &[IpAddr]) -> Result<(), Error> {
+        let leads = |rule: &ForeignRule| rule.target.as_deref() == Some(&chain.name);
         for _ in 0..LOOKS {
             if !self.kernel.has_foreign_chain(chain)? {
                 return Ok(());
             }
-            let leads = |rule: &ForeignRule| rule.target.as_deref() == Some(&chain.name);
-            let rules: Vec<ForeignRule> = self.kernel.foreign_rules(from)?.into_iter().filter(leads).collect();
-            if self.kernel.remove_foreign(&rules, Some(chain))? {
+            let mut rules = self.kernel.foreign_rules(from)?;
+            rules.retain(leads);
+            let all = rules.len();
+            if !of.is_empty() {
+                rules.clear();
+                for address in of.iter().filter(|address| ForeignFamily::of(**address) == chain.family) {
+                    rules.extend(self.kernel.foreign_rules_of(from, *address)?.into_iter().filter(leads));
+                }
+            }
+            if self.kernel.remove_foreign(&rules, Some(chain).filter(|_| rules.len() == all))? {
                 return Ok(());
             }
         }
         Ok(())
     }
+}
+
+fn chain(family: ForeignFamily, table: &str, name: &str) -> ForeignChain {
+    ForeignChain { family, table: table.to_owned(), name: name.to_owned() }
+}
+
+/// How the comment of a rule of the reference's begins that masquerades an interface.
+fn masquerade_comment(network: &str, container: &str, ifname: &str) -> String {
+    let digits = |of: &str| reference_name("", &[of], 16);
+    format!("{}-{},", digits(network), digits(&format!("{ifname}:{container}")))
 }
 
 /// The name that the reference gives a chain of a container.

@@ -90,6 +90,7 @@ impl Host {
         absent.insert(Object::Link(host));
         self.remove_objects(absent)?;
         self.remove_ifbs(id)?;
+        self.sweep_attached(target, previous)?;
         if self.netns.is_none() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ use netd_model::{
 
 use super::config::Config;
 use crate::{
-    cni::{Error, Target, result::Ip},
+    cni::{CniResult, Error, Target, result::Ip},
     host::Host,
 };
 
@@ -56,12 +56,14 @@ pub(super) fn of_routes(
     section
 }
 
-/// Without a record, as after the reference plugin: rules from addresses of the interface go.
-pub(super) fn tidy(target: &Target, host: &mut Host) -> Result<(), Error> {
+/// Without a record, as after the reference plugin: rules from addresses of the interface go, and of its result.
+pub(super) fn tidy(target: &Target, previous: Option<&CniResult>, host: &mut Host) -> Result<(), Error> {
     if !host.has_container() {
         return Ok(());
     }
-    let addresses = host.addresses(Side::Container, &target.id.ifname)?;
+    let ifname = &target.id.ifname;
+    let mut addresses = host.addresses(Side::Container, ifname)?;
+    addresses.extend(previous.into_iter().flat_map(|previous| previous.ips_inside(ifname)).map(|ip| ip.address));
     let rules = host.kernel.rules_inside()?;
     let is_its_own = |rule: &Rule| addresses.iter().any(|address| IpNetwork::from(address.ip()) == rule.source);
     let steps = rules.into_iter().filter(is_its_own).map(|rule| Step::Delete(Object::Rule(rule))).collect();

@@ -26,11 +26,24 @@ const NFTA_IMMEDIATE_DATA: u16 = 2;
 const NFTA_DATA_VERDICT: u16 = 2;
 const NFTA_VERDICT_CHAIN: u16 = 2;
 
-/// A chain of another program, in a table of IPv4 or of IPv6.
+/// What packets a table of another program sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForeignFamily {
+    /// Those of IPv4.
+    Ipv4,
+    /// Those of IPv6.
+    Ipv6,
+    /// Those of both.
+    Inet,
+    /// Frames.
+    Bridge,
+}
+
+/// A chain of another program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignChain {
-    /// Whether the table is of IPv6.
-    pub is_ipv6: bool,
+    /// The family of the table.
+    pub family: ForeignFamily,
     /// The table.
     pub table: String,
     /// The chain.
@@ -50,10 +63,37 @@ pub struct ForeignRule {
     pub target: Option<String>,
 }
 
+impl ForeignFamily {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::Ipv4 } else { Self::Ipv6 }
+    }
+
+    /// As nft(8) writes it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+            Self::Inet => "inet",
+            Self::Bridge => "bridge",
+        }
+    }
+
+    fn number(self) -> u8 {
+        match self {
+            Self::Ipv4 => NFPROTO_IPV4,
+            Self::Ipv6 => NFPROTO_IPV6,
+            Self::Inet => number(Family::Inet),
+            Self::Bridge => number(Family::Bridge),
+        }
+    }
+}
+
 impl ForeignChain {
     /// The family of its table.
     pub(crate) fn family(&self) -> u8 {
-        if self.is_ipv6 { NFPROTO_IPV6 } else { NFPROTO_IPV4 }
+        self.family.number()
     }
 }
 
