@@ -120,8 +120,9 @@ impl About {
     ///
     /// Order and words are the reference's: the command's own bound first, then an exact match.
     pub(super) fn accept(&self, config: &str, command: &str, since: Version) -> Result<Version, Error> {
+        let config = if config.is_empty() { Version::V0_1_0.as_str() } else { config };
         if since > Version::V0_1_0 {
-            let asked = numbers(if config.is_empty() { Version::V0_1_0.as_str() } else { config })?;
+            let asked = numbers(config)?;
             let refuse =
                 |whose: &str| Err(Error::new(Kind::Version, format!("{whose} version does not allow {command}")));
             if asked < numbers(since.as_str())? {
@@ -183,7 +184,7 @@ mod tests {
             let expected = (1, "incompatible CNI versions".to_owned(), details);
             assert_eq!(refused(BRIDGE, bad, "ADD", Version::V0_1_0), expected);
         }
-        let details = r#"config is "", plugin supports ["0.4.0" "1.0.0" "1.1.0"]"#.to_owned();
+        let details = r#"config is "0.1.0", plugin supports ["0.4.0" "1.0.0" "1.1.0"]"#.to_owned();
         assert_eq!(refused(FIREWALL, "", "ADD", Version::V0_1_0), (1, "incompatible CNI versions".to_owned(), details));
     }
 

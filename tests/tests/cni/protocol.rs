@@ -115,6 +115,19 @@ fn a_configuration_without_a_version_is_of_the_first() {
 }
 
 #[test]
+fn a_plugin_that_does_not_take_the_first_refuses_a_configuration_without_a_version() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    for plugin in PLUGINS.into_iter().filter(|plugin| versions_of(plugin) != VERSIONS) {
+        for command in ["ADD", "DEL"] {
+            let call = complete(&host, plugin, command).config(&json!({"name": "web", "type": plugin}));
+            let refusal = refuses(&call, 1, "incompatible CNI versions");
+            assert!(refusal.details.starts_with("config is \"0.1.0\", plugin supports ["), "{refusal:?}");
+        }
+    }
+}
+
+#[test]
 fn a_version_that_is_not_supported_is_refused_with_those_that_are() {
     let lab = Lab::new();
     let host = lab.host("a");
@@ -187,13 +200,18 @@ fn version_needs_only_the_command_and_does_not_wait_for_input() {
 fn status_and_gc_need_no_container() {
     let lab = Lab::new();
     let host = lab.host("a");
+    for plugin in PLUGINS {
+        for command in ["STATUS", "GC"] {
+            let config = json!({"cniVersion": "1.1.0", "name": "web", "type": plugin});
+            let call = host.call(plugin, command).config(&config);
+            refuses(&call.clone().without("CNI_PATH"), 4, "required env variables [CNI_PATH] missing");
+            // Some miss keys that they need: that is no mistake of the environment.
+            assert_ne!(call.run().answer().map_err(|refusal| refusal.code), Err(4), "{command} of {plugin}");
+        }
+    }
     let config = bridge("1.1.0", &["10.1.2.0/24"]);
     assert_eq!(host.status(&config), Ok(()));
     assert_eq!(host.gc(&config, Some(&[])), Ok(()));
-    for command in ["STATUS", "GC"] {
-        let call = host.call("bridge", command).config(&config).without("CNI_PATH");
-        refuses(&call, 4, "required env variables [CNI_PATH] missing");
-    }
 }
 
 #[test]
