@@ -372,6 +372,25 @@ fn it_needs_an_interface_whose_packets_it_sees() {
 }
 
 #[test]
+fn of_several_interfaces_of_the_host_the_containers_own_is_held_back() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let c1 = host.container("c1");
+    host.sh("ip link add to-1 type veth peer name to-2");
+    let attachment = c1.attachment(&on_bridge("1.1.0", &limits()), "eth0");
+    let mut result = attachment.call("ADD", 0, None).run().answer().unwrap();
+    let own = result["interfaces"][1]["name"].as_str().unwrap().to_owned();
+    for name in ["to-1", "to-2"] {
+        result["interfaces"].as_array_mut().unwrap().push(json!({"name": name}));
+    }
+    attachment.call("ADD", 1, Some(&result)).run().answer().unwrap();
+    let held_back = |name: &str| host.sh(&format!("tc qdisc show dev {name} root")).contains("tbf");
+    assert_eq!([&*own, "to-1", "to-2"].map(held_back), [true, false, false]);
+    attachment.del().unwrap();
+    host.sh("ip link del to-1");
+}
+
+#[test]
 fn a_queue_of_another_is_refused_and_stays() {
     let lab = Lab::new();
     let host = lab.host("a");

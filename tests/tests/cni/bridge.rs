@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use tests::{Container, Host, Lab};
+use tests::{Container, Host, Lab, eventually};
 
 use super::config::{VERSIONS, addresses, bridge, since, with};
 
@@ -12,10 +12,6 @@ const MAC_LENGTH: usize = 17;
 /// The host's end of a container's veth, as the result names it.
 fn host_link(result: &Value) -> String {
     result["interfaces"][1]["name"].as_str().unwrap().to_owned()
-}
-
-fn default_routes(container: &Container, family: &str) -> Vec<Value> {
-    container.ip(&format!("{family} route show default")).as_array().unwrap().clone()
 }
 
 /// The result names the bridge, the host's end and the container's, with their real hardware addresses.
@@ -32,6 +28,35 @@ fn assert_interfaces(host: &Host, container: &Container, result: &Value) {
     let sandboxes = interfaces.iter().map(|interface| interface["sandbox"].as_str().unwrap_or_default());
     assert_eq!(sandboxes.collect::<Vec<_>>(), ["", "", container.netns().to_str().unwrap()]);
     assert!(veth.starts_with("veth"), "{veth}");
+}
+
+/// The host has the bridge and one link to the container. Gives the bridge's hardware address, which is its own.
+fn assert_links(host: &Host, container: &Container, has_ipv6: bool) -> Value {
+    let links = host.ip("-d link show").as_array().unwrap().clone();
+    assert_eq!(links.len(), 3, "lo, the bridge, the veth: {links:?}");
+    let bridge = host.link("br-web");
+    assert_eq!(bridge["linkinfo"]["info_kind"], "bridge");
+    assert_eq!(bridge["linkinfo"]["info_data"]["vlan_filtering"].as_u64().unwrap_or(0), 0);
+    let port = links.iter().find(|link| link["master"] == "br-web").unwrap();
+    assert_ne!(port["address"], bridge["address"]);
+    let eth0 = container.link("eth0");
+    assert_eq!((&eth0["linkinfo"]["info_kind"], &eth0["operstate"]), (&json!("veth"), &json!("UP")));
+    let link_local = container.sh("ip -6 -brief address show dev eth0 scope link").contains("fe80:");
+    assert_eq!(link_local, has_ipv6);
+    bridge["address"].clone()
+}
+
+/// One of each family, by its first gateway, which names no source.
+fn assert_default_routes(container: &Container, gateways: &[&str]) {
+    for (family, sign) in [("-4", '.'), ("-6", ':')] {
+        let first = gateways.iter().find(|gateway| gateway.contains(sign));
+        let routes = container.ip(&format!("{family} route show default"));
+        let routes = routes.as_array().unwrap();
+        assert!(routes.iter().all(|route| route["prefsrc"].is_null()), "{routes:?}");
+        let by: Vec<&str> = routes.iter().filter_map(|route| route["gateway"].as_str()).collect();
+        let expected: Vec<&str> = first.iter().filter_map(|gateway| gateway.split('/').next()).collect();
+        assert_eq!(by, expected, "{routes:?}");
+    }
 }
 
 /// Section 1.5: where each version keeps its addresses.
@@ -67,6 +92,8 @@ fn attaches(version: &str, subnets: &[&str], expected: &[&str], gateways: &[&str
     if since(version, "0.3.0") {
         assert_interfaces(&host, &c1, &result);
     }
+    let mac = assert_links(&host, &c1, expected.iter().any(|address| address.contains(':')));
+    assert_default_routes(&c1, gateways);
     for gateway in gateways.iter().map(|gateway| gateway.split('/').next().unwrap()) {
         assert!(c1.pings(gateway), "{version}: {gateway}");
     }
@@ -77,6 +104,9 @@ fn attaches(version: &str, subnets: &[&str], expected: &[&str], gateways: &[&str
     }
     assert_eq!(attachment.del(), Ok(()));
     assert_eq!(attachment.del(), Ok(()), "DEL may come twice");
+    assert!(c1.link("eth0").is_null());
+    assert_eq!(host.ip("link show").as_array().unwrap().len(), 2, "lo and the bridge");
+    assert_eq!(host.link("br-web")["address"], mac, "no container is left to lend it one");
     if since(version, "0.4.0") {
         assert!(attachment.check().is_err(), "CHECK after DEL");
     }
@@ -125,34 +155,6 @@ fn three_ranges_are_attached_since_results_can_hold_them() {
 }
 
 #[test]
-fn the_host_gets_one_bridge_and_one_link_for_each_container() {
-    let lab = Lab::new();
-    let host = lab.host("a");
-    let c1 = host.container("c1");
-    let veth = host_link(&c1.add(&bridge("1.1.0", &["10.1.2.0/24"])).result());
-    assert_eq!(host.ip("link show").as_array().unwrap().len(), 3, "lo, the bridge, the veth");
-    assert_eq!(host.link("br-web")["linkinfo"]["info_kind"], "bridge");
-    assert_eq!(host.link("br-web")["linkinfo"]["info_data"]["vlan_filtering"].as_u64().unwrap_or(0), 0);
-    assert_eq!(host.link(&veth)["master"], "br-web");
-    let eth0 = c1.link("eth0");
-    assert_eq!((&eth0["linkinfo"]["info_kind"], &eth0["operstate"]), (&json!("veth"), &json!("UP")));
-    assert_eq!(host.sysctl("net/ipv4/ip_forward").as_deref(), Some("1"));
-}
-
-#[test]
-fn the_default_route_goes_by_the_gateway_and_names_no_source() {
-    let lab = Lab::new();
-    let c1 = lab.host("a").container("c1");
-    c1.add(&bridge("1.1.0", &["10.1.2.0/24", "2001:db8::/64"]));
-    for (family, gateway) in [("-4", "10.1.2.1"), ("-6", "2001:db8::1")] {
-        let routes = default_routes(&c1, family);
-        assert_eq!(routes.len(), 1, "{routes:?}");
-        assert_eq!(routes[0]["gateway"], gateway);
-        assert!(routes[0]["prefsrc"].is_null(), "{routes:?}");
-    }
-}
-
-#[test]
 fn an_ipv6_address_can_be_used_at_once() {
     let lab = Lab::new();
     let c1 = lab.host("a").container("c1");
@@ -169,13 +171,16 @@ fn the_name_servers_come_from_the_named_file() {
     let path = lab.folder().join("resolv.conf");
     let text = "# comment\nnameserver 10.9.9.9\n; more\nnameserver 2001:db8::53\ndomain a.example\nsearch b.example c.example\noptions ndots:2 rotate\n";
     std::fs::write(&path, text).unwrap();
-    let mut config = bridge("1.1.0", &["10.1.2.0/24"]);
-    config["ipam"]["resolvConf"] = path.to_str().into();
-    let result = lab.host("a").container("c1").add(&config).result();
-    assert_eq!(result["dns"]["nameservers"], json!(["10.9.9.9", "2001:db8::53"]));
-    assert_eq!(result["dns"]["domain"], "a.example");
-    assert_eq!(result["dns"]["search"], json!(["b.example", "c.example"]));
-    assert_eq!(result["dns"]["options"], json!(["ndots:2", "rotate"]));
+    let host = lab.host("a");
+    for version in VERSIONS {
+        let mut config = bridge(version, &["10.1.2.0/24"]);
+        config["ipam"]["resolvConf"] = path.to_str().into();
+        let result = host.container(&format!("c{version}")).add(&config).result();
+        assert_eq!(result["dns"]["nameservers"], json!(["10.9.9.9", "2001:db8::53"]), "{version}");
+        assert_eq!(result["dns"]["domain"], "a.example");
+        assert_eq!(result["dns"]["search"], json!(["b.example", "c.example"]));
+        assert_eq!(result["dns"]["options"], json!(["ndots:2", "rotate"]));
+    }
 }
 
 #[test]
@@ -195,6 +200,20 @@ fn dns_of_the_configuration_wins_over_that_of_ipam() {
     }
 }
 
+/// Those of a router go when an interface goes down; the container's own stay.
+#[test]
+fn addresses_of_ipv6_survive_that_the_interface_is_down() {
+    let lab = Lab::new();
+    let c1 = lab.host("a").container("c1");
+    let attachment = c1.add(&bridge("1.1.0", &["2001:db8::/64"]));
+    c1.sh("ip link set eth0 down; ip link set eth0 up");
+    assert_eq!(c1.addresses("eth0"), ["2001:db8::2/64"]);
+    // The way to the router went, and whoever took the interface down puts it back.
+    c1.sh("ip -6 route replace default via 2001:db8::1");
+    eventually(std::time::Duration::from_secs(10), || c1.pings("2001:db8::1"));
+    attachment.del().unwrap();
+}
+
 #[test]
 fn the_bridge_keeps_its_own_hardware_address() {
     for subnet in ["10.1.2.0/24", "2001:db8::/64"] {
@@ -205,23 +224,11 @@ fn the_bridge_keeps_its_own_hardware_address() {
         let stable = mac();
         assert_ne!(stable, host.link(&host_link(&first.result()))["address"]);
         let second = host.container("c2").add(&bridge("1.1.0", &[subnet]));
-        assert_eq!(mac(), stable);
+        assert_eq!(mac(), stable, "whose is lower");
         first.del().unwrap();
         second.del().unwrap();
-        assert_eq!(mac(), stable, "no container is left to lend it one");
+        assert_eq!(mac(), stable);
     }
-}
-
-#[test]
-fn del_takes_both_ends_and_leaves_the_bridge() {
-    let lab = Lab::new();
-    let host = lab.host("a");
-    let c1 = host.container("c1");
-    let attachment = c1.add(&bridge("1.1.0", &["10.1.2.0/24"]));
-    attachment.del().unwrap();
-    assert!(c1.link("eth0").is_null());
-    assert!(host.link(&host_link(&attachment.result())).is_null());
-    assert_eq!(host.link("br-web")["linkinfo"]["info_kind"], "bridge");
 }
 
 #[test]

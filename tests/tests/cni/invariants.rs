@@ -1,15 +1,34 @@
-//! What must hold whatever the plugin and its configuration: checks 55 to 62 of the specification's own rules.
+//! What must hold whatever the plugin and its configuration, by the specification.
+
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tests::Lab;
+use tests::{Daemon, Lab, eventually};
 
 use super::config::{bridge, with};
 
-/// Everything on one host that an attachment can have.
-fn everything() -> Value {
+/// A container's interface on a bridge, and its names.
+fn attached() -> Value {
     let mut config = with(bridge("1.1.0", &["10.1.2.0/24", "2001:db8::/64"]), &json!({"ipMasq": true}));
     config["macspoofchk"] = true.into();
     json!({"cniVersion": "1.1.0", "name": "web", "plugins": [config, {"type": "dns"}]})
+}
+
+/// Everything on one host that an attachment can have.
+fn everything() -> Value {
+    let mut list = attached();
+    let udp = json!({"hostPort": 8080, "containerPort": 80, "protocol": "udp"});
+    let limits =
+        json!({"ingressRate": 8_000_000, "ingressBurst": 80_000, "egressRate": 8_000_000, "egressBurst": 80_000});
+    list["plugins"].as_array_mut().unwrap().extend([
+        json!({"type": "tuning", "mtu": 1400, "promisc": true, "sysctl": {"net.core.somaxconn": "500"}}),
+        json!({"type": "portmap", "conditionsV4": ["ip", "ttl", ">", "1"], "capabilities": {"portMappings": true}}),
+        json!({"type": "portmap", "runtimeConfig": {"portMappings": [udp]}}),
+        json!({"type": "firewall", "ingressPolicy": "same-bridge"}),
+        with(json!({"type": "bandwidth", "unshapedSubnets": ["10.1.2.0/24", "2001:db8::/64"]}), &limits),
+        json!({"type": "sbr"}),
+    ]);
+    list
 }
 
 #[test]
@@ -82,14 +101,14 @@ fn a_second_add_is_refused_and_does_not_touch_the_first() {
     let host = lab.host("a");
     let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
     let first = c1.add(&everything());
-    c2.add(&everything());
+    c2.add(&attached());
     let before = (host.kernel_text(), c1.kernel_text(), host.leftovers());
     let again = c1.attachment(&everything(), "eth0").add().unwrap_err();
     assert_eq!(again.code, 100, "{again:?}");
     assert_eq!([host.changes_since(&before.0), c1.changes_since(&before.1)].concat(), [""; 0]);
     assert_eq!(host.leftovers(), before.2);
     assert_eq!(first.check(), Ok(()));
-    assert!(c1.pings(&c2.address("eth0")));
+    assert!(c2.pings(&c1.address("eth0")));
 }
 
 #[test]
@@ -97,7 +116,7 @@ fn gc_removes_what_is_not_valid_any_more() {
     let lab = Lab::new();
     let host = lab.host("a");
     let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
-    let [first, second] = [&c1, &c2].map(|container| container.add(&everything()));
+    let [first, second] = [c1.add(&attached()), c2.add(&everything())];
     c2.vanish();
     assert_eq!(host.gc(&everything(), None), Ok(()));
     assert!(host.leases("web").join("10.1.2.3").exists(), "without the key nothing is known to be dead");
@@ -137,6 +156,86 @@ fn status_says_that_the_pool_is_full() {
     assert_eq!(host.status(&config), Ok(()));
 }
 
+/// Those that change the ruleset say so before a container is started in vain; others do not need it.
+#[test]
+fn status_says_that_the_host_has_no_nft() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    host.sh("ip link add to-1 type veth peer name to-2; mount -t tmpfs tmpfs /usr/sbin");
+    let ipam = json!({"type": "host-local", "subnet": "10.1.2.0/24"});
+    let config = |keys: Value| with(json!({"cniVersion": "1.1.0", "name": "web", "ipam": ipam}), &keys);
+    for (keys, needs) in [
+        (json!({"type": "bridge"}), true),
+        (json!({"type": "portmap"}), true),
+        (json!({"type": "firewall"}), true),
+        (json!({"type": "ptp", "ipMasq": true}), true),
+        (json!({"type": "ptp"}), false),
+        (json!({"type": "macvlan", "master": "to-1"}), false),
+        (json!({"type": "tap"}), false),
+        (json!({"type": "host-local"}), false),
+        (json!({"type": "dns"}), false),
+        (json!({"type": "tuning"}), false),
+    ] {
+        let expected = if needs { Err(50) } else { Ok(()) };
+        assert_eq!(host.status(&config(keys.clone())).map_err(|refusal| refusal.code), expected, "{keys}");
+    }
+    let refusal = host.container("c1").attachment(&config(json!({"type": "bridge", "ipMasq": true})), "eth0").add();
+    assert_eq!(refusal.unwrap_err().code, 50);
+    host.sh("umount /usr/sbin; ip link del to-1");
+    assert_eq!(host.leftovers(), [""; 0]);
+}
+
+/// What it takes on a machine that does nothing else: the best of some.
+fn best(work: impl Fn()) -> Duration {
+    let took = |_| {
+        let started = Instant::now();
+        work();
+        started.elapsed()
+    };
+    (0..20).map(took).min().unwrap()
+}
+
+/// On a machine that only pretends to be one, the start of a program takes longer than that.
+///
+/// As often as a runtime asks, every five seconds and of every plugin, it may not cost much, nor wait for who works.
+#[test]
+fn status_answers_at_once_whoever_holds_the_locks() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let config = everything();
+    let mut plugins = config["plugins"].as_array().unwrap().clone();
+    plugins.push(json!({"type": "host-local", "ipam": plugins[0]["ipam"]}));
+    let attachment = host.container("c1").add(&config);
+    let documents = host.sh("mkdir -p /run/netd/locks/attachments; ls /run/netd/attachments/web");
+    let mut locks = vec!["/var/lib/cni/networks/web/lock".to_owned(), "/run/netd/locks/shared".to_owned()];
+    let names = documents.lines().map(|name| name.trim_end_matches(".json"));
+    locks.extend(names.map(|name| format!("/run/netd/locks/attachments/{name}")));
+    let hold = |lock: &String| {
+        let log = lab.folder().join("flock.log");
+        Daemon::start(&host, "flock".as_ref(), log, |command| {
+            command.args(["--no-fork", lock, "sleep", "1000"]);
+        })
+    };
+    let holders: Vec<Daemon> = locks.iter().map(hold).collect();
+    let is_held = |lock: &String| !host.run(&format!("flock --nonblock {lock} true")).success();
+    eventually(Duration::from_secs(10), || locks.iter().all(is_held));
+    for plugin in &plugins {
+        let request = with(plugin.clone(), &json!({"cniVersion": "1.1.0", "name": "web"}));
+        let kind = plugin["type"].as_str().unwrap();
+        let call = host.call(kind, "STATUS").config(&request);
+        let version = best(|| assert!(host.version(kind)["cniVersion"].is_string()));
+        let status = best(|| assert_eq!(call.run().answer(), Ok(Value::Null), "{plugin}"));
+        assert!(
+            status < Duration::from_millis(5) || status < version * 2,
+            "{kind}: {status:?}, and VERSION {version:?}"
+        );
+    }
+    let waiting = attachment.call("DEL", 1, None).run_under(&["timeout", "0.5"]);
+    assert!(!waiting.success(), "these are the locks: {waiting:?}");
+    drop(holders);
+    attachment.del().unwrap();
+}
+
 #[test]
 fn check_sees_what_others_broke_and_repairs_nothing() {
     let breaks = [
@@ -151,7 +250,7 @@ fn check_sees_what_others_broke_and_repairs_nothing() {
         let lab = Lab::new();
         let host = lab.host("a");
         let c1 = host.container("c1");
-        let attachment = c1.add(&everything());
+        let attachment = c1.add(&attached());
         assert_eq!(attachment.check(), Ok(()));
         let port = attachment.result()["interfaces"][1]["name"].as_str().unwrap().to_owned();
         let inside = script.contains("eth0") || script.contains("route");

@@ -29,6 +29,7 @@ mod reference;
 mod reference_bandwidth;
 mod reference_interfaces;
 mod reference_switch;
+mod results;
 mod sbr;
 mod single;
 mod r#static;

@@ -78,12 +78,13 @@ pub(super) fn show_bridged_packets(host: &Host, on: bool) {
 
 #[test]
 fn a_published_port_is_reached_from_everywhere() {
-    for plugin in ["bridge", "ptp"] {
-        for is_shown in [false, true] {
+    // A version changes the form of results alone: each has its turn.
+    for (plugin, versions) in [("bridge", ["0.3.0", "1.1.0"]), ("ptp", ["0.4.0", "1.0.0"])] {
+        for (is_shown, version) in [false, true].into_iter().zip(versions) {
             let lab = Lab::new();
             let (host, outside) = host_and_outside(&lab);
             show_bridged_packets(&host, is_shown);
-            let mut config = list("1.1.0", &json!({}));
+            let mut config = list(version, &json!({}));
             config["plugins"][0]["type"] = plugin.into();
             config["plugins"][0]["ipMasq"] = true.into();
             if plugin == "ptp" {
@@ -98,6 +99,7 @@ fn a_published_port_is_reached_from_everywhere() {
             for (node, whom) in [
                 (outside, "192.0.2.1:8080"),
                 (outside, "[2001:db8:ff::1]:8080"),
+                (&host, "10.1.2.2:80"),
                 (&host, "192.0.2.1:8080"),
                 (&host, "127.0.0.1:8080"),
                 (&host, "127.1.2.3:8080"),
@@ -113,15 +115,18 @@ fn a_published_port_is_reached_from_everywhere() {
                 assert!(reaches(node, whom), "{whom} from {}: {plugin}, br_netfilter {is_shown}", node.name());
             }
             assert!(!asks(&host, "tcp", "[::1]:8080"), "nothing leaves the host from ::1");
-            c1.check().unwrap();
+            assert_eq!(c1.check().is_ok(), since(version, "0.4.0"));
         }
     }
 }
 
 /// Where the container itself is seen, as whose packets.
 fn source_seen(server: &Node, from: &Node, whom: &str) -> String {
-    server.sh("nft 'flush ruleset; table inet seen { set from { type ipv4_addr; flags dynamic; }; \
-        chain in { type filter hook input priority 0; tcp dport 80 add @from { ip saddr }; }; }'");
+    let (kind, source) = if whom.starts_with('[') { ("ipv6_addr", "ip6 saddr") } else { ("ipv4_addr", "ip saddr") };
+    server.sh(&format!(
+        "nft 'flush ruleset; table inet seen {{ set from {{ type {kind}; flags dynamic; }}; \
+        chain in {{ type filter hook input priority 0; tcp dport 80 add @from {{ {source} }}; }}; }}'"
+    ));
     assert!(asks(from, "tcp", whom), "{whom} from {}", from.name());
     let seen = server.run("nft -j list set inet seen from").json();
     let set = seen["nftables"].as_array().unwrap().iter().find_map(|object| object["set"]["elem"].as_array().cloned());
@@ -130,18 +135,23 @@ fn source_seen(server: &Node, from: &Node, whom: &str) -> String {
 
 #[test]
 fn the_container_sees_who_asks_but_for_those_whom_it_would_answer_by_itself() {
-    for (keys, of_outside, of_neighbour) in [
-        (json!({}), "192.0.2.2", "10.1.2.1"),
-        (json!({"masqAll": true}), "10.1.2.1", "10.1.2.1"),
-        (json!({"markMasqBit": 5, "backend": "iptables"}), "192.0.2.2", "10.1.2.1"),
+    let hosts = ["10.1.2.1", "2001:db8::1"];
+    let outsides = ["192.0.2.2", "2001:db8:ff::2"];
+    for (keys, of_outside) in [
+        (json!({}), outsides),
+        (json!({"masqAll": true}), hosts),
+        (json!({"markMasqBit": 5, "backend": "iptables"}), outsides),
     ] {
         let lab = Lab::new();
         let (host, outside) = host_and_outside(&lab);
         let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
         let _answers = serving(&c1, &list("1.1.0", &keys), &at(8080));
         c2.add(&bridge("1.1.0", &["10.1.2.0/24", "2001:db8::/64"]));
-        assert_eq!(source_seen(&c1, &outside, "192.0.2.1:8080"), of_outside, "{keys}");
-        assert_eq!(source_seen(&c1, &c2, "192.0.2.1:8080"), of_neighbour, "{keys}");
+        eventually(SECOND * 10, || outside.pings("2001:db8:ff::1") && host.pings("2001:db8::2"));
+        for (family, whom) in ["192.0.2.1:8080", "[2001:db8:ff::1]:8080"].into_iter().enumerate() {
+            assert_eq!(source_seen(&c1, &outside, whom), of_outside[family], "{keys}");
+            assert_eq!(source_seen(&c1, &c2, whom), hosts[family], "{keys}");
+        }
     }
 }
 
@@ -195,6 +205,20 @@ fn a_range_is_as_many_ports() {
     assert!(asks(&outside, "tcp", "192.0.2.1:8002"));
     let rules = host.sh("nft list table inet netd").matches("\tdnat ").count();
     assert_eq!(rules, 8, "no rule is of a port");
+    c1.check().unwrap();
+}
+
+/// More than a rule of iptables takes, and not in a row.
+#[test]
+fn a_container_may_have_many_ports() {
+    let lab = Lab::new();
+    let (host, outside) = host_and_outside(&lab);
+    let c1 = host.container("c1");
+    let mapping = |number: u16| json!({"hostPort": 8000 + 7 * number, "containerPort": 80, "protocol": "tcp"});
+    let mappings: Vec<Value> = (0..40).map(mapping).collect();
+    let _answers = serving(&c1, &list("1.1.0", &json!({})), &json!({"portMappings": mappings}));
+    assert!((0..40).all(|number| asks(&outside, "tcp", &format!("192.0.2.1:{}", 8000 + 7 * number))));
+    assert!(!asks(&outside, "tcp", "192.0.2.1:8001"));
     c1.check().unwrap();
 }
 

@@ -155,6 +155,30 @@ fn nothing_is_left_when_the_namespace_is_gone_or_add_fails() {
 }
 
 #[test]
+fn dns_of_the_configuration_wins_over_that_of_ipam() {
+    let lab = Lab::new();
+    let path = lab.folder().join("resolv.conf");
+    std::fs::write(&path, "nameserver 10.9.9.9\n").unwrap();
+    let host = lab.host("a");
+    let of_ipam = json!({"nameservers": ["10.9.9.9"]});
+    for version in VERSIONS {
+        let none = if since(version, "1.0.0") { Value::Null } else { json!({}) };
+        for (dns, expected) in [
+            (json!({"nameservers": ["10.8.8.8"]}), json!({"nameservers": ["10.8.8.8"]})),
+            (json!({"nameservers": [], "search": [], "options": []}), none),
+            (json!({}), of_ipam.clone()),
+            (Value::Null, of_ipam.clone()),
+        ] {
+            let mut config = with(ptp(version, &["10.1.2.0/24"]), &json!({"dns": dns}));
+            config["ipam"]["resolvConf"] = path.to_str().into();
+            let attachment = host.container("c1").add(&config);
+            assert_eq!(attachment.result()["dns"], expected, "{version} {dns}");
+            attachment.del().unwrap();
+        }
+    }
+}
+
+#[test]
 fn gc_and_status_are_those_of_its_addresses_and_pairs() {
     let lab = Lab::new();
     let host = lab.host("a");

@@ -62,21 +62,50 @@ fn sysctls(container: &Container) -> [Option<String>; 3] {
 
 #[test]
 fn parameters_are_set_and_put_back() {
+    let keys = SYSCTLS.map(|(key, value)| (key.to_owned(), Value::from(value)));
+    let keys = json!({"sysctl": serde_json::Map::from_iter(keys)});
+    for version in VERSIONS {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        let c1 = host.container("c1");
+        let before = [c1.sysctl("net/core/somaxconn"), c1.sysctl("net/ipv4/ip_local_port_range")];
+        let attachment = c1.keep(c1.attachment(&tuned(version, &keys), "eth0"));
+        let given = attachment.call("ADD", 0, None).run().answer().unwrap();
+        assert_eq!(attachment.call("ADD", 1, Some(&given)).run().answer(), Ok(given.clone()), "{version}");
+        assert_eq!(sysctls(&c1), ["500", "1", "20000 30000"].map(|value| Some(value.to_owned())));
+        assert!(!host.run("ls /run/cni/tuning").success(), "what was before stands with the attachment");
+        if since(version, "0.4.0") {
+            assert_eq!(attachment.call("CHECK", 1, Some(&given)).run().answer(), Ok(Value::Null), "{version}");
+            c1.sh("echo 600 > /proc/sys/net/core/somaxconn");
+            let refusal = attachment.call("CHECK", 1, Some(&given)).run().answer().unwrap_err();
+            assert_eq!(refusal.code, 103, "{version}");
+        }
+        assert_eq!(attachment.call("DEL", 1, Some(&given)).run().answer(), Ok(Value::Null), "{version}");
+        assert_eq!([c1.sysctl("net/core/somaxconn"), c1.sysctl("net/ipv4/ip_local_port_range")], before);
+        assert_eq!(attachment.del(), Ok(()));
+    }
+}
+
+#[test]
+fn the_hardware_address_is_that_of_the_strongest_voice() {
     let lab = Lab::new();
-    let c1 = lab.host("a").container("c1");
-    let before = [c1.sysctl("net/core/somaxconn"), c1.sysctl("net/ipv4/ip_local_port_range")];
-    let attachment = c1.add(&tuned(
-        "1.1.0",
-        &json!({"sysctl": serde_json::Map::from_iter(
-            SYSCTLS.map(|(key, value)| (key.to_owned(), value.into()))
-        )}),
-    ));
-    assert_eq!(sysctls(&c1), ["500", "1", "20000 30000"].map(|value| Some(value.to_owned())));
-    assert_eq!(attachment.check(), Ok(()));
-    c1.sh("echo 600 > /proc/sys/net/core/somaxconn");
-    assert_eq!(attachment.check().unwrap_err().code, 103);
-    assert_eq!(attachment.del(), Ok(()));
-    assert_eq!([c1.sysctl("net/core/somaxconn"), c1.sysctl("net/ipv4/ip_local_port_range")], before);
+    let host = lab.host("a");
+    let macs: [String; 4] = std::array::from_fn(|number| format!("02:00:00:00:00:0{number}"));
+    let of_config = json!({"mac": macs[0]});
+    let of_runtime = with(of_config.clone(), &json!({"capabilities": {"mac": true}}));
+    let of_cni = with(of_runtime.clone(), &json!({"args": {"cni": {"mac": macs[3]}}}));
+    let args = format!("IgnoreUnknown=1;MAC={}", macs[1]);
+    for (number, (keys, args)) in
+        [(&of_config, ""), (&of_config, &*args), (&of_runtime, &*args), (&of_cni, &*args)].into_iter().enumerate()
+    {
+        let container = host.container(&format!("c{number}"));
+        let attachment = container.attachment(&tuned("1.1.0", keys), "eth0").args(args);
+        let attachment = container.keep(attachment.capabilities(&json!({"mac": macs[2]})));
+        let result = attachment.add().unwrap();
+        assert_eq!(container.link("eth0")["address"], macs[number]);
+        assert_eq!(result["interfaces"][2]["mac"], macs[number]);
+        assert_eq!(attachment.check(), Ok(()));
+    }
 }
 
 #[test]
