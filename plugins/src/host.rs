@@ -27,7 +27,10 @@ use netd_model::{
     name::LinkName,
     object::{Link, Side},
 };
-use netd_store::{Boot, Lock, Store, lease::Held};
+use netd_store::{
+    Boot, Lock, Store,
+    lease::{Held, Owner},
+};
 
 pub(crate) use leftovers::reference_name;
 pub(crate) use make::Intent;
@@ -133,11 +136,15 @@ impl Host {
         is_dead(&mut self.kernel, &self.boot, attachment)
     }
 
-    /// Lets `work` use the store with a way to tell leases that nobody uses any more.
-    pub(crate) fn with_stale<T>(&mut self, work: impl FnOnce(&Store, &mut dyn FnMut(&Held) -> bool) -> T) -> T {
+    /// Lets `work` use the store with a way to tell leases that nobody uses any more, for who asks for an address.
+    pub(crate) fn with_stale<T>(
+        &mut self,
+        asker: Option<&Owner>,
+        work: impl FnOnce(&Store, &mut dyn FnMut(&Held) -> bool) -> T,
+    ) -> T {
         let Self { kernel, store, boot, .. } = self;
         let mut dead = |attachment: &Attachment| is_dead(kernel, boot, attachment);
-        work(store, &mut |held| store.is_stale(held, boot, &mut dead))
+        work(store, &mut |held| store.is_stale(held, asker, boot, &mut dead))
     }
 }
 

@@ -41,11 +41,13 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 pub(crate) const IPAM: Ipam = Ipam {
     name: "host-local",
     by_link: false,
-    add: |request, target, host| host.with_stale(|store, stale| add(request, target, store, stale)),
+    add: |request, target, host| {
+        host.with_stale(Some(&owner(&target.id)), |store, stale| add(request, target, store, stale))
+    },
     check: |request, target, host| check(request, target, &host.store),
     del: |request, target, host| del(request, target, &host.store),
     gc: |request, valid, host| gc(request, valid, &host.store),
-    status: |request, host| host.with_stale(|store, stale| status(request, store, stale)),
+    status: |request, host| host.with_stale(None, |store, stale| status(request, store, stale)),
 };
 
 /// How long a verb waits for the folder's lock. The kubelet gives a verb 60 s.

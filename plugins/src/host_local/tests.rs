@@ -261,7 +261,7 @@ fn attach(store: &Store, container: &str, boot: &str) {
 /// What is stale on this host as it is now, with every container of this boot alive.
 fn judge(bench: &Bench) -> impl FnMut(&Held) -> bool {
     let (store, boot) = (bench.store.clone(), bench.store.boot().unwrap());
-    move |held| store.is_stale(held, &boot, |_| false)
+    move |held| store.is_stale(held, None, &boot, |_| false)
 }
 
 #[test]

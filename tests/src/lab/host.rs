@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use netd_model::overlay::HostLease;
@@ -168,7 +169,8 @@ impl Host {
         std::fs::write(folder.join(format!("{}.json", lease.overlay.name)), json!(lease).to_string()).unwrap();
     }
 
-    /// Power off and on: another boot id, no kernel state, no containers; /var/lib stays, /run as `run` says.
+    /// Power off and on: another boot id, no kernel state, no containers; /var/lib stays, /run as `run` says, and what
+    /// stays is older than the boot, which is the machine's.
     pub fn reboot(&self, run: Run) {
         for container in self.0.containers.lock().unwrap().drain(..) {
             container.vanish();
@@ -178,6 +180,7 @@ impl Host {
             std::fs::remove_dir_all(self.folder().join("run")).unwrap();
             std::fs::create_dir(self.folder().join("run")).unwrap();
         }
+        crate::run(Command::new("sh").args(["-ec", AGE, "sh"]).arg(self.folder()), b"").text();
         self.restart();
     }
 
@@ -201,6 +204,10 @@ impl Host {
         self.folder().parent().unwrap()
     }
 }
+
+/// Sets the time of every file to an hour before the boot.
+const AGE: &str =
+    r#"find "$1/run" "$1/lib" -type f -exec touch -d "@$(awk '/^btime/ { print $2 - 3600 }' /proc/stat)" {} +"#;
 
 /// What becomes of /run when a host starts again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -63,6 +63,26 @@ fn after_a_reboot_del_and_gc_clean_up() {
     }
 }
 
+/// As Podman starts it: with its id of before, the same address if it was asked for one, and no DEL.
+#[test]
+fn after_a_reboot_a_container_is_attached_again() {
+    for run in [Run::Wiped, Run::Kept] {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        host.container("c1").add(&small());
+        host.reboot(run);
+        let container = host.container("c1");
+        container.add(&small());
+        assert_eq!(std::fs::read_dir(host.leases("web")).unwrap().flatten().filter(is_lease).count(), 1, "{run:?}");
+        let again = container.attachment(&small(), "eth0");
+        assert_eq!(again.add().unwrap_err().code, 100, "{run:?}: it lives");
+    }
+}
+
+fn is_lease(entry: &std::fs::DirEntry) -> bool {
+    entry.file_name().to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok())
+}
+
 #[test]
 fn the_dead_of_this_boot_are_taken_back_when_the_pool_is_full() {
     let lab = Lab::new();

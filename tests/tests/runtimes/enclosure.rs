@@ -27,6 +27,7 @@ mount --bind "$folder/opt" /opt
 mount --bind "$folder/run" /run
 mount --bind "$folder/lib" /var/lib
 mount -t tmpfs none /sys/fs/cgroup
+mount --bind "$folder/boot_id" /proc/sys/kernel/random/boot_id
 : >"$folder/enclosed"
 exec "$@""#;
 
@@ -44,6 +45,7 @@ impl Enclosure {
     pub(crate) fn start(host: &Host, network: &Value, program: &[&str]) -> Self {
         let folder = host.folder();
         std::fs::write(folder.join("network.conflist"), network.to_string()).unwrap();
+        let _ = std::fs::remove_file(folder.join("enclosed")); // of before a reboot
         let log = std::fs::File::create(folder.join("runtime.log")).unwrap();
         let mut outer = Command::new("nsenter");
         outer.arg(format!("--net={}", host.netns().display()));

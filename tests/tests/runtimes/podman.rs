@@ -1,7 +1,7 @@
 //! Podman with its CNI backend, which calls the plugins by the names that its own configurations have.
 
 use serde_json::{Value, json};
-use tests::{Host, Lab, Outcome, eventually, need, run};
+use tests::{Host, Lab, Outcome, Run, eventually, need, run};
 
 use super::enclosure::Enclosure;
 use super::image::{NAME, PAGE};
@@ -78,6 +78,23 @@ fn a_container_gets_its_network_anew() {
     assert_eq!(left(&host), [""; 0]);
 }
 
+/// Podman keeps its id and calls no DEL: its address is taken, by itself before the reboot.
+#[test]
+fn a_container_starts_again_after_a_reboot() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let podman = Podman::start(&host, &network());
+    podman.serve("--name shop-1 --network web --ip 10.1.2.50 --publish 8080:80");
+    drop(podman);
+    host.reboot(Run::Wiped);
+    let podman = Podman::again(&host, &network());
+    podman.say("start shop-1");
+    assert_eq!(podman.address("shop-1", "web"), "10.1.2.50");
+    assert_eq!(page(&host, "http://10.1.2.1:8080"), PAGE);
+    podman.say("rm --force --time 0 shop-1");
+    assert_eq!(left(&host), [""; 0]);
+}
+
 #[test]
 fn podman_makes_networks_by_itself() {
     let lab = Lab::new();
@@ -100,6 +117,10 @@ fn podman_makes_networks_by_itself() {
     assert!(looked().contains(&format!("Address: {address}\n")), "{}", looked());
     podman.say("network disconnect web db-1");
     assert!(looked().contains("NXDOMAIN"), "{}", looked());
+
+    podman.say("network create --subnet 10.8.0.0/24 --opt isolate=true alone");
+    let reaches = |network: &str| podman.see(&format!("--network {network}"), "ping -c 1 -W 2 10.7.0.50").success();
+    assert_eq!(["web", "alone"].map(reaches), [true, false]);
 
     podman.say("rm --force --time 0 db-1");
     assert_eq!(left(&host), [""; 0]);
@@ -140,9 +161,15 @@ impl Podman {
         std::fs::write(host.folder().join("containers.conf"), CONFIG).unwrap();
         std::fs::create_dir(host.folder().join("tmp")).unwrap();
         let archive = image::archive(host.folder());
-        let podman = Self { enclosure: Enclosure::start(host, network, &WAIT) };
+        let podman = Self::again(host, network);
         podman.say(&format!("load --quiet --input {}", archive.display()));
         podman
+    }
+
+    /// With what the disk holds; Podman's own /run is beside the host's, where nothing may be left.
+    fn again(host: &Host, network: &Value) -> Self {
+        let _ = std::fs::remove_dir_all(host.folder().join("podman-run"));
+        Self { enclosure: Enclosure::start(host, network, &WAIT) }
     }
 
     fn podman<'a>(&self, words: impl Iterator<Item = &'a str>) -> Outcome {
@@ -153,8 +180,8 @@ impl Podman {
             .env("CONTAINERS_CONF", folder("containers.conf"))
             .env("HOME", folder("tmp"))
             .env("TMPDIR", folder("tmp"));
-        for option in ["--root", "--runroot", "--tmpdir"] {
-            command.arg(option).arg(folder("podman").join(&option[2..]));
+        for (option, name) in [("--root", "podman"), ("--runroot", "podman-run"), ("--tmpdir", "podman-run/tmp")] {
+            command.arg(option).arg(folder(name));
         }
         run(command.args(["--storage-driver", "vfs"]).args(words), b"")
     }

@@ -52,6 +52,15 @@ impl Holder {
         }
     }
 
+    /// Whether it is this attachment, as far as the text tells.
+    pub(super) fn is(&self, owner: &Owner) -> bool {
+        match self {
+            Self::Attachment(holder) => holder == owner,
+            Self::Container(container) => *container == owner.container,
+            Self::Unknown => false,
+        }
+    }
+
     /// The container, where it is known.
     pub fn container(&self) -> Option<&ContainerId> {
         match self {

@@ -33,7 +33,7 @@ fn a_lease_with_a_document_is_judged_by_it_and_not_by_time() {
         for written in [began - 400 * DAY, began, began + 400 * DAY] {
             let held = Held { address: ip("10.0.0.2"), holder: Holder::Attachment(owner(container)), written };
             let dead = |attachment: &Attachment| attachment.id.container.as_str() == "dead";
-            assert_eq!(bench.store.is_stale(&held, &boot(began), dead), expected, "{container}");
+            assert_eq!(bench.store.is_stale(&held, None, &boot(began), dead), expected, "{container}");
         }
     }
 }
@@ -48,11 +48,33 @@ fn a_lease_without_a_document_is_stale_when_it_is_more_than_a_day_older_than_the
             [(began - DAY - minute, true), (began - DAY + minute, false), (began, false), (began + DAY * 999, false)]
         {
             let held = Held { address: ip("10.0.0.2"), holder: holder.clone(), written };
-            assert_eq!(bench.store.is_stale(&held, &boot(began), |_| true), expected, "{holder:?}");
+            assert_eq!(bench.store.is_stale(&held, None, &boot(began), |_| true), expected, "{holder:?}");
         }
     }
     let held = Held { address: ip("10.0.0.2"), holder: Holder::Unknown, written: SystemTime::UNIX_EPOCH };
-    assert!(!bench.store.is_stale(&held, &boot(began), |_| true));
+    assert!(!bench.store.is_stale(&held, None, &boot(began), |_| true));
+}
+
+#[test]
+fn who_asks_anew_finds_its_own_lease_stale_when_it_is_older_than_the_boot_and_no_document_says_more() {
+    let bench = Bench::new();
+    let began = SystemTime::now();
+    let second = Duration::from_secs(1);
+    let asker = owner("a");
+    let other_interface = Owner { ifname: "eth9".parse().unwrap(), ..asker.clone() };
+    let is_stale = |holder: &Holder, written| {
+        let held = Held { address: ip("10.0.0.2"), holder: holder.clone(), written };
+        bench.store.is_stale(&held, Some(&asker), &boot(began), |_| false)
+    };
+    let own = Holder::Attachment(asker.clone());
+    for holder in [&own, &Holder::Container("a".parse().unwrap())] {
+        assert!(is_stale(holder, began - second) && !is_stale(holder, began), "{holder:?}");
+    }
+    for others in [Holder::Attachment(owner("b")), Holder::Attachment(other_interface), Holder::Unknown] {
+        assert!(!is_stale(&others, began - second), "{others:?}");
+    }
+    attach(&bench.store, "web", "a", "now");
+    assert!(!is_stale(&own, began - DAY * 999), "it lives");
 }
 
 #[test]
@@ -61,11 +83,11 @@ fn a_document_that_cannot_be_read_protects_its_lease() {
     attach(&bench.store, "web", "a", "before");
     let held =
         Held { address: ip("10.0.0.2"), holder: Holder::Attachment(owner("a")), written: SystemTime::UNIX_EPOCH };
-    assert!(bench.store.is_stale(&held, &boot(SystemTime::now()), |_| true));
+    assert!(bench.store.is_stale(&held, None, &boot(SystemTime::now()), |_| true));
     let Owner { container, ifname } = owner("a");
     let name = netd_model::attachment::document(&container, &ifname);
     fs::write(bench.store.run_dir().join(format!("attachments/web/{name}.json")), "{").unwrap();
-    assert!(!bench.store.is_stale(&held, &boot(SystemTime::now()), |_| true));
+    assert!(!bench.store.is_stale(&held, None, &boot(SystemTime::now()), |_| true));
 }
 
 #[test]
