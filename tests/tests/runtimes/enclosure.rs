@@ -3,7 +3,7 @@
 //! It shares the host's network namespace, /run and /var/lib. A process namespace holds the runtime, its helpers and the
 //! containers: when the test dies, the kernel kills them all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -61,6 +61,13 @@ impl Enclosure {
         });
         assert!(enclosed, "no mounts and processes of its own: {}", enclosure.log());
         enclosure
+    }
+
+    /// Replaces the plugins by those of another folder.
+    pub(crate) fn switch_plugins(&self, folder: &Path) {
+        let link = self.path("opt/cni/bin");
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(folder, link).unwrap();
     }
 
     /// What the first process printed.

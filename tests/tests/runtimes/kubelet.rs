@@ -1,7 +1,7 @@
 //! containerd as Kubernetes drives it: pods over the Container Runtime Interface, with what the kubelet says in them.
 
 use serde_json::{Value, json};
-use tests::{Host, Lab, eventually, need, run};
+use tests::{Host, Lab, Run, eventually, need, run};
 
 use super::enclosure::Enclosure;
 use super::image::{NAME, PAGE};
@@ -60,6 +60,24 @@ fn a_pod_has_ports_limits_and_names() {
     netd.stop();
 }
 
+/// The kubelet takes away what is no more, whose namespaces are gone, and makes the pod anew with another id.
+#[test]
+fn pods_come_back_after_a_reboot() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let kubelet = Kubelet::start(&host, &network());
+    let pod = kubelet.pod("shop", PORT);
+    drop(kubelet);
+    host.reboot(Run::Wiped);
+    let kubelet = Kubelet::again(&host, &network());
+    kubelet.remove(&pod);
+    assert_eq!(left(&host), [""; 0]);
+    let pod = kubelet.pod("shop", PORT);
+    assert_eq!(page(&host, "http://127.0.0.1:8080"), PAGE);
+    kubelet.remove(&pod);
+    assert_eq!(left(&host), [""; 0]);
+}
+
 /// A call: text becomes a message, the message a frame of gRPC, and what comes back is text again, or says why not.
 const CALL: &str = r#"set -e
 cd "$1"
@@ -89,10 +107,16 @@ impl Kubelet {
         need("/usr/bin/protoc", "protobuf-compiler");
         std::fs::write(host.folder().join("cri.proto"), include_str!("cri.proto")).unwrap();
         let archive = image::archive(host.folder());
-        let kubelet = Self { containerd: containerd::start(host, network) };
+        let kubelet = Self::again(host, network);
         let mut import = kubelet.containerd.command("ctr");
         import.args(["--namespace", "k8s.io", "images", "import", "--snapshotter", "native"]).arg(archive);
         run(&mut import, b"").text();
+        kubelet
+    }
+
+    /// With what the disk holds.
+    fn again(host: &Host, network: &Value) -> Self {
+        let kubelet = Self { containerd: containerd::start(host, network) };
         eventually(SOON, || kubelet.call("ListPodSandbox", "").is_ok());
         kubelet
     }

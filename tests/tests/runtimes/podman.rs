@@ -1,7 +1,7 @@
 //! Podman with its CNI backend, which calls the plugins by the names that its own configurations have.
 
 use serde_json::{Value, json};
-use tests::{Host, Lab, Outcome, Run, eventually, need, run};
+use tests::{Host, Lab, Outcome, REFERENCE, Run, eventually, need, run};
 
 use super::enclosure::Enclosure;
 use super::image::{NAME, PAGE};
@@ -93,6 +93,35 @@ fn a_container_starts_again_after_a_reboot() {
     assert_eq!(page(&host, "http://10.1.2.1:8080"), PAGE);
     podman.say("rm --force --time 0 shop-1");
     assert_eq!(left(&host), [""; 0]);
+}
+
+/// A host switches by replacing files, and keeps its containers.
+#[test]
+fn containers_of_the_reference_plugins_are_taken_over() {
+    need("/usr/sbin/iptables", "iptables");
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let mut network = network();
+    network["plugins"].as_array_mut().unwrap().retain(|plugin| plugin["type"] != "dnsname");
+    let podman = Podman::start(&host, &network);
+    podman.enclosure.switch_plugins(REFERENCE.as_ref());
+    let ids = [8080, 8081].map(|port| podman.serve(&format!("--network web --publish {port}:80")));
+    let reached = || [8080, 8081].map(|port| page(&host, &format!("http://10.1.2.1:{port}")));
+    assert_eq!(reached(), [PAGE; 2]);
+    let rules = || host.run("iptables-save").text();
+    assert!(ids.iter().all(|id| rules().contains(id.as_str())), "{}", rules());
+
+    podman.enclosure.switch_plugins(host.plugins());
+    assert_eq!(reached(), [PAGE; 2]);
+    let addresses = ids.each_ref().map(|id| podman.address(id, "web"));
+    podman.say(&format!("network reload {}", ids[0]));
+    assert_eq!(reached(), [PAGE; 2], "the one is ours now, the other is not");
+    assert_eq!(ids.each_ref().map(|id| podman.address(id, "web")), addresses);
+    for id in &ids {
+        podman.say(&format!("rm --force --time 0 {id}"));
+    }
+    assert_eq!(left(&host), [""; 0]);
+    assert!(!ids.iter().any(|id| rules().contains(id.as_str())) && !rules().contains("CNI-DN"), "{}", rules());
 }
 
 #[test]
@@ -192,10 +221,10 @@ impl Podman {
         self.podman(line.split_whitespace()).text()
     }
 
-    /// A container with these options that serves [`PAGE`].
+    /// The id of a container with these options that serves [`PAGE`].
     #[track_caller]
-    fn serve(&self, options: &str) {
-        self.say(&format!("run --detach --pull never {options} {NAME} httpd -f -h /www"));
+    fn serve(&self, options: &str) -> String {
+        self.say(&format!("run --detach --pull never {options} {NAME} httpd -f -h /www")).trim().to_owned()
     }
 
     /// What a script in a container with these options prints, which then is no more.
