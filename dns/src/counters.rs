@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::forward::Reply;
+
 /// How many packets, over UDP and TCP together, came to which end since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -9,7 +11,11 @@ pub struct Counters {
     pub answered: u64,
     /// Answered by an upstream.
     pub forwarded: u64,
-    /// Answered with SERVFAIL, because no upstream answered or too many were being asked.
+    /// Answered from what an upstream answered before.
+    pub cached: u64,
+    /// That too, after its time: no upstream answered.
+    pub stale: u64,
+    /// Answered with SERVFAIL, because no upstream answered, just now or shortly before, or too many were being asked.
     pub failed: u64,
     /// Answered with an error because of what they were or where they came from.
     pub refused: u64,
@@ -21,8 +27,10 @@ pub struct Counters {
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) answered: Count,
-    pub(crate) forwarded: Count,
-    pub(crate) failed: Count,
+    forwarded: Count,
+    cached: Count,
+    stale: Count,
+    failed: Count,
     pub(crate) refused: Count,
     pub(crate) ignored: Count,
 }
@@ -41,10 +49,24 @@ impl Count {
 }
 
 impl Tally {
+    /// Counts what a client gets of a forwarded question, and passes it on.
+    pub(crate) fn forwarded(&self, reply: Reply) -> Vec<u8> {
+        let (count, octets) = match reply {
+            Reply::Asked(octets) => (&self.forwarded, octets),
+            Reply::Cached(octets) => (&self.cached, octets),
+            Reply::Stale(octets) => (&self.stale, octets),
+            Reply::Failed(octets) => (&self.failed, octets),
+        };
+        count.add_one();
+        octets
+    }
+
     pub(crate) fn read(&self) -> Counters {
         Counters {
             answered: self.answered.get(),
             forwarded: self.forwarded.get(),
+            cached: self.cached.get(),
+            stale: self.stale.get(),
             failed: self.failed.get(),
             refused: self.refused.get(),
             ignored: self.ignored.get(),

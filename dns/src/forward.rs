@@ -1,46 +1,91 @@
-//! Asks others: a request is relayed octet by octet, and so is the response. Only the id is ours on the way, so that
+//! Asks others: what they answer is passed on octet by octet, but for ids, times to live and the case of letters, so that
 //! types, options and flags that this server has never heard of keep working.
+//!
+//! A question goes cache -> flight that is on its way -> a race of upstreams. The answer is one, whoever asked.
+
+mod cache;
+mod course;
+mod datagram;
+mod flights;
+mod health;
+mod lifetime;
+mod plain;
+mod race;
+mod spelling;
+mod streams;
 
 use std::collections::HashSet;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use rustix::rand::{GetRandomFlags, getrandom};
-use tokio::net::{TcpStream, UdpSocket};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout};
 
-use crate::frame::{self, Frames};
 use crate::limit::{Limit, Permit};
 use crate::message::Transport;
 use crate::network::Upstreams;
 use crate::packet::Forward;
-use crate::response::{MAX_UDP_RESPONSE, Reply, Response, with_id};
+use cache::{Cache, Key, Known, Past};
+use flights::{Flights, Landed};
+use plain::Plain;
+use race::Racer;
 
-/// From the request to the answer, whatever happens: clients give up, or ask again, after 5 s.
-const DEADLINE: Duration = Duration::from_secs(4);
-/// Upstreams that are tried, as many as a resolver reads from resolv.conf(5).
-const MAX_UPSTREAMS: usize = 3;
-/// Requests in flight, each with a socket.
+pub(crate) use lifetime::{Lifetime, answers_within};
+pub(crate) use plain::{Query, is_same_question};
+
+/// Requests in flight.
 const MAX_IN_FLIGHT: usize = 512;
 const MAX_IN_FLIGHT_PER_SOURCE: usize = 128;
+/// When a client gets an answer whose time is over, because no upstream has one yet (RFC 8767 5).
+const STALE_AFTER: Duration = Duration::from_millis(1800);
+/// For how long is it kept that upstreams fail: that they said so, and that they said nothing. RFC 2308 7 allows five
+/// minutes, RFC 9520 3.2 wants a second at least.
+const FAILED: Duration = Duration::from_secs(5);
+const SILENT: Duration = Duration::from_secs(1);
 
-/// Relays requests to upstreams.
+/// Upstreams in order.
+pub(crate) type Servers = Arc<[SocketAddr]>;
+
+/// Asks upstreams for what is not ours.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
-    host: ArcSwap<Vec<SocketAddr>>,
-    /// Where we listen ourselves. To ask there would be a loop.
-    ours: ArcSwap<HashSet<SocketAddr>>,
+    host: ArcSwap<Servers>,
+    cache: Arc<Cache>,
+    flights: Arc<Flights>,
+    racer: Arc<Racer>,
     in_flight: Arc<Limit>,
+}
+
+/// A request, and who is asked for it.
+#[derive(Debug)]
+pub(crate) struct Inquiry {
+    forward: Forward,
+    servers: Servers,
+    /// Of a plain request.
+    key: Option<Key>,
+}
+
+/// What a client gets, and from where.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// From an upstream.
+    Asked(Vec<u8>),
+    /// What an upstream answered before.
+    Cached(Vec<u8>),
+    /// That too, and its time is over.
+    Stale(Vec<u8>),
+    /// SERVFAIL.
+    Failed(Vec<u8>),
 }
 
 impl Default for Forwarder {
     fn default() -> Self {
         Self {
-            host: ArcSwap::default(),
-            ours: ArcSwap::default(),
+            host: ArcSwap::from_pointee(Arc::default()),
+            cache: Arc::default(),
+            flights: Arc::default(),
+            racer: Arc::default(),
             in_flight: Limit::new(MAX_IN_FLIGHT, MAX_IN_FLIGHT_PER_SOURCE),
         }
     }
@@ -48,11 +93,12 @@ impl Default for Forwarder {
 
 impl Forwarder {
     pub(crate) fn set_host_upstreams(&self, upstreams: Vec<SocketAddr>) {
-        self.host.store(Arc::new(upstreams));
+        self.host.store(Arc::new(upstreams.into()));
     }
 
+    /// Where we listen ourselves. To ask there would be a loop.
     pub(crate) fn set_our_addresses(&self, ours: HashSet<SocketAddr>) {
-        self.ours.store(Arc::new(ours));
+        self.racer.set_our_addresses(ours);
     }
 
     /// The right to ask once; none when too many requests are in flight.
@@ -60,83 +106,100 @@ impl Forwarder {
         self.in_flight.admit(source)
     }
 
-    /// The response of the first upstream that has one; none if none has, within [`DEADLINE`].
-    pub(crate) async fn ask(&self, forward: &Forward, transport: Transport, _permit: Permit) -> Option<Vec<u8>> {
-        let deadline = Instant::now() + DEADLINE;
-        let mut servers = self.servers(&forward.upstreams);
-        if let [only] = servers[..] {
-            // A datagram may be lost; then the second try is the same server's.
-            servers.push(only);
-        }
-        let mut failure = None;
-        for (tried, &server) in servers.iter().enumerate() {
-            let now = Instant::now();
-            let left = u32::try_from(servers.len() - tried).unwrap_or(u32::MAX);
-            let share = deadline.saturating_duration_since(now) / left;
-            match timeout_at(now + share, exchange(forward, server, transport)).await {
-                Ok(Ok(Reply::Usable(response))) => return Some(response),
-                Ok(Ok(Reply::ServerFailure(response))) => failure = failure.or(Some(response)),
-                Ok(Ok(Reply::Refused)) => tracing::debug!(addr = %server, "upstream refused"),
-                Ok(Err(error)) => tracing::debug!(addr = %server, %error, "upstream gave no answer"),
-                Err(_) => tracing::debug!(addr = %server, "upstream gave no answer in time"),
-            }
-        }
-        failure
-    }
-
-    /// The upstreams to try, in order.
-    fn servers(&self, upstreams: &Upstreams) -> Vec<SocketAddr> {
-        let host = self.host.load();
-        let servers: &[SocketAddr] = match upstreams {
-            Upstreams::None => &[],
-            Upstreams::Host => &host,
-            Upstreams::Own(own) => own,
+    /// Who is to be asked for this.
+    pub(crate) fn inquiry(&self, forward: Forward) -> Inquiry {
+        let servers = match &forward.upstreams {
+            Upstreams::None => Servers::default(),
+            Upstreams::Host => Servers::clone(&self.host.load()),
+            Upstreams::Own(own) => Arc::clone(own),
         };
-        let ours = self.ours.load();
-        let is_other = |server: &&SocketAddr| !ours.contains(*server);
-        servers.iter().filter(is_other).take(MAX_UPSTREAMS).copied().collect()
+        let key = Plain::of(&forward).map(|plain| Key { servers: Arc::clone(&servers), plain });
+        Inquiry { forward, servers, key }
     }
-}
 
-/// One request and its response. A response that is cut is asked for again over TCP, if the client came by TCP.
-async fn exchange(forward: &Forward, server: SocketAddr, transport: Transport) -> io::Result<Reply> {
-    let mut response = over_udp(forward, server).await?;
-    if transport == Transport::Tcp && response.is_truncated() {
-        response = over_tcp(forward, server).await?;
+    /// What is known without asking.
+    pub(crate) fn recall(&self, inquiry: Inquiry) -> Recalled {
+        let Some(key) = &inquiry.key else { return Recalled::Nothing(Pending { inquiry, past: None }) };
+        match self.cache.look(key, &inquiry.forward, Instant::now()) {
+            Known::Fresh(octets) => Recalled::Reply(Reply::Cached(octets)),
+            Known::Stale(octets) => Recalled::Reply(Reply::Stale(octets)),
+            Known::Failure(octets) => Recalled::Reply(Reply::Failed(octets.unwrap_or(inquiry.forward.failure))),
+            Known::Expired(past) => Recalled::Nothing(Pending { inquiry, past: Some(past) }),
+            Known::Nothing => Recalled::Nothing(Pending { inquiry, past: None }),
+        }
     }
-    Ok(response.relay(forward))
-}
 
-/// A socket of its own, so that the kernel chooses a port that cannot be guessed (RFC 5452 9.2), connected, so that it
-/// takes datagrams of this server only and hears when nobody listens there.
-async fn over_udp(forward: &Forward, server: SocketAddr) -> io::Result<Response> {
-    let any: IpAddr = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(server).await?;
-    let id = fresh_id()?;
-    socket.send(&with_id(&forward.request, id)).await?;
-    let mut buffer = vec![0; MAX_UDP_RESPONSE + 1];
-    loop {
-        let length = socket.recv(&mut buffer).await?;
-        let octets = buffer.get(..length).unwrap_or_default();
-        // What does not match is forged, or late: the next one may be it.
-        if let Some(response) = Response::matching(octets, id, forward) {
-            return Ok(response);
+    /// Asks, within the time that a client waits.
+    pub(crate) async fn ask(&self, pending: Pending, transport: Transport, permit: Permit) -> Reply {
+        let Pending { inquiry: Inquiry { forward, servers, key }, past } = pending;
+        let Some(key) = key else {
+            let query = Query::relayed(&forward);
+            let (landed, _) = self.racer.race(&servers, &query, transport == Transport::Tcp).await;
+            return reply(landed, None, &forward);
+        };
+        // Who waits holds it, and so does what is on its way when nobody waits any more.
+        let permit = Arc::new(permit);
+        let mut flight = self.flights.join(&key, || self.course(key.clone(), past.clone(), Arc::clone(&permit)));
+        let landed = match &past {
+            None => flight.landed().await,
+            // The question stays on its way, for the next one who asks.
+            Some(past) => match timeout(STALE_AFTER, flight.landed()).await {
+                Ok(landed) => landed,
+                Err(_) => return Reply::Stale(past.stale(&forward)),
+            },
+        };
+        reply(landed, past.as_ref(), &forward)
+    }
+
+    /// Asks and keeps what comes of it.
+    fn course(&self, key: Key, past: Option<Past>, permit: Arc<Permit>) -> impl Future<Output = Landed> + use<> {
+        let (racer, cache) = (Arc::clone(&self.racer), Arc::clone(&self.cache));
+        async move {
+            let (landed, is_ours) = racer.race(&key.servers, &key.plain.query(), true).await;
+            let now = Instant::now();
+            match &landed {
+                Landed::Answer(response) => cache.keep(key, response, now),
+                // That we could not ask says nothing about the next time.
+                Landed::Failure(_) if is_ours => {}
+                Landed::Failure(response) => {
+                    let time = if response.is_some() { FAILED } else { SILENT };
+                    cache.keep_failure(key, past, response.clone(), time, now);
+                }
+            }
+            drop(permit);
+            landed
         }
     }
 }
 
-async fn over_tcp(forward: &Forward, server: SocketAddr) -> io::Result<Response> {
-    let mut stream = TcpStream::connect(server).await?;
-    let id = fresh_id()?;
-    frame::write(&mut stream, &with_id(&forward.request, id)).await?;
-    let octets = Frames::new(usize::from(u16::MAX)).next(&mut stream).await?;
-    let octets = octets.ok_or(io::ErrorKind::UnexpectedEof)?;
-    Response::matching(&octets, id, forward).ok_or_else(|| io::ErrorKind::InvalidData.into())
+/// What is known of an inquiry.
+#[derive(Debug)]
+pub(crate) enum Recalled {
+    /// This is sent.
+    Reply(Reply),
+    /// Somebody must be asked.
+    Nothing(Pending),
 }
 
-fn fresh_id() -> io::Result<[u8; 2]> {
-    let mut id = [0; 2];
-    getrandom(&mut id, GetRandomFlags::empty())?;
-    Ok(id)
+/// An inquiry that must be made.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    inquiry: Inquiry,
+    past: Option<Past>,
+}
+
+impl Pending {
+    /// What the client gets if it is not made.
+    pub(crate) fn failure(self) -> Vec<u8> {
+        self.inquiry.forward.failure
+    }
+}
+
+fn reply(landed: Landed, past: Option<&Past>, forward: &Forward) -> Reply {
+    match (landed, past) {
+        (Landed::Answer(response), _) => Reply::Asked(response.relay(forward)),
+        (Landed::Failure(_), Some(past)) => Reply::Stale(past.stale(forward)),
+        (Landed::Failure(Some(response)), None) => Reply::Failed(response.relay(forward)),
+        (Landed::Failure(None), None) => Reply::Failed(forward.failure.clone()),
+    }
 }

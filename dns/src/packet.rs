@@ -59,6 +59,11 @@ impl Forward {
         self.request.first_chunk().copied()
     }
 
+    /// The name in the question as it came.
+    pub(crate) fn name(&self) -> Option<&[u8]> {
+        self.question()?.split_last_chunk::<4>().map(|(name, _)| name)
+    }
+
     /// The question as it came.
     pub(crate) fn question(&self) -> Option<&[u8]> {
         self.request.get(HEADER..self.question_end)

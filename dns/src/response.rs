@@ -1,5 +1,6 @@
 //! An upstream's response: whether it is one to our question, and what the client gets of it. Pure.
 
+use crate::forward::{Lifetime, Query, answers_within, is_same_question};
 use crate::message::HEADER;
 use crate::packet::Forward;
 
@@ -18,67 +19,114 @@ const SERVER_FAILURE: u8 = 2;
 const NAME_ERROR: u8 = 3;
 const REFUSED: u8 = 5;
 
-/// A response that matches its request.
-#[derive(Debug)]
+/// A response that matches what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Response {
     octets: Vec<u8>,
-    flags: [u8; 2],
-    has_question: bool,
+    question_end: usize,
 }
 
-/// What a response is to the client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// An answer: this is sent.
-    Usable(Vec<u8>),
-    /// The server could not. This is sent if no other server can either: it may say why.
-    ServerFailure(Vec<u8>),
-    /// The server does not want to. The client must not hear so, it would take us for the server that does not.
-    Refused,
+/// What a response says of its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It answers.
+    Answers,
+    /// It could not. The response is sent if no other server can either: it may say why.
+    Fails,
+    /// It does not want to. The client must not hear so, it would take us for the server that does not.
+    Refuses,
 }
 
 impl Response {
-    /// The response in `octets`, if it is one to this request: same id, same question but for case (RFC 5452 9.1).
+    /// The response in `octets`, if it is one to `query`, sent with this id: the same question, but for case (RFC 5452 9.1).
     ///
     /// An error may come without the question, as old servers send it that do not know EDNS.
-    pub(crate) fn matching(octets: &[u8], id: [u8; 2], forward: &Forward) -> Option<Self> {
+    pub(crate) fn matching(octets: &[u8], id: [u8; 2], query: &Query) -> Option<Self> {
         let (&header, _) = octets.split_first_chunk::<HEADER>()?;
-        let [id_high, id_low, high, low, questions @ ..] = header;
-        let [count_high, count_low, ..] = questions;
+        let [id_high, id_low, high, low, questions_high, questions_low, ..] = header;
         let is_answer = [NO_ERROR, NAME_ERROR].contains(&(low & CODE));
-        let matches = match [count_high, count_low] {
-            [0, 0] => !is_answer,
+        let question_end = match [questions_high, questions_low] {
+            [0, 0] if !is_answer => HEADER,
             [0, 1] => {
-                let question = octets.get(HEADER..forward.question_end);
-                question.zip(forward.question()).is_some_and(|(got, sent)| got.eq_ignore_ascii_case(sent))
+                let question = octets.get(HEADER..query.question_end).zip(query.question());
+                question.filter(|(got, sent)| is_same_question(got, sent)).map(|_| query.question_end)?
             }
-            _ => false,
+            _ => return None,
         };
-        let matches = matches && [id_high, id_low] == id && high & RESPONSE != 0;
-        let has_question = count_low == 1;
-        matches.then(|| Self { octets: octets.to_vec(), flags: [high, low], has_question })
+        let matches = [id_high, id_low] == id && high & RESPONSE != 0;
+        matches.then(|| Self { octets: octets.to_vec(), question_end })
     }
 
-    /// Whether more of it, which came over UDP, is to be had over TCP.
+    /// Whether the question has the case that it was sent in. Where it has not, the response may be forged.
+    pub(crate) fn is_spelled_as(&self, query: &Query) -> bool {
+        self.question_end == HEADER || self.octets.get(HEADER..self.question_end) == query.question()
+    }
+
+    /// Whether more of it is to be had over TCP.
     pub(crate) fn is_truncated(&self) -> bool {
-        self.flags[0] & TRUNCATED != 0 || self.octets.len() > MAX_UDP_RESPONSE
+        self.flags()[0] & TRUNCATED != 0 || self.octets.len() > MAX_UDP_RESPONSE
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.flags()[1] & CODE {
+            SERVER_FAILURE => Verdict::Fails,
+            REFUSED => Verdict::Refuses,
+            _ => Verdict::Answers,
+        }
+    }
+
+    pub(crate) fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// How long it may be kept; none if not at all.
+    pub(crate) fn lifetime(&self) -> Option<Lifetime> {
+        if self.question_end == HEADER { None } else { Lifetime::of(&self.octets, self.question_end) }
     }
 
     /// What the client gets: its own id, its own spelling of the name, and no more octets than it takes.
-    pub(crate) fn relay(mut self, forward: &Forward) -> Reply {
-        if self.octets.len() > forward.limit {
-            self.octets = cut(forward, self.flags);
-        } else if let Some(id) = forward.id() {
-            self.octets = with_id(&self.octets, id);
-            let question = self.octets.get_mut(HEADER..forward.question_end).filter(|_| self.has_question);
-            if let Some((got, sent)) = question.zip(forward.question()) {
-                got.copy_from_slice(sent);
+    pub(crate) fn relay(&self, forward: &Forward) -> Vec<u8> {
+        self.relay_as(self.octets.clone(), forward)
+    }
+
+    /// The same of `octets`, which are this response with other times to live.
+    pub(crate) fn relay_as(&self, mut octets: Vec<u8>, forward: &Forward) -> Vec<u8> {
+        if let Some((id, question)) = forward.id().zip(forward.question()) {
+            if let Some(got) = octets.first_chunk_mut() {
+                *got = id;
+            }
+            let got = octets.get_mut(HEADER..self.question_end).filter(|got| got.len() == question.len());
+            if let Some(got) = got {
+                got.copy_from_slice(question);
             }
         }
-        match self.flags[1] & CODE {
-            SERVER_FAILURE => Reply::ServerFailure(self.octets),
-            REFUSED => Reply::Refused,
-            _ => Reply::Usable(self.octets),
+        if octets.len() > forward.limit { self.cut(&octets, forward) } else { octets }
+    }
+
+    /// A response that tells the client to come again by TCP: header, question, as many whole answers as fit, and OPT. It
+    /// is the one for a failure, but for the flags. Old clients do not come again, and use the answers that are there.
+    fn cut(&self, octets: &[u8], forward: &Forward) -> Vec<u8> {
+        let frame = &forward.failure;
+        let (question, opt) = frame.split_at_checked(forward.question_end).unwrap_or((frame, &[]));
+        let room = forward.limit.saturating_sub(opt.len());
+        let (end, count) = match self.question_end {
+            HEADER => (HEADER, 0),
+            question_end => answers_within(octets, question_end, room),
+        };
+        let answers = octets.get(self.question_end..end).unwrap_or_default();
+        let mut cut = [question, answers, opt].concat();
+        let [high, low] = self.flags();
+        if let [_, _, flags, code, _, _, count_high, count_low, ..] = &mut cut[..] {
+            (*flags, *code) = (high | TRUNCATED, low);
+            [*count_high, *count_low] = count.to_be_bytes();
+        }
+        cut
+    }
+
+    fn flags(&self) -> [u8; 2] {
+        match self.octets[..] {
+            [_, _, high, low, ..] => [high, low],
+            _ => [0, 0],
         }
     }
 }
@@ -87,15 +135,4 @@ impl Response {
 pub(crate) fn with_id(message: &[u8], id: [u8; 2]) -> Vec<u8> {
     let rest = message.get(id.len()..).unwrap_or_default();
     [&id, rest].concat()
-}
-
-/// A response of header, question and OPT that tells the client to come again by TCP. It is the one for a failure, but
-/// for the flags.
-fn cut(forward: &Forward, flags: [u8; 2]) -> Vec<u8> {
-    let mut octets = forward.failure.clone();
-    if let [_, _, high, low, ..] = &mut octets[..] {
-        *high = flags[0] | TRUNCATED;
-        *low = flags[1];
-    }
-    octets
 }

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use tokio::sync::watch;
 
 use crate::counters::Tally;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Recalled, Reply};
 use crate::limit::{Limit, Permit};
 use crate::message::Transport;
 use crate::packet::{self, Action, Origin};
@@ -96,19 +96,18 @@ impl Service {
     }
 
     fn forward(&self, forward: packet::Forward, source: IpAddr, transport: Transport) -> Outcome {
-        let Some(permit) = self.shared.forwarder.admit(source) else {
-            self.shared.tally.failed.add_one();
-            return Outcome::Response(forward.failure);
+        let forwarder = &self.shared.forwarder;
+        let pending = match forwarder.recall(forwarder.inquiry(forward)) {
+            Recalled::Reply(reply) => return Outcome::Response(self.shared.tally.forwarded(reply)),
+            Recalled::Nothing(pending) => pending,
+        };
+        let Some(permit) = forwarder.admit(source) else {
+            return Outcome::Response(self.shared.tally.forwarded(Reply::Failed(pending.failure())));
         };
         let shared = Arc::clone(&self.shared);
         Outcome::Later(Box::pin(async move {
-            if let Some(response) = shared.forwarder.ask(&forward, transport, permit).await {
-                shared.tally.forwarded.add_one();
-                response
-            } else {
-                shared.tally.failed.add_one();
-                forward.failure
-            }
+            let reply = shared.forwarder.ask(pending, transport, permit).await;
+            shared.tally.forwarded(reply)
         }))
     }
 }

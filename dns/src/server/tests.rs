@@ -21,6 +21,7 @@ use upstream::Upstream;
 
 mod forwarding;
 mod handler;
+mod kept;
 mod listeners;
 mod stream;
 mod upstream;

@@ -199,6 +199,6 @@ async fn what_was_done_is_counted() {
     let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
     socket.send_to(b"noise", host.at(1)).await.unwrap();
     host.ask(7, &question("c1.")).await;
-    let expected = Counters { answered: 3, forwarded: 1, failed: 0, refused: 1, ignored: 1 };
+    let expected = Counters { answered: 3, forwarded: 1, refused: 1, ignored: 1, ..Counters::default() };
     assert_eq!(host.server.counters(), expected);
 }

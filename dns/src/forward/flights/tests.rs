@@ -1,0 +1,48 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::*;
+use crate::forward::plain::Plain;
+use crate::network::Upstreams;
+use crate::packet::Forward;
+
+fn key(letter: u8) -> Key {
+    let request = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &[1, letter, 0, 0, 1, 0, 1]].concat();
+    let question_end = request.len();
+    let forward = Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, failure: Vec::new() };
+    Key { servers: Arc::default(), plain: Plain::of(&forward).unwrap() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_the_same_waits_for_the_same_and_nothing_is_left() {
+    let flights = Arc::new(Flights::default());
+    let started = Arc::new(AtomicUsize::new(0));
+    let course = || {
+        started.fetch_add(1, Ordering::SeqCst);
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Landed::Failure(None)
+        }
+    };
+    let mut waiting: Vec<_> = (0..100).map(|_| flights.join(&key(b'a'), course)).collect();
+    waiting.push(flights.join(&key(b'b'), course));
+    assert_eq!(started.load(Ordering::SeqCst), 2);
+    // It does not end with those who began to wait.
+    waiting.drain(..50);
+    for mut flight in waiting {
+        assert_eq!(flight.landed().await, Landed::Failure(None));
+    }
+    tokio::task::yield_now().await;
+    assert!(flights.open.lock().unwrap().is_empty());
+    let mut flight = flights.join(&key(b'a'), course);
+    assert_eq!(started.load(Ordering::SeqCst), 3);
+    flight.landed().await;
+}
+
+#[tokio::test]
+async fn a_flight_that_is_broken_off_is_a_failure() {
+    let flights = Arc::new(Flights::default());
+    let mut flight = flights.join(&key(b'a'), || async { panic!("broken off, as the test wants it") });
+    assert_eq!(flight.landed().await, Landed::Failure(None));
+    assert!(flights.open.lock().unwrap().is_empty());
+}
