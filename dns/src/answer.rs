@@ -1,5 +1,7 @@
 //! The decision: what a source hears to a question. Pure.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnetwork::IpNetwork;
@@ -54,6 +56,7 @@ impl<'a> View<'a> {
         special::loopback(question, self.soa(Name::root()))
             .or_else(|| self.qualified(question))
             .or_else(|| self.bare(question))
+            .or_else(|| self.host(question))
             .or_else(|| self.reverse(question))
             .or_else(|| self.above_a_domain(question))
             .or_else(|| self.forward(question))
@@ -74,30 +77,52 @@ impl<'a> View<'a> {
             return self.above_a_domain(question).or_else(|| Some(Answer::NxDomain(self.soa(Name::root()))));
         };
         let soa = self.soa(domain.clone());
-        let nodes: Vec<&Node> = matches.iter().filter_map(|(zone, relative)| zone.node(relative)).collect();
+        let nodes: Vec<Cow<'_, Node>> = matches.iter().filter_map(|(zone, relative)| zone.found(relative)).collect();
         if name.octets() == domain.octets() && question.kind == Kind::SOA {
             return Some(Answer::Records(vec![Record { ttl: crate::zone::TTL, data: Data::Soa(soa) }]));
         }
         if nodes.is_empty() && name.octets() != domain.octets() {
             return self.above_a_domain(question).or(Some(Answer::NxDomain(soa)));
         }
-        Some(existing(question, addresses(question.kind, &nodes), soa))
+        Some(existing(question, records(question.kind, &nodes), soa))
     }
 
     /// Relative names without their domain, as `db`.
     fn bare(&self, question: &Question) -> Option<Answer> {
         let name = &question.name;
-        let is_ours = |node: &&Node| match node.bearer {
+        let is_ours = |node: &Cow<'_, Node>| match node.bearer {
             Bearer::Container => true,
             Bearer::Gateway => false,
             // `shop` exists because `web.shop` does. But because a container is called `db.example.com`, nothing is
             // said about `example.com`.
             Bearer::Nobody => name.is_single_label(),
         };
-        let nodes = self.networks.iter().filter_map(|zone| zone.node(name.octets()));
-        let nodes: Vec<&Node> = nodes.filter(is_ours).collect();
+        let nodes = self.networks.iter().filter_map(|zone| zone.found(name.octets()));
+        let nodes: Vec<Cow<'_, Node>> = nodes.filter(is_ours).collect();
         let soa = self.soa(Name::root());
-        (!nodes.is_empty()).then(|| existing(question, addresses(question.kind, &nodes), soa))
+        (!nodes.is_empty()).then(|| existing(question, records(question.kind, &nodes), soa))
+    }
+
+    /// The host by the names that other runtimes gave it.
+    fn host(&self, question: &Question) -> Option<Answer> {
+        let is_host = special::is_host_or_above(&question.name)?;
+        let gateways = self.networks.iter().filter(|_| is_host).map(|zone| Cow::Owned(zone.gateway()));
+        Some(existing(question, records(question.kind, &gateways.collect::<Vec<_>>()), self.soa(Name::root())))
+    }
+
+    /// The addresses of the targets of these records, as far as they are ours: who gets them need not ask.
+    pub(crate) fn additional(&self, answers: &[Record]) -> Vec<(Name, Record)> {
+        let targets = answers.iter().filter_map(|record| match &record.data {
+            Data::Srv(srv) => Some(&srv.target),
+            _ => None,
+        });
+        let targets: BTreeSet<&Name> = targets.collect();
+        let addresses = |name: &Name| {
+            let inside = |zone: &&'a Zone| zone.node(name.relative_to(zone.network.domain.octets())?);
+            let nodes: Vec<_> = self.networks.iter().filter_map(inside).map(Cow::Borrowed).collect();
+            [Kind::A, Kind::AAAA].into_iter().flat_map(move |kind| records(kind, &nodes))
+        };
+        targets.into_iter().flat_map(|name| addresses(name).map(|record| (name.clone(), record))).collect()
     }
 
     /// Reverse names of addresses in our subnets, and of our addresses wherever they are.
@@ -144,7 +169,7 @@ impl<'a> View<'a> {
         records.sort_by_key(|record| match record.data {
             Data::A(v4) => !near().any(|subnet| subnet.contains(v4.into())),
             Data::Aaaa(v6) => !near().any(|subnet| subnet.contains(v6.into())),
-            Data::Ptr(_) | Data::Soa(_) | Data::NotAny => false,
+            Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) | Data::Soa(_) | Data::NotAny => false,
         });
     }
 
@@ -178,11 +203,13 @@ fn see<'a>(networks: &mut Vec<&'a Zone>, zone: &'a Zone) {
     }
 }
 
-/// The addresses of one family that these nodes have together, each once, under one TTL (RFC 2181 5).
-fn addresses(kind: Kind, nodes: &[&Node]) -> Vec<Record> {
+/// The records of one type that these nodes have together, each once, under one TTL (RFC 2181 5).
+fn records(kind: Kind, nodes: &[Cow<'_, Node>]) -> Vec<Record> {
     let mut data: Vec<Data> = match kind {
         Kind::A => nodes.iter().flat_map(|node| &node.v4).map(|&v4| Data::A(v4)).collect(),
         Kind::AAAA => nodes.iter().flat_map(|node| &node.v6).map(|&v6| Data::Aaaa(v6)).collect(),
+        Kind::SRV => nodes.iter().flat_map(|node| node.services()).cloned().map(Data::Srv).collect(),
+        Kind::TXT => nodes.iter().flat_map(|node| node.texts()).cloned().map(Data::Txt).collect(),
         _ => Vec::new(),
     };
     data.sort_unstable();

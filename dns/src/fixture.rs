@@ -74,6 +74,8 @@ pub(crate) fn attachment(container: &str, at: &[&str], names: &[&str], ttl: u32)
         container: container.into(),
         addresses: addresses(at),
         names: names.iter().map(|name| name.parse().unwrap()).collect(),
+        ports: Vec::new(),
+        texts: Vec::new(),
         ttl,
     }
 }

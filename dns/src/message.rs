@@ -8,7 +8,7 @@ use hickory_proto::ProtoError;
 use hickory_proto::op::{
     Edns, EmitAndCount, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode, emit_message_parts,
 };
-use hickory_proto::rr::rdata::{self, HINFO, PTR};
+use hickory_proto::rr::rdata::{self, HINFO, PTR, SRV, TXT};
 use hickory_proto::rr::{self, DNSClass, RData};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncoder};
 
@@ -69,6 +69,8 @@ pub(crate) enum Code {
 pub(crate) struct Sections {
     pub(crate) answers: Vec<Record>,
     pub(crate) authority: Option<Soa>,
+    /// What the client would ask next, with its owners; left out where there is no room.
+    pub(crate) additional: Vec<(Name, Record)>,
 }
 
 /// What a response repeats of its request.
@@ -87,9 +89,12 @@ struct Body {
     edns: Option<Edns>,
 }
 
-/// The additional section, which is empty, as seen by the encoder: when it comes here, the room that was held back
-/// for OPT is given free, so that OPT is never the record that does not fit (RFC 6891 7).
-struct FreeRoomForOpt(u16);
+/// The additional section as seen by the encoder. What does not fit is left out, which is no truncation (RFC 2181 9);
+/// then the room that was held back for OPT is given free, so that OPT is never what does not fit (RFC 6891 7).
+struct Additional {
+    records: Vec<rr::Record>,
+    limit: u16,
+}
 
 impl Request {
     /// Reads a packet.
@@ -177,6 +182,7 @@ impl Frame {
             .authority
             .as_ref()
             .map(|soa| encodable(wire_name(&soa.owner), &Record { ttl: TTL, data: Data::Soa(soa.clone()) }));
+        let additional = sections.additional.iter().map(|(owner, record)| encodable(wire_name(owner), record));
         let edns = self.edns.as_ref().map(response_edns);
         let mut octets = Vec::with_capacity(MIN_UDP.into());
         let mut encoder = BinEncoder::new(&mut octets);
@@ -186,7 +192,7 @@ impl Frame {
             &mut self.query.iter(),
             &mut answers.iter(),
             &mut authority.iter(),
-            &mut FreeRoomForOpt(limit),
+            &mut Additional { records: additional.collect(), limit },
             edns.as_ref(),
             None,
             &mut encoder,
@@ -198,10 +204,22 @@ impl Frame {
     }
 }
 
-impl EmitAndCount for FreeRoomForOpt {
+impl Sections {
+    /// No records, and who says so.
+    pub(crate) fn negative(soa: Soa) -> Self {
+        Self { authority: Some(soa), ..Self::default() }
+    }
+}
+
+impl EmitAndCount for Additional {
     fn emit(&mut self, encoder: &mut BinEncoder<'_>) -> Result<usize, ProtoError> {
-        encoder.set_max_size(self.0);
-        Ok(0)
+        let written = match encoder.emit_all(self.records.iter()) {
+            Err(ProtoError::NotAllRecordsWritten { count, .. }) => count,
+            written => written?,
+        };
+        encoder.trim();
+        encoder.set_max_size(self.limit);
+        Ok(written)
     }
 }
 
@@ -239,6 +257,8 @@ fn encodable(owner: rr::Name, record: &Record) -> rr::Record {
         Data::A(v4) => RData::A((*v4).into()),
         Data::Aaaa(v6) => RData::AAAA((*v6).into()),
         Data::Ptr(name) => RData::PTR(PTR(wire_name(name))),
+        Data::Srv(srv) => RData::SRV(SRV::new(0, 0, srv.port, wire_name(&srv.target))),
+        Data::Txt(text) => RData::TXT(TXT::from_bytes(vec![text.octets()])),
         Data::Soa(soa) => RData::SOA(start_of_authority(soa)),
         Data::NotAny => RData::HINFO(HINFO::new("RFC8482".into(), String::new())),
     };

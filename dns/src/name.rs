@@ -18,13 +18,15 @@ mod tests;
 const MAX_OCTETS: usize = 254;
 /// Octets of one label, RFC 1035 2.3.4.
 const MAX_LABEL: usize = 63;
+/// The label that stands for all below the rest of its name that have no node (RFC 4592 2.1.1).
+const WILDCARD: char = '*';
 /// Characters of a refused name that its error repeats.
 const SHOWN: usize = 80;
 
 /// A domain name that we serve, such as `db.web.internal` or, relative to a network's domain, `db`.
 ///
 /// Lower-cased. Its labels hold letters, digits, `-` (not first, not last: RFC 1123 2.1) and `_`, so that it can be
-/// written anywhere. A trailing dot is accepted and dropped. Cheap to clone.
+/// written anywhere; the first of several may be `*`. A trailing dot is accepted and dropped. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<[u8]>);
 
@@ -85,9 +87,24 @@ impl Name {
         self.0.is_empty()
     }
 
+    /// Whether it has exactly one label, as `db` has.
+    pub(crate) fn is_single_label(&self) -> bool {
+        after_first_label(&self.0).is_some_and(<[u8]>::is_empty)
+    }
+
+    /// Whether its first label is `*`.
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.0.starts_with(b"\x01*")
+    }
+
     /// Whether it is `domain`, given in wire form, or a name below it.
     pub(crate) fn is_in(&self, domain: &[u8]) -> bool {
-        relative(&self.0, domain).is_some()
+        self.relative_to(domain).is_some()
+    }
+
+    /// What stands in front of `domain`, as [`QuestionName::relative_to`] has it.
+    pub(crate) fn relative_to(&self, domain: &[u8]) -> Option<&[u8]> {
+        relative(&self.0, domain)
     }
 
     /// The labels in wire form, without the root label.
@@ -122,7 +139,11 @@ impl FromStr for Name {
             return Err(refuse(Fault::Long));
         }
         let mut octets = Vec::with_capacity(relative.len() + 1);
-        for label in relative.split('.') {
+        let below = relative.strip_prefix(WILDCARD).and_then(|rest| rest.strip_prefix('.'));
+        if below.is_some() {
+            octets.extend([1, b'*']);
+        }
+        for label in below.unwrap_or(relative).split('.') {
             let length = parse_label(label).map_err(refuse)?;
             octets.push(length);
             octets.extend(label.bytes().map(|b| b.to_ascii_lowercase()));
@@ -232,12 +253,18 @@ fn labels(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+/// The first label, with its length octet, and the rest.
+pub(crate) fn split_first_label(octets: &[u8]) -> Option<(&[u8], &[u8])> {
+    octets.split_at_checked(usize::from(*octets.first()?) + 1)
+}
+
 fn after_first_label(octets: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = octets.split_first()?;
     rest.get(length.into()..)
 }
 
-fn relative<'a>(octets: &'a [u8], domain: &[u8]) -> Option<&'a [u8]> {
+/// What stands in front of `domain` in a name, both in wire form.
+pub(crate) fn relative<'a>(octets: &'a [u8], domain: &[u8]) -> Option<&'a [u8]> {
     let relative = octets.strip_suffix(domain)?;
     // Octets may agree in the middle of a label: a length octet looks like a digit.
     let whole: usize = labels(relative).map(|label| label.len() + 1).sum();

@@ -1,9 +1,11 @@
 //! What the server is told: networks, and the containers attached to them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
+use thiserror::Error;
 
 use crate::{ContainerId, Name, NetworkId};
 
@@ -36,10 +38,75 @@ pub struct Attachment {
     /// Its addresses in this network.
     pub addresses: Vec<IpAddr>,
     /// Its names relative to the network's domain, such as `db`; the first is its own and stands in PTR records.
-    /// They resolve bare too. Several containers may bear one name.
+    /// They resolve bare too. Several containers may bear one name, and one as `*.db` stands for all below `db` that
+    /// nobody bears (RFC 4592).
     pub names: Vec<Name>,
+    /// Ports that it serves under each of its names: they make SRV records (RFC 2782).
+    pub ports: Vec<Port>,
+    /// What is said about it at its own name, a TXT record each (RFC 1035 3.3.14).
+    pub texts: Vec<Text>,
     /// Time to live of its records in seconds. Low: a dead container's address must not live on in caches.
     pub ttl: u32,
+}
+
+/// A port with the name that it is asked by: `_http._tcp.web`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Port {
+    /// Its name, one label without `_`; those that have none are asked by their number.
+    pub name: Name,
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// The port of the container.
+    pub number: u16,
+}
+
+/// What a port is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `_tcp`
+    Tcp,
+    /// `_udp`
+    Udp,
+    /// `_sctp`
+    Sctp,
+}
+
+/// A text of at most 255 octets, as one string of a TXT record has them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text(Arc<str>);
+
+/// A text of more than 255 octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("a text of {0} octets is longer than 255")]
+pub struct TextError(usize);
+
+impl Protocol {
+    /// The second label of an SRV record's name, without `_`.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Sctp => "sctp",
+        }
+    }
+}
+
+impl Text {
+    /// The octets of the string.
+    pub(crate) fn octets(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl FromStr for Text {
+    type Err = TextError;
+
+    fn from_str(text: &str) -> Result<Self, TextError> {
+        if text.len() > usize::from(u8::MAX) {
+            return Err(TextError(text.len()));
+        }
+        Ok(Self(text.into()))
+    }
 }
 
 /// Where a network's forwarded questions go.

@@ -85,10 +85,11 @@ pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) 
         Answer::Records(mut answers) => {
             rng.shuffle(&mut answers);
             view.put_near_first(&mut answers);
-            (Code::NoError, Sections { answers, authority: None })
+            let additional = view.additional(&answers);
+            (Code::NoError, Sections { answers, additional, authority: None })
         }
-        Answer::NoData(soa) => (Code::NoError, Sections { answers: Vec::new(), authority: Some(soa) }),
-        Answer::NxDomain(soa) => (Code::NxDomain, Sections { answers: Vec::new(), authority: Some(soa) }),
+        Answer::NoData(soa) => (Code::NoError, Sections::negative(soa)),
+        Answer::NxDomain(soa) => (Code::NxDomain, Sections::negative(soa)),
         Answer::Forward(upstreams) => return forward(&request, packet, upstreams, origin.transport),
     };
     Action::Answer(request.respond(code, view.forwards(), &sections, origin.transport))

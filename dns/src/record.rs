@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::Name;
 use crate::name::QuestionName;
-use crate::network::Upstreams;
+use crate::network::{Text, Upstreams};
 
 /// A question of class IN.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +44,18 @@ pub(crate) enum Data {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
     Ptr(Name),
+    Srv(Srv),
+    Txt(Text),
     Soa(Soa),
     /// The answer to a question for any type, RFC 8482 4.2.
     NotAny,
+}
+
+/// Where a service is. All are alike: who asks takes any (RFC 2782).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Srv {
+    pub(crate) port: u16,
+    pub(crate) target: Name,
 }
 
 /// The start of authority: it names the zone that a negative answer comes from.
@@ -61,7 +70,9 @@ impl Kind {
     pub(crate) const A: Self = Self(1);
     pub(crate) const SOA: Self = Self(6);
     pub(crate) const PTR: Self = Self(12);
+    pub(crate) const TXT: Self = Self(16);
     pub(crate) const AAAA: Self = Self(28);
+    pub(crate) const SRV: Self = Self(33);
     pub(crate) const ANY: Self = Self(255);
 
     const OPT: Self = Self(41);

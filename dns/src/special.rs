@@ -5,12 +5,14 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use ipnetwork::IpNetwork;
 
 use crate::answer::{existing, reverse_answer};
-use crate::name::QuestionName;
+use crate::name::{QuestionName, relative};
 use crate::record::{Answer, Data, Kind, Question, Record, Soa};
 use crate::reverse::Reverse;
 use crate::zone::TTL;
 
 const LOCALHOST: &[u8] = b"\x09localhost";
+
+const HOST: [&[u8]; 2] = [b"\x04host\x06docker\x08internal", b"\x04host\x0acontainers\x08internal"];
 
 /// Top-level names that no upstream may be asked for: RFC 6761 6.4, RFC 7686, RFC 6762 3, and the one for private use.
 const NEVER_FORWARDED: [&[u8]; 4] = [b"\x07invalid", b"\x05onion", b"\x05local", b"\x08internal"];
@@ -31,6 +33,12 @@ pub(crate) fn loopback(question: &Question, soa: Soa) -> Option<Answer> {
         .is_some_and(|address| [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()].contains(&address));
     let names = "localhost".parse().ok().filter(|_| is_localhost).map(|name| (name, TTL));
     Some(reverse_answer(question, reverse, names.into_iter().collect(), soa))
+}
+
+/// Whether it is a name that Docker and Podman have for the host of a container; none where it is not above one either.
+pub(crate) fn is_host_or_above(name: &QuestionName) -> Option<bool> {
+    let name = Some(name.octets()).filter(|octets| !octets.is_empty())?;
+    HOST.iter().find_map(|host| Some(relative(host, name)?.is_empty()))
 }
 
 /// Whether the name must not leave this host.

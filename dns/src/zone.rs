@@ -1,11 +1,15 @@
 //! One network, indexed by what is asked of it.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use ipnetwork::IpNetwork;
 
+use crate::name::split_first_label;
+use crate::network::Text;
+use crate::record::Srv;
 use crate::{Attachment, Name, Network};
 
 /// Seconds to live of what is not a container's: negative answers (RFC 2308 5), the gateway, special names.
@@ -13,6 +17,9 @@ pub(crate) const TTL: u32 = 5;
 
 /// The gateway's name below every domain.
 const GATEWAY: &str = "host";
+
+/// In front of a name, it is what Swarm calls the containers that bear the name.
+const TASKS: &[u8] = b"\x05tasks";
 
 /// A network and its indexes.
 #[derive(Debug)]
@@ -22,16 +29,27 @@ pub(crate) struct Zone {
     nodes: HashMap<Name, Node>,
     /// Positions in `network.attachments`.
     attachments: HashMap<IpAddr, Vec<usize>>,
+    has_wildcards: bool,
 }
 
 /// What stands at a relative name.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) bearer: Bearer,
     pub(crate) v4: Vec<Ipv4Addr>,
     pub(crate) v6: Vec<Ipv6Addr>,
     /// The lowest of the bearers': records of one set share their TTL (RFC 2181 5.2).
     pub(crate) ttl: u32,
+    is_shared: bool,
+    /// What few names have.
+    rare: Option<Box<Rare>>,
+}
+
+/// Records that are no addresses.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    services: Vec<Srv>,
+    texts: Vec<Text>,
 }
 
 /// Why a name exists.
@@ -48,34 +66,68 @@ pub(crate) enum Bearer {
 impl Zone {
     /// Builds the indexes.
     pub(crate) fn new(network: Network) -> Self {
-        let mut zone = Self { network, nodes: HashMap::new(), attachments: HashMap::new() };
+        let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard);
+        let mut zone = Self { network, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };
         for (position, attachment) in zone.network.attachments.iter().enumerate() {
             for name in &attachment.names {
-                let node = zone.nodes.entry(name.clone()).or_insert_with(|| Node::empty(Bearer::Container));
+                let bearers = zone.nodes.entry(name.clone()).and_modify(|node| node.is_shared = true);
+                let node = bearers.or_insert_with(|| Node::empty(Bearer::Container));
                 node.add(&attachment.addresses, attachment.ttl);
             }
             for &address in &attachment.addresses {
                 zone.attachments.entry(address).or_default().push(position);
             }
         }
+        let rare: Vec<_> = zone.network.attachments.iter().flat_map(|it| zone.rare(it)).collect();
+        for (name, ttl, rare) in rare {
+            zone.nodes.entry(name).or_insert_with(|| Node::empty(Bearer::Container)).add_rare(rare, ttl);
+        }
         zone.add_gateway();
         zone.add_empty_non_terminals();
         zone
     }
 
+    /// The records of an attachment that are no addresses, with their relative names.
+    fn rare(&self, attachment: &Attachment) -> Vec<(Name, u32, Rare)> {
+        let ttl = attachment.ttl;
+        let mut rare = Vec::new();
+        let Some(own) = own_name(attachment) else { return rare };
+        if !attachment.texts.is_empty() {
+            rare.push((own.clone(), ttl, Rare { texts: attachment.texts.clone(), services: Vec::new() }));
+        }
+        // Of several containers that serve a name each is a target of its own.
+        let alone = |name: &&Name| !name.is_wildcard() && self.nodes.get(*name).is_some_and(|node| !node.is_shared);
+        let target = attachment.names.iter().find(alone).unwrap_or(own);
+        let Ok(target) = target.below(&self.network.domain) else { return rare };
+        for port in &attachment.ports {
+            let srv = Srv { port: port.number, target: target.clone() };
+            let protocol = port.protocol.label();
+            for name in attachment.names.iter().filter(|name| !name.is_wildcard()) {
+                let above = format!("_{protocol}.{name}").parse::<Name>();
+                let name = format!("_{}._{protocol}.{name}", port.name).parse::<Name>();
+                rare.extend(above.ok().map(|above| (above, ttl, Rare::default())));
+                rare.extend(name.ok().map(|name| (name, ttl, Rare { services: vec![srv.clone()], texts: Vec::new() })));
+            }
+        }
+        rare
+    }
+
+    /// The host, as its containers see it.
+    pub(crate) fn gateway(&self) -> Node {
+        let mut node = Node::empty(Bearer::Gateway);
+        node.add(&self.network.gateways, TTL);
+        node
+    }
+
     fn add_gateway(&mut self) {
         if let Ok(name) = Name::from_str(GATEWAY) {
-            let gateways = &self.network.gateways;
-            self.nodes.entry(name).or_insert_with(|| {
-                let mut node = Node::empty(Bearer::Gateway);
-                node.add(gateways, TTL);
-                node
-            });
+            let gateway = self.gateway();
+            self.nodes.entry(name).or_insert(gateway);
         }
     }
 
     fn add_empty_non_terminals(&mut self) {
-        let names = self.network.attachments.iter().flat_map(|attachment| &attachment.names);
+        let names: Vec<Name> = self.nodes.keys().filter(|name| !name.is_single_label()).cloned().collect();
         for name in names {
             let above = std::iter::successors(name.parent(), Name::parent);
             for name in above.take_while(|name| !name.is_root()) {
@@ -89,6 +141,40 @@ impl Zone {
         self.nodes.get(relative)
     }
 
+    /// What is heard at this relative name: what stands there; else what a name of other parts says of it, as Swarm and
+    /// Compose have them (`tasks.web`, and `web1.web` for the container that bears both); else a wildcard above it.
+    pub(crate) fn found(&self, relative: &[u8]) -> Option<Cow<'_, Node>> {
+        let node = self.node(relative).map(Cow::Borrowed);
+        node.or_else(|| self.composed(relative)).or_else(|| self.wildcard(relative).map(Cow::Borrowed))
+    }
+
+    fn composed(&self, relative: &[u8]) -> Option<Cow<'_, Node>> {
+        let (first, rest) = split_first_label(relative)?;
+        let borne = |name| self.node(name).filter(|node| node.bearer == Bearer::Container);
+        let service = borne(rest)?;
+        if first == TASKS {
+            return Some(Cow::Borrowed(service));
+        }
+        borne(first)?.in_common(service).map(Cow::Owned)
+    }
+
+    /// The wildcard at the closest name above that exists (RFC 4592 3.3.1).
+    fn wildcard(&self, relative: &[u8]) -> Option<&Node> {
+        if !self.has_wildcards {
+            return None;
+        }
+        let mut above = split_first_label(relative)?.1;
+        loop {
+            if let Some(node) = self.node(&[b"\x01*", above].concat()) {
+                return Some(node);
+            }
+            if self.node(above).is_some() {
+                return None;
+            }
+            above = split_first_label(above)?.1;
+        }
+    }
+
     /// The attachments that have this address: one, unless two were given the same.
     pub(crate) fn attachments_at(&self, address: IpAddr) -> impl Iterator<Item = &Attachment> {
         let positions = self.attachments.get(&address).into_iter().flatten();
@@ -98,8 +184,7 @@ impl Zone {
     /// The full names that an address of this network has, for PTR, with their TTL.
     pub(crate) fn names_of(&self, address: IpAddr) -> impl Iterator<Item = (Name, u32)> {
         let domain = &self.network.domain;
-        let own =
-            self.attachments_at(address).filter_map(|attachment| Some((attachment.names.first()?, attachment.ttl)));
+        let own = self.attachments_at(address).filter_map(|attachment| Some((own_name(attachment)?, attachment.ttl)));
         let own = own.filter_map(|(name, ttl)| Some((name.below(domain).ok()?, ttl)));
         let gateway = Some(GATEWAY).filter(|_| self.network.gateways.contains(&address));
         let gateway = gateway.and_then(|name| Name::from_str(name).ok()?.below(domain).ok());
@@ -122,7 +207,35 @@ impl Zone {
 
 impl Node {
     fn empty(bearer: Bearer) -> Self {
-        Self { bearer, v4: Vec::new(), v6: Vec::new(), ttl: u32::MAX }
+        Self { bearer, v4: Vec::new(), v6: Vec::new(), ttl: u32::MAX, is_shared: false, rare: None }
+    }
+
+    /// Its SRV records.
+    pub(crate) fn services(&self) -> impl Iterator<Item = &Srv> {
+        self.rare.iter().flat_map(|rare| &rare.services)
+    }
+
+    /// Its TXT records.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.rare.iter().flat_map(|rare| &rare.texts)
+    }
+
+    /// What both have; none if they have no address in common.
+    fn in_common(&self, other: &Self) -> Option<Self> {
+        let v4: Vec<_> = self.v4.iter().filter(|v4| other.v4.contains(v4)).copied().collect();
+        let v6: Vec<_> = self.v6.iter().filter(|v6| other.v6.contains(v6)).copied().collect();
+        let is_one = !v4.is_empty() || !v6.is_empty();
+        is_one.then(|| Self { v4, v6, ttl: self.ttl.min(other.ttl), ..Self::empty(Bearer::Container) })
+    }
+
+    fn add_rare(&mut self, rare: Rare, ttl: u32) {
+        self.ttl = self.ttl.min(ttl);
+        if rare.services.is_empty() && rare.texts.is_empty() {
+            return;
+        }
+        let own = self.rare.get_or_insert_default();
+        own.services.extend(rare.services);
+        own.texts.extend(rare.texts);
     }
 
     fn add(&mut self, addresses: &[IpAddr], ttl: u32) {
@@ -134,6 +247,11 @@ impl Node {
             }
         }
     }
+}
+
+/// The name that stands in PTR records.
+fn own_name(attachment: &Attachment) -> Option<&Name> {
+    attachment.names.iter().find(|name| !name.is_wildcard())
 }
 
 /// Whether all of `inner` lies in `outer`.

@@ -66,6 +66,8 @@ fn network(address: IpAddr) -> Network {
             container: "c1".into(),
             addresses: vec![address],
             names: vec!["c1".parse().unwrap()],
+            ports: vec![],
+            texts: vec![],
             ttl: 5,
         }],
     }

@@ -12,7 +12,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
     attachment::{Attachment, Listen, Progress},
-    name::{ContainerId, HostName, LinkName, NetworkName},
+    name::{ContainerId, HostName, LinkName, NetworkName, ServedName},
     object::{Object, Side},
     overlay::{HostLease, KnownPeer, KnownPeers, Member, Mode, VERSION},
 };
@@ -224,7 +224,7 @@ pub(crate) fn names<'a>(attachments: impl IntoIterator<Item = &'a Attachment>, b
 
 fn names_of(attachment: &Attachment) -> Vec<NameRow> {
     let Some(names) = attachment.names() else { return Vec::new() };
-    let row = |name: &HostName| NameRow {
+    let row = |name: &ServedName| NameRow {
         name: format!("{name}.{}", names.domain),
         addresses: names.addresses.clone(),
         container: attachment.id.container.clone(),

@@ -7,7 +7,8 @@ use std::{
 };
 
 use netd_model::{
-    attachment::{Attachment, Listen, Names, Progress},
+    attachment::{Attachment, Listen, NamedPort, Names, Progress},
+    element::Transport,
     name::{HostName, LinkName, NetworkName},
     overlay::{Member, NamesOfHost, RemoteContainer, VERSION},
 };
@@ -51,7 +52,8 @@ pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &V
         let is_own = |address: &IpAddr| own.subnets.iter().any(|subnet| subnet.contains(*address));
         let addresses: Vec<IpAddr> = names.addresses.iter().copied().filter(is_own).collect();
         let container = attachment.id.container.clone();
-        let remote = RemoteContainer { container, names: names.names.clone(), addresses, ttl: names.ttl };
+        let Names { names, ports, texts, ttl, .. } = names.clone();
+        let remote = RemoteContainer { container, names, addresses, ports, texts, ttl };
         (!remote.addresses.is_empty()).then_some(remote)
     };
     let of_network = |(network, known): (&NetworkName, &NetworkView)| {
@@ -130,6 +132,8 @@ fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
         container: attachment.id.container.as_str().into(),
         addresses: names.addresses.clone(),
         names: names.names.iter().filter_map(name).collect(),
+        ports: names.ports.iter().filter_map(port).collect(),
+        texts: names.texts.iter().filter_map(text).collect(),
         ttl: names.ttl,
     }
 }
@@ -142,6 +146,8 @@ fn elsewhere<'p>(peers: impl Iterator<Item = &'p Arc<Peer>>) -> impl Iterator<It
         container: format!("{host}/{}", it.container).into(),
         addresses: it.addresses.clone(),
         names: it.names.iter().filter_map(name).collect(),
+        ports: it.ports.iter().filter_map(port).collect(),
+        texts: it.texts.iter().filter_map(text).collect(),
         ttl: it.ttl,
     })
 }
@@ -164,7 +170,21 @@ fn upstreams(members: &[(&Attachment, &Names)]) -> dns::Upstreams {
 }
 
 /// The name for the server, which refuses no name that the model takes.
-fn name(name: &HostName) -> Option<dns::Name> {
-    let parsed = name.as_str().parse();
-    parsed.inspect_err(|error| tracing::debug!(%name, %error, "name is not served")).ok()
+fn name(name: &impl ToString) -> Option<dns::Name> {
+    let name = name.to_string();
+    let parsed = name.parse();
+    parsed.inspect_err(|error| tracing::debug!(name, %error, "name is not served")).ok()
+}
+
+fn port(port: &NamedPort) -> Option<dns::Port> {
+    let protocol = match port.protocol {
+        Transport::Tcp => dns::Protocol::Tcp,
+        Transport::Udp => dns::Protocol::Udp,
+        Transport::Sctp => dns::Protocol::Sctp,
+    };
+    Some(dns::Port { name: name(&port.name)?, protocol, number: port.number })
+}
+
+fn text(text: &String) -> Option<dns::Text> {
+    text.parse().inspect_err(|error| tracing::debug!(text, %error, "text is not served")).ok()
 }

@@ -8,6 +8,8 @@ use crate::{Network, ZonesBuilder};
 
 use super::*;
 
+mod services;
+
 /// Asks a listener of these networks, from this source.
 struct Asker<'a> {
     zones: &'a Zones,
@@ -38,6 +40,8 @@ fn text(answer: &Answer) -> String {
                 Data::A(v4) => write!(line, "{separator}{v4} for {ttl}"),
                 Data::Aaaa(v6) => write!(line, "{separator}{v6} for {ttl}"),
                 Data::Ptr(name) => write!(line, "{separator}{name} for {ttl}"),
+                Data::Srv(srv) => write!(line, "{separator}port {} of {} for {ttl}", srv.port, srv.target),
+                Data::Txt(text) => write!(line, "{separator}{text:?} for {ttl}"),
                 Data::Soa(soa) => write!(line, "{separator}soa {} {}", soa.owner, soa.serial),
                 Data::NotAny => write!(line, "{separator}not any for {ttl}"),
             }

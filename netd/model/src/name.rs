@@ -6,6 +6,7 @@ mod container;
 mod host;
 mod link;
 mod network;
+mod served;
 mod short;
 
 pub use admin::{AdminChain, ZoneName};
@@ -14,6 +15,7 @@ pub use container::ContainerId;
 pub use host::HostName;
 pub use link::{Derived, LinkName, derived_link};
 pub use network::NetworkName;
+pub use served::ServedName;
 
 use std::fmt;
 

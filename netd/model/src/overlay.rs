@@ -14,7 +14,8 @@ pub use vni::{InvalidVni, Vni};
 
 use crate::{
     addr::{Mac, Mtu},
-    name::{ContainerId, Derived, HostName, LinkName, NetworkName, derived_link},
+    attachment::NamedPort,
+    name::{ContainerId, Derived, HostName, LinkName, NetworkName, ServedName, derived_link},
 };
 
 /// The form of the documents; one that is higher was written by a newer netd.
@@ -110,9 +111,15 @@ pub struct RemoteContainer {
     /// Its id.
     pub container: ContainerId,
     /// Its names, relative to the network's domain.
-    pub names: Vec<HostName>,
+    pub names: Vec<ServedName>,
     /// The addresses that they stand for.
     pub addresses: Vec<IpAddr>,
+    /// Ports that are served under each of the names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<NamedPort>,
+    /// What is said about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
     /// How long an answer may be kept, in seconds.
     pub ttl: u32,
 }

@@ -3,11 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 
 use netd_model::{
-    name::{HostName, NetworkName},
+    attachment::NamedPort,
+    name::{HostName, NetworkName, ServedName},
     overlay::Overlay,
 };
 use serde::Deserialize;
 use serde_json::Value;
+
+mod ports;
 
 use crate::cni::{Error, Request};
 
@@ -20,8 +23,11 @@ const MAX_TTL: u32 = i32::MAX.unsigned_abs();
 /// The port of a server where none is said (RFC 1035 4.2).
 const PORT: u16 = 53;
 
-/// How many names or servers one list may have.
+/// How many names, servers or ports one list may have.
 const MAX_LIST: usize = 256;
+
+/// The bytes of one string of a TXT record (RFC 1035 3.3).
+const MAX_TEXT: usize = 255;
 
 /// What the plugin was told.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,11 +43,15 @@ pub(super) struct Config {
     /// How long an answer may be kept, in seconds.
     pub ttl: u32,
     /// Names that every container of the network has.
-    pub names: Vec<HostName>,
+    pub names: Vec<ServedName>,
     /// Names that the runtime gave this container.
-    pub aliases: Vec<HostName>,
+    pub aliases: Vec<ServedName>,
     /// Names of this container's labels.
-    pub labels: Vec<HostName>,
+    pub labels: Vec<ServedName>,
+    /// Ports that are served under each name: those of the configuration, and those that are published.
+    pub ports: Vec<NamedPort>,
+    /// What is said about the container, of its labels.
+    pub texts: Vec<String>,
 }
 
 /// The keys as they are written.
@@ -54,16 +64,19 @@ pub(super) struct Keys {
     #[serde(alias = "forward_single_label")]
     forward_single_label: bool,
     names: Vec<String>,
+    services: Vec<ports::Service>,
+    txt_labels: Vec<String>,
     ttl: u32,
     runtime_config: RuntimeConfig,
     args: Args,
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct RuntimeConfig {
     /// A list, or Podman's map of lists by network.
     aliases: Value,
+    port_mappings: Vec<ports::Mapping>,
 }
 
 #[derive(Default, Deserialize)]
@@ -92,6 +105,8 @@ impl Default for Keys {
             internal: false,
             forward_single_label: false,
             names: Vec::new(),
+            services: Vec::new(),
+            txt_labels: Vec::new(),
             ttl: TTL,
             runtime_config: RuntimeConfig::default(),
             args: Args::default(),
@@ -110,10 +125,10 @@ impl Config {
             keys.domain = keys.domain.or_else(|| overlay.domain.as_ref().map(HostName::to_string));
             keys.internal |= overlay.internal;
         }
-        Self::new(keys, &request.network)
+        Self::new(&keys, &request.network)
     }
 
-    pub(super) fn new(keys: Keys, network: &NetworkName) -> Result<Self, Error> {
+    pub(super) fn new(keys: &Keys, network: &NetworkName) -> Result<Self, Error> {
         if keys.internal && !keys.upstreams.is_empty() {
             return Err(Error::config("keys \"internal\" and \"upstreams\": an internal network asks no other server"));
         }
@@ -121,9 +136,13 @@ impl Config {
             return Err(Error::config(format!("key \"ttl\": {} is longer than {MAX_TTL} seconds", keys.ttl)));
         }
         let domain = domain(keys.domain.as_deref(), network)?;
-        let labels = keys.args.cni.labels.into_iter().filter(|label| label.key == "netd.name");
-        let labels: Vec<String> = labels.map(|label| label.value).collect();
+        bounded("txtLabels", &keys.txt_labels)?;
+        bounded("args.cni.labels", &keys.args.cni.labels)?;
+        let labels = keys.args.cni.labels.iter().filter(|label| label.key == "netd.name");
+        let labels: Vec<String> = labels.map(|label| label.value.clone()).collect();
         Ok(Self {
+            ports: ports::ports(&keys.services, &keys.runtime_config.port_mappings)?,
+            texts: texts(&keys.txt_labels, &keys.args.cni.labels)?,
             upstreams: upstreams(&keys.upstreams)?,
             internal: keys.internal,
             forward_single_label: keys.forward_single_label,
@@ -161,15 +180,31 @@ fn upstreams(texts: &[String]) -> Result<Vec<SocketAddr>, Error> {
 }
 
 /// Names that somebody gave explicitly: one that cannot be looked up is a mistake to be told, not to be passed over.
-fn names(key: &str, texts: &[String], domain: &HostName) -> Result<Vec<HostName>, Error> {
+fn names(key: &str, texts: &[String], domain: &HostName) -> Result<Vec<ServedName>, Error> {
     bounded(key, texts)?;
     let name = |text: &String| {
         let told = |why| Error::config(format!("key \"{key}\": {why}"));
-        let name = HostName::written(text).map_err(told)?;
-        HostName::written(&format!("{name}.{domain}")).map_err(told)?;
+        let name = ServedName::written(text).map_err(told)?;
+        ServedName::written(&format!("{name}.{domain}")).map_err(told)?;
         Ok(name)
     };
     texts.iter().map(name).collect()
+}
+
+/// The labels that the configuration selects, as TXT records have attributes: `<key>=<value>` (RFC 1464 2).
+fn texts(selected: &[String], labels: &[Label]) -> Result<Vec<String>, Error> {
+    let said = labels.iter().filter(|label| selected.contains(&label.key));
+    let text = |label: &Label| {
+        let text = format!("{}={}", label.key, label.value);
+        if text.len() <= MAX_TEXT {
+            return Ok(text);
+        }
+        let shown: String = label.key.chars().take(64).collect();
+        let why =
+            format!("label {shown:?} and its value are longer than {MAX_TEXT} bytes, and \"txtLabels\" selects it");
+        Err(Error::config(format!("key \"args.cni.labels\": {why}")))
+    };
+    said.map(text).collect()
 }
 
 fn aliases(value: &Value, network: &NetworkName) -> Result<Vec<String>, Error> {
@@ -190,7 +225,7 @@ fn aliases(value: &Value, network: &NetworkName) -> Result<Vec<String>, Error> {
     }
 }
 
-fn bounded(key: &str, list: &[String]) -> Result<(), Error> {
+fn bounded<T>(key: &str, list: &[T]) -> Result<(), Error> {
     if list.len() <= MAX_LIST {
         return Ok(());
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netd_model::{
     IpNetwork,
     attachment::{Listen, Names},
-    name::{ContainerId, HostName},
+    name::{ContainerId, HostName, ServedName},
 };
 
 use super::config::Config;
@@ -35,6 +35,8 @@ pub(super) fn record(config: &Config, target: &Target, ips: &[&Ip], listen: Vec<
         domain: config.domain.clone(),
         names: names(config, &target.id.container, &target.args),
         addresses: ips.iter().map(|ip| ip.address.ip()).collect(),
+        ports: config.ports.clone(),
+        texts: config.texts.clone(),
         listen,
         subnets: ips.iter().filter_map(|ip| subnet(ip.address)).collect(),
         upstreams: config.upstreams.clone(),
@@ -61,14 +63,15 @@ pub(super) fn tell(mut result: CniResult, names: &Names) -> CniResult {
 }
 
 /// The names of a container, those that a person chose first.
-fn names(config: &Config, container: &ContainerId, args: &CniArgs) -> Vec<HostName> {
+fn names(config: &Config, container: &ContainerId, args: &CniArgs) -> Vec<ServedName> {
     let chosen = config.aliases.iter().chain(&config.labels).cloned();
     let given = [pod(args), Some(shown(container).to_owned())].into_iter().flatten();
     // Nobody chose these as names: one that cannot be looked up is no mistake.
     let given = given
         .filter_map(|name| HostName::written(&name).ok())
-        .filter(|name| HostName::written(&format!("{name}.{}", config.domain)).is_ok());
-    let mut names: Vec<HostName> = Vec::new();
+        .filter(|name| HostName::written(&format!("{name}.{}", config.domain)).is_ok())
+        .map(ServedName::from);
+    let mut names: Vec<ServedName> = Vec::new();
     for name in chosen.chain(given).chain(config.names.iter().cloned()) {
         if !names.contains(&name) {
             names.push(name);

@@ -1,5 +1,8 @@
 use ipnetwork::IpNetwork;
-use netd_model::{attachment::AttachmentId, name::NetworkName};
+use netd_model::{
+    attachment::{AttachmentId, NamedPort},
+    name::NetworkName,
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -15,7 +18,7 @@ fn network() -> NetworkName {
 
 fn config(value: &Value) -> Result<Config, String> {
     let keys: Keys = decode(value).map_err(|error| error.to_string())?;
-    Config::new(keys, &network()).map_err(|error| {
+    Config::new(&keys, &network()).map_err(|error| {
         assert_eq!(error.kind.code(), 7);
         error.msg
     })
@@ -86,6 +89,29 @@ fn every_key_is_read() {
 }
 
 #[test]
+fn ports_have_the_names_of_services_or_their_numbers() {
+    let config = config(&json!({
+        "services": [{"name": "HTTP", "port": 80}, {"name": "dns", "port": 53, "protocol": "UDP"}],
+        "runtimeConfig": {"portMappings": [
+            {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
+            {"hostPort": 8081, "containerPort": 80},
+            {"hostPort": 9000, "containerPort": 9000, "protocol": "sctp", "range": 10}
+        ]}
+    }));
+    let port = |port: &NamedPort| format!("_{}._{} {}", port.name, port.protocol, port.number);
+    let ports: Vec<_> = config.unwrap().ports.iter().map(port).collect();
+    assert_eq!(ports, ["_http._tcp 80", "_dns._udp 53", "_80._tcp 80"]);
+}
+
+#[test]
+fn labels_that_are_selected_are_said() {
+    let labels =
+        json!([{"key": "version", "value": "7"}, {"key": "secret", "value": "x"}, {"key": "tier", "value": ""}]);
+    let config = config(&json!({"txtLabels": ["version", "tier", "none"], "args": {"cni": {"labels": labels}}}));
+    assert_eq!(config.unwrap().texts, ["version=7", "tier="]);
+}
+
+#[test]
 fn podmans_aliases_are_those_of_this_network() {
     let config =
         config(&json!({"runtimeConfig": {"aliases": {"web": ["db"], "Web": ["x"], "other": ["-bad-"]}}})).unwrap();
@@ -119,6 +145,23 @@ fn what_cannot_be_is_named() {
         (json!({"ttl": 2_147_483_648_u64}), "key \"ttl\": 2147483648 is longer than 2147483647 seconds".to_owned()),
         (json!({"ttl": -1}), "key \"ttl\": invalid value: integer `-1`".to_owned()),
         (json!({"names": vec!["a"; 257]}), "key \"names\": a list of 257 has more than 256".to_owned()),
+        (json!({"names": ["a.*"]}), "key \"names\": host name \"a.*\" has a character other than".to_owned()),
+        (json!({"names": ["*"]}), "key \"names\": host name \"*\" has a character other than".to_owned()),
+        (json!({"services": [{"port": 80}]}), "key \"services[0]\": \"\" is no name of a service".to_owned()),
+        (json!({"services": [{"name": "a_b", "port": 80}]}), "key \"services[0]\": \"a_b\" is no name".to_owned()),
+        (json!({"services": [{"name": "a", "port": 0}]}), "key \"services[0]\": port 0 is not 1 to 65535".to_owned()),
+        (
+            json!({"services": [{"name": "a", "port": 1, "protocol": "ip"}]}),
+            "key \"services[0]\": protocol \"ip\" is not tcp, udp or sctp".to_owned(),
+        ),
+        (
+            json!({"runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 65_536}]}}),
+            "key \"runtimeConfig.portMappings[0]\": containerPort 65536 is not 1 to 65535".to_owned(),
+        ),
+        (
+            json!({"txtLabels": ["a"], "args": {"cni": {"labels": [{"key": "a", "value": "v".repeat(254)}]}}}),
+            "key \"args.cni.labels\": label \"a\" and its value are longer than 255 bytes".to_owned(),
+        ),
         (json!({"domain": "d.".repeat(124), "names": ["a.b.c.d.e.f.g"]}), "key \"names\": host name".to_owned()),
     ] {
         let msg = config(&value).unwrap_err();
@@ -129,10 +172,10 @@ fn what_cannot_be_is_named() {
 #[test]
 fn a_network_whose_name_makes_no_domain_needs_one() {
     let network: NetworkName = "a-".parse().unwrap();
-    let error = Config::new(Keys::default(), &network).unwrap_err();
+    let error = Config::new(&Keys::default(), &network).unwrap_err();
     assert!(error.msg.starts_with("the name of network a- makes no domain, set \"domain\": "), "{error}");
     let keys: Keys = decode(&json!({"domain": "a"})).unwrap();
-    assert!(Config::new(keys, &network).is_ok());
+    assert!(Config::new(&keys, &network).is_ok());
 }
 
 #[test]
@@ -201,14 +244,13 @@ fn a_configuration_of_dnsname_means_the_same() {
     let podman = json!({"domainName": "dns.podman", "remoteServers": ["10.0.0.53"], "capabilities": {"aliases": true}});
     let args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=db;K8S_POD_NAME=Db";
     let config = read(&podman, args).unwrap();
-    let shown = |names: &[netd_model::name::HostName]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!((config.domain.to_string(), config.upstreams.len()), ("dns.podman".to_owned(), 1));
-    assert_eq!(shown(&config.aliases), ["db"]);
+    assert_eq!(words(&config.aliases), ["db"]);
     for aliases in [json!(["a"]), json!({"web": ["a"], "other": ["b"]})] {
         let mut config = podman.clone();
         config["runtimeConfig"] = json!({"aliases": aliases});
-        assert_eq!(shown(&read(&config, args).unwrap().aliases), ["a", "db"]);
-        assert_eq!(shown(&read(&config, "").unwrap().aliases), ["a"]);
+        assert_eq!(words(&read(&config, args).unwrap().aliases), ["a", "db"]);
+        assert_eq!(words(&read(&config, "").unwrap().aliases), ["a"]);
     }
     assert!(read(&json!({"domainName": "-"}), "").unwrap_err().contains("domain"));
 }

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 
 use dns::{
-    Action, Attachment, Forward, Network, NetworkId, Origin, Transport, Upstreams, Zones, ZonesBuilder, respond,
+    Action, Attachment, Forward, Network, NetworkId, Origin, Port, Protocol, Transport, Upstreams, Zones, ZonesBuilder,
+    respond,
 };
 use fastrand::Rng;
 use hickory_proto::op::{Message, MessageType, Query};
@@ -80,6 +81,12 @@ fn zones() -> Zones {
         container: container.into(),
         addresses: vec![address(last)],
         names: parse(names),
+        ports: vec![Port {
+            name: "http".parse().expect("invariant: it is a name"),
+            protocol: Protocol::Tcp,
+            number: 80,
+        }],
+        texts: vec!["version=7".parse().expect("invariant: it is short")],
         ttl: 5,
     };
     // One name that more containers bear than a packet takes.

@@ -22,8 +22,13 @@ impl Answer {
 
     /// The data of its A and AAAA records, sorted.
     pub fn addresses(&self) -> Vec<String> {
-        let mut data: Vec<String> =
-            self.records.iter().filter(|record| ["A", "AAAA"].contains(&&*record[3])).map(|r| r[4].clone()).collect();
+        self.data(&["A", "AAAA"])
+    }
+
+    /// The data of its records of these types, sorted.
+    pub fn data(&self, types: &[&str]) -> Vec<String> {
+        let records = self.records.iter().filter(|record| types.contains(&&*record[3]));
+        let mut data: Vec<String> = records.map(|record| record[4].clone()).collect();
         data.sort_unstable();
         data
     }

@@ -214,3 +214,38 @@ fn names_are_shown_with_and_without_the_daemon() {
     assert!(shown("attachments").contains("c1"));
     netd.stop();
 }
+
+/// `web` on two containers, with what Kubernetes, Swarm and Compose ask of a service.
+#[test]
+fn a_service_is_found_with_its_ports_and_each_of_its_containers() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    let [c1, c2, client] = ["c1", "c2", "client"].map(|name| host.container(name));
+    let config = network(
+        "web",
+        1,
+        &json!({
+            "services": [{"name": "http", "port": 80}], "txtLabels": ["version"],
+            "capabilities": {"aliases": true, "portMappings": true}
+        }),
+    );
+    let labels = json!([{"key": "version", "value": "7"}]);
+    let mut labelled = config.clone();
+    labelled["plugins"][1]["args"] = json!({"cni": {"labels": labels}});
+    let ports = json!({"aliases": ["one", "web"], "portMappings": [{"hostPort": 8080, "containerPort": 8000}]});
+    add_with(&c1, &labelled, &ports, "");
+    add_with(&c2, &config, &json!({"aliases": ["two", "web", "*.wild"]}), "");
+    add_with(&client, &config, &json!({}), "");
+    let [first, second] = [c1.address("eth0"), c2.address("eth0")];
+    assert_eq!(client.dig("web").addresses(), [&*first, &*second]);
+    let services = client.dig_with("_http._tcp.web.web.internal SRV").data(&["SRV"]);
+    assert_eq!(services, ["0 0 80 one.web.internal.", "0 0 80 two.web.internal."]);
+    assert_eq!(client.dig_with("_8000._tcp.one SRV").data(&["SRV"]), ["0 0 8000 one.web.internal."]);
+    assert_eq!(client.dig_with("one.web.internal TXT").data(&["TXT"]), ["\"version=7\""]);
+    assert_eq!(client.dig("two.web.web.internal").addresses(), [&*second]);
+    assert_eq!(client.dig("tasks.two").addresses(), [&*second]);
+    assert_eq!(client.dig("any.wild").addresses(), [&*second]);
+    assert_eq!(client.dig("host.docker.internal").addresses(), ["10.1.0.1"]);
+    netd.stop();
+}

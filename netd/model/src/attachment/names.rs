@@ -5,7 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
 
-use crate::name::{HostName, LinkName};
+use crate::{
+    element::Transport,
+    name::{HostName, LinkName, ServedName},
+};
 
 /// The names of an attachment and how its network's names are served, as the `dns` plugin recorded them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,9 +17,15 @@ pub struct Names {
     /// The domain that the network's names stand in, as in `web.internal`.
     pub domain: HostName,
     /// Names of this container, relative to the domain.
-    pub names: Vec<HostName>,
+    pub names: Vec<ServedName>,
     /// The addresses that the names stand for.
     pub addresses: Vec<IpAddr>,
+    /// Ports that are served under each of the names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<NamedPort>,
+    /// What is said about the container: texts of at most 255 bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
     /// Where netd listens for this network.
     pub listen: Vec<Listen>,
     /// The network's subnets, whose reverse names are ours.
@@ -32,6 +41,18 @@ pub struct Names {
     pub forward_single_label: bool,
     /// How long an answer may be kept, in seconds.
     pub ttl: u32,
+}
+
+/// A port of a container, found as `_<name>._<protocol>.<name of the container>` (RFC 2782).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NamedPort {
+    /// What it is asked by: one label, as `http`; the number where it has no name.
+    pub name: HostName,
+    /// What it is of.
+    pub protocol: Transport,
+    /// The port of the container.
+    pub number: u16,
 }
 
 /// A gateway address on a bridge of the host.

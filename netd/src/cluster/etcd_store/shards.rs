@@ -43,7 +43,8 @@ pub(super) fn joined<'s>(shards: impl Iterator<Item = &'s NamesOfHost>) -> Vec<R
 
 fn size(container: &RemoteContainer) -> usize {
     let names: usize = container.names.iter().map(|name| name.as_str().len() + 3).sum();
-    AROUND + names + container.addresses.len() * 42
+    let texts: usize = container.texts.iter().map(|text| text.len() * 2 + 3).sum();
+    AROUND + names + container.addresses.len() * 42 + container.ports.len() * 64 + texts
 }
 
 /// FNV-1a, which is the same in every version of netd.
