@@ -18,8 +18,8 @@ test:       ## every test; those of the network run in namespaces of their own a
 test-crash: ## ADD and DEL killed at every system call in turn (make test does it at those that change something)
 	@tests/make/need test && tests/make/test crash
 
-bench:      ## ADD and DEL side by side with the reference plugins
-	@tests/make/need bench && tests/bench/run
+bench:      ## ADD and DEL side by side with the reference plugins; PART=chain: that alone (or bridge, leases, ports)
+	@tests/make/need bench && tests/bench/run $(PART)
 
 bench-overlay: ## netd's overlay beside a VXLAN made by hand; what thousands of hosts cost; names across ten
 	@tests/make/need bench-overlay && tests/bench/run overlay

@@ -1,4 +1,4 @@
-//! What netd holds resident.
+//! netd beside its plugins, and what it holds resident.
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
@@ -8,48 +8,63 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
 
-use crate::host::{Attachment, Host};
-use crate::plugin::Verb;
+use crate::host::Host;
 
 /// How long netd may take to read all attachments and serve their names.
 const READY: Duration = Duration::from_secs(30);
 
-/// Gives every attachment its names, starts netd and returns the bytes that it holds resident once it serves them.
-pub(crate) fn resident(host: &Host, netd: &Path, attachments: &[Attachment]) -> Result<u64> {
-    let configs: Vec<_> = attachments.iter().map(|attachment| with_type(&attachment.config, "dns")).collect();
-    let calls: Vec<_> = attachments.iter().map(|attachment| &attachment.container).zip(&configs).collect();
-    host.run("dns", Verb::Add, &calls, 1)?;
+/// A netd that serves a host.
+pub(crate) struct Daemon(Child);
 
-    let told = host.run_dir().with_file_name("ready.sock");
-    let ready = UnixDatagram::bind(&told)?;
-    ready.set_read_timeout(Some(READY))?;
-    let mut daemon = start(host, netd, &told)?;
-    let resident = wait(&ready).and_then(|()| measure(&mut daemon));
-    daemon.kill()?;
-    daemon.wait()?;
-    resident
+impl Daemon {
+    /// Starts it, and returns once it serves.
+    pub(crate) fn start(host: &Host, netd: &Path) -> Result<Self> {
+        let told = host.run_dir().with_file_name("ready.sock");
+        // Of a netd before this one.
+        fs::remove_file(&told).ok();
+        let ready = UnixDatagram::bind(&told)?;
+        ready.set_read_timeout(Some(READY))?;
+        let daemon = Self(spawn(host, netd, &told)?);
+        wait(&ready)?;
+        Ok(daemon)
+    }
+
+    /// Bytes that it holds resident.
+    pub(crate) fn resident(&mut self) -> Result<u64> {
+        self.lives()?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1_024)
+    }
+
+    /// Ends it, which must have lived until now.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.lives()?;
+        self.0.kill()?;
+        self.0.wait()?;
+        Ok(())
+    }
+
+    fn lives(&mut self) -> Result<()> {
+        ensure!(self.0.try_wait()?.is_none(), "netd ended by itself");
+        Ok(())
+    }
 }
 
-fn with_type(config: &Value, plugin: &str) -> Value {
-    let mut config = config.clone();
-    config["type"] = plugin.into();
-    config
-}
-
-fn start(host: &Host, netd: &Path, told: &Path) -> Result<Child> {
+fn spawn(host: &Host, netd: &Path, told: &Path) -> Result<Child> {
     let run = host.run_dir();
     let (config, state) = (run.with_file_name("netd.toml"), run.with_file_name("state"));
     fs::write(&config, format!("run_dir = '{}'\nstate_dir = '{}'\nlog = 'warn'\n", run.display(), state.display()))?;
-    let start = || {
+    let spawn = || {
         host.enter()?;
         let mut command = Command::new(netd);
         command.arg("run").arg("--config").arg(&config).env("NOTIFY_SOCKET", told);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.spawn().with_context(|| format!("start {}", netd.display()))
     };
-    thread::scope(|scope| scope.spawn(start).join()).expect("invariant: starting does not panic")
+    thread::scope(|scope| scope.spawn(spawn).join()).expect("invariant: starting does not panic")
 }
 
 /// Waits until netd says that it serves, as it tells systemd.
@@ -61,12 +76,4 @@ fn wait(ready: &UnixDatagram) -> Result<()> {
             return Ok(());
         }
     }
-}
-
-fn measure(daemon: &mut Child) -> Result<u64> {
-    ensure!(daemon.try_wait()?.is_none(), "netd ended by itself");
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibibytes * 1_024)
 }

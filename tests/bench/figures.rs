@@ -2,23 +2,6 @@
 
 use std::time::Duration;
 
-use crate::pool::Leases;
-use crate::ports::Ports;
-
-/// Everything that one run of the bench measures; where there are two, the reference's come first.
-pub(crate) struct Figures {
-    pub(crate) one: [Measured; 2],
-    pub(crate) many: [Measured; 2],
-    pub(crate) one_filled: [Measured; 2],
-    pub(crate) many_filled: [Measured; 2],
-    pub(crate) leases: [Leases; 2],
-    pub(crate) ports: Ports,
-    /// Bytes of the multi-call binary.
-    pub(crate) size: u64,
-    /// Bytes that netd holds resident with 1,000 attachments.
-    pub(crate) resident: u64,
-}
-
 /// ADDs and DELs of one host in one kind of round.
 #[derive(Clone)]
 pub(crate) struct Measured {

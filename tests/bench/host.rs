@@ -2,7 +2,6 @@
 //! bench's own.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,9 +12,10 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::figures::Samples;
+use crate::network::Network;
 use crate::plugin::{self, Verb};
 
 /// A network namespace with one set of plugins.
@@ -31,20 +31,27 @@ pub(crate) struct Host {
 pub(crate) struct Container {
     pub(crate) id: String,
     pub(crate) netns: PathBuf,
-}
-
-/// A network of both hosts, and the configuration that makes it.
-#[derive(Clone)]
-pub(crate) struct Network {
-    name: String,
-    subnet: String,
+    /// Which of those it was made with.
+    pub(crate) number: u16,
 }
 
 /// A container in a network, as its ADD left it.
 pub(crate) struct Attachment {
     pub(crate) container: Container,
-    /// What a DEL or the next plugin of the chain gets on standard input.
-    pub(crate) config: Value,
+    /// What the plugins of the chain get on standard input in a DEL, in the order of ADD.
+    pub(crate) chain: Vec<Value>,
+}
+
+/// What plugins are run for: a container, and what they get on standard input, in the order of ADD.
+pub(crate) type Call<'a> = (&'a Container, Vec<Value>);
+
+impl Attachment {
+    /// What a plugin gets that comes after those of the chain.
+    pub(crate) fn next(&self, plugin: &str) -> Value {
+        let mut config = self.chain.last().cloned().unwrap_or_default();
+        config["type"] = plugin.into();
+        config
+    }
 }
 
 impl Host {
@@ -64,11 +71,11 @@ impl Host {
     }
 
     /// Makes `count` containers whose names begin with `prefix`.
-    pub(crate) fn containers(&self, prefix: &str, count: usize) -> Result<Vec<Container>> {
-        let new = |index| {
-            let id = format!("{}-{prefix}-{index}", self.name);
+    pub(crate) fn containers(&self, prefix: &str, count: u16) -> Result<Vec<Container>> {
+        let new = |number| {
+            let id = format!("{}-{prefix}-{number}", self.name);
             ip(&["netns", "add", &id])?;
-            Ok(Container { netns: netns(&id), id })
+            Ok(Container { netns: netns(&id), id, number })
         };
         (0..count).map(new).collect()
     }
@@ -102,32 +109,26 @@ impl Host {
         containers: &[Container],
         workers: usize,
     ) -> Result<(Samples, Vec<Attachment>)> {
-        let config = network.config(self);
-        let calls: Vec<_> = containers.iter().map(|container| (container, &config)).collect();
-        let (samples, results) = self.run("bridge", Verb::Add, &calls, workers)?;
-        let attachment = |(container, result): (&Container, Value)| {
-            let mut config = config.clone();
-            config["prevResult"] = result;
-            Attachment { container: container.clone(), config }
+        let call = |container| (container, network.chain(self, container));
+        let calls: Vec<Call<'_>> = containers.iter().map(call).collect();
+        let (samples, results) = self.run(Verb::Add, &calls, workers)?;
+        let attachment = |((container, mut chain), result): (Call<'_>, Value)| {
+            for config in &mut chain {
+                config["prevResult"] = result.clone();
+            }
+            Attachment { container: container.clone(), chain }
         };
-        Ok((samples, containers.iter().zip(results).map(attachment).collect()))
+        Ok((samples, calls.into_iter().zip(results).map(attachment).collect()))
     }
 
     /// Detaches them again.
     pub(crate) fn del(&self, attachments: &[Attachment], workers: usize) -> Result<Samples> {
-        let calls: Vec<_> = attachments.iter().map(|a| (&a.container, &a.config)).collect();
-        Ok(self.run("bridge", Verb::Del, &calls, workers)?.0)
+        let calls: Vec<Call<'_>> = attachments.iter().map(|one| (&one.container, one.chain.clone())).collect();
+        Ok(self.run(Verb::Del, &calls, workers)?.0)
     }
 
-    /// Runs one plugin once per call, at most `workers` at once; results are in the order of the calls.
-    pub(crate) fn run(
-        &self,
-        plugin: &str,
-        verb: Verb,
-        calls: &[(&Container, &Value)],
-        workers: usize,
-    ) -> Result<(Samples, Vec<Value>)> {
-        let plugin = self.plugin(plugin);
+    /// Runs the chain of each call once, at most `workers` at once; results are in the order of the calls.
+    pub(crate) fn run(&self, verb: Verb, calls: &[Call<'_>], workers: usize) -> Result<(Samples, Vec<Value>)> {
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(calls.len()));
         let start = Barrier::new(workers + 1);
@@ -137,8 +138,8 @@ impl Host {
             entered?;
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some((container, config)) = calls.get(index) else { return Ok(()) };
-                let call = plugin::call(&plugin, verb, container, config)?;
+                let Some((container, chain)) = calls.get(index) else { return Ok(()) };
+                let call = plugin::chain(&self.plugins, verb, container, chain)?;
                 done.lock().expect("invariant: no worker panics").push((index, call));
             }
         };
@@ -155,32 +156,6 @@ impl Host {
         done.sort_by_key(|(index, _)| *index);
         let (took, results) = done.into_iter().map(|(_, done)| (done.took, done.result)).unzip();
         Ok((Samples::new(took, wall), results))
-    }
-}
-
-impl Network {
-    pub(crate) fn new(name: &str, subnet: &str) -> Self {
-        Self { name: name.to_owned(), subnet: subnet.to_owned() }
-    }
-
-    /// Bridge and host-local with ipMasq: what most hosts run.
-    pub(crate) fn config(&self, host: &Host) -> Value {
-        json!({
-            "cniVersion": "1.0.0", "name": self.name, "type": "bridge", "bridge": self.name,
-            "isDefaultGateway": true, "ipMasq": true, "runDir": host.run_dir(),
-            "ipam": {"type": "host-local", "subnet": self.subnet, "dataDir": host.leases()},
-        })
-    }
-
-    /// host-local's folder of this network.
-    pub(crate) fn leases(&self, host: &Host) -> PathBuf {
-        host.leases().join(&self.name)
-    }
-
-    /// The address `offset` places after the subnet's first.
-    pub(crate) fn address(&self, offset: u32) -> Result<Ipv4Addr> {
-        let (first, _) = self.subnet.split_once('/').context("a subnet has a prefix")?;
-        Ok(Ipv4Addr::from_bits(first.parse::<Ipv4Addr>()?.to_bits() + offset))
     }
 }
 

@@ -4,9 +4,12 @@
 //! Measures ADD and DEL of netd's plugins side by side with the reference plugins: the two take turns, so what
 //! disturbs one disturbs the other. Each has a host (a network namespace) and containers of its own.
 
+mod bridge;
+mod chain;
 mod daemon;
 mod figures;
 mod host;
+mod network;
 mod plugin;
 mod pool;
 mod ports;
@@ -17,55 +20,57 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::figures::Figures;
-use crate::host::{Host, Network};
+use crate::host::{Container, Host};
+use crate::report::{Report, megabytes};
 
-/// How many attachments are "many already there".
-const MANY: usize = 1_000;
-/// How many leases are "many in the pool".
-const LEASES: u32 = 50_000;
+/// Measures something and tells the report.
+type Measure = fn(&Bench, &mut Report) -> Result<()>;
 
-fn main() -> Result<ExitCode> {
-    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let usage = "usage: bench FOLDER-OF-REFERENCE-PLUGINS FOLDER-OF-PLUGINS NETD";
-    let reference = Host::new("reference", &arguments.next().context(usage)?)?;
-    let ours = Host::new("netd", &arguments.next().context(usage)?)?;
-    let figures = measure(&[reference, ours], &arguments.next().context(usage)?)?;
-    let reached = report::print(&figures);
-    Ok(if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+/// What can be measured alone, in an order that needs no cleaning up between them.
+const PARTS: [(&str, Measure); 4] =
+    [("chain", chain::measure), ("bridge", bridge::measure), ("leases", pool::measure), ("ports", ports::measure)];
+
+/// Who is measured; of two, the reference comes first.
+struct Bench {
+    hosts: [Host; 2],
+    /// Those that each round attaches and detaches again.
+    containers: [Vec<Container>; 2],
+    netd: PathBuf,
+    started: Instant,
 }
 
-/// Takes all figures, in an order that needs no cleaning up between them.
-fn measure(hosts: &[Host; 2], netd: &Path) -> Result<Figures> {
-    let started = Instant::now();
-    let progress = |what| report::progress(started, what);
-    let network = Network::new("bench", "10.88.0.0/16");
-    let containers = rounds::containers(hosts)?;
+impl Bench {
+    fn new(reference: &Path, ours: &Path, netd: PathBuf) -> Result<Self> {
+        let hosts = [Host::new("reference", reference)?, Host::new("netd", ours)?];
+        let containers = rounds::containers(&hosts)?;
+        Ok(Self { hosts, containers, netd, started: Instant::now() })
+    }
 
-    progress("one at a time, nothing attached");
-    let one = rounds::one_at_a_time(hosts, &containers, &network)?;
-    progress("16 at a time, nothing attached");
-    let many = rounds::many_at_a_time(hosts, &containers, &network, 3)?;
+    fn progress(&self, what: &str) {
+        report::progress(self.started, what);
+    }
+}
 
-    progress("1,000 attachments are made on each host");
-    let attached = rounds::fill(hosts, MANY)?;
-    progress("one at a time, 1,000 attached");
-    let one_filled = rounds::one_at_a_time(hosts, &containers, &network)?;
-    progress("16 at a time, 1,000 attached");
-    let many_filled = rounds::many_at_a_time(hosts, &containers, &network, 3)?;
-
-    progress("netd with 1,000 attachments");
-    let [_, ours] = hosts;
-    let [_, attached] = attached;
-    let resident = daemon::resident(ours, netd, &attached)?;
-
-    progress("host-local alone, with 50,000 leases and with none");
-    let leases = pool::measure(hosts, LEASES)?;
-
-    progress("published ports, with 5,000 of others and with none");
-    let ports = ports::measure(ours)?;
-    let size = ours.plugin("bridge").metadata()?.len();
-    Ok(Figures { one, many, one_filled, many_filled, leases, ports, size, resident })
+fn main() -> Result<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let usage = "usage: bench FOLDER-OF-REFERENCE-PLUGINS FOLDER-OF-PLUGINS NETD [PART...]";
+    let mut path = || arguments.next().map(PathBuf::from).context(usage);
+    let (reference, ours, netd) = (path()?, path()?, path()?);
+    let wanted: Vec<String> = arguments.map(|word| word.to_string_lossy().into_owned()).collect();
+    let names = PARTS.map(|(name, _)| name);
+    if let Some(unknown) = wanted.iter().find(|wanted| !names.contains(&wanted.as_str())) {
+        bail!("there is no part {unknown}, only {}", names.join(", "));
+    }
+    let bench = Bench::new(&reference, &ours, netd)?;
+    let mut report = Report::default();
+    for (name, measure) in PARTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measure(&bench, &mut report)?;
+        }
+    }
+    let [_, ours] = &bench.hosts;
+    report.goal("netd-cni, static and stripped, MB", megabytes(ours.plugin("bridge").metadata()?.len()), 6.0);
+    Ok(if report.print() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -10,33 +10,52 @@ use anyhow::{Context, Result};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::{Value, json};
 
+use crate::Bench;
 use crate::figures::Samples;
-use crate::host::{Attachment, Container, Host, Network};
+use crate::host::{Attachment, Call, Container, Host};
+use crate::network::Network;
 use crate::plugin::Verb;
+use crate::report::{Report, ms};
 
 /// Measured ADDs.
-const ADDS: usize = 100;
+const ADDS: u16 = 100;
 /// Measured connections in each round.
 const CONNECTIONS: usize = 2_000;
 /// Others, and how many ports each has: a mapping has at most 1,024.
-const OTHERS: usize = 5;
+const OTHERS: u16 = 5;
 const PORTS: u16 = 1_000;
 /// The port that is measured.
 const PORT: u16 = 80;
 
 /// With no other port published, and with 5,000.
-pub(crate) struct Ports {
-    pub(crate) connect: [Samples; 2],
-    pub(crate) add: [Samples; 2],
+struct Ports {
+    connect: [Samples; 2],
+    add: [Samples; 2],
 }
 
 /// Measures our host.
-pub(crate) fn measure(host: &Host) -> Result<Ports> {
+pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
+    bench.progress("published ports, with 5,000 of others and with none");
+    let [_, ours] = &bench.hosts;
+    let Ports { connect, add } = ports(ours)?;
+
+    report.line("\npublished ports".to_owned());
+    for (title, connect, add) in [("none of others", &connect[0], &add[0]), ("5,000 of others", &connect[1], &add[1])] {
+        let (connect, add) = (ms(connect.p50()), ms(add.p50()));
+        report.line(format!("  {title:<35}connect p50 {connect:>7.3} ms    ADD p50 {add:>9.2} ms"));
+    }
+    let among_others = |[alone, among]: &[Samples; 2]| among.p50().div_duration_f64(alone.p50());
+    report.goal("connecting to a published port among 5,000, of that to one alone", among_others(&connect), 1.05);
+    report.goal("ADD of a port with 5,000 published by others, of that with none", among_others(&add), 1.3);
+    Ok(())
+}
+
+fn ports(host: &Host) -> Result<Ports> {
     let network = Network::new("ports", "10.95.0.0/16");
     let containers = host.containers("port", 1 + OTHERS + ADDS)?;
     let (_, attached) = host.add(&network, &containers, 1)?;
     let (server, rest) = attached.split_first().context("there is a server")?;
-    let (others, measured) = rest.split_at(OTHERS);
+    let (others, measured) = rest.split_at(OTHERS.into());
     publish(host, &[(server, mapping(PORT, 1))], Verb::Add)?;
     listen(&server.container)?;
     // The first are slower, whatever is published.
@@ -66,14 +85,12 @@ fn mapping(port: u16, count: u16) -> Value {
 
 /// One ADD or DEL of portmap for each of these.
 fn publish(host: &Host, ports: &[(&Attachment, Value)], verb: Verb) -> Result<Samples> {
-    let configs: Vec<Value> = ports.iter().map(|(attachment, ports)| config(attachment, ports)).collect();
-    let calls: Vec<_> = ports.iter().zip(&configs).map(|((one, _), config)| (&one.container, config)).collect();
-    Ok(host.run("portmap", verb, &calls, 1)?.0)
+    let calls: Vec<Call<'_>> = ports.iter().map(|(one, ports)| (&one.container, vec![config(one, ports)])).collect();
+    Ok(host.run(verb, &calls, 1)?.0)
 }
 
 fn config(attachment: &Attachment, ports: &Value) -> Value {
-    let mut config = attachment.config.clone();
-    config["type"] = "portmap".into();
+    let mut config = attachment.next("portmap");
     config["runtimeConfig"] = json!({"portMappings": ports});
     config
 }
