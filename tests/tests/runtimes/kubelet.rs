@@ -47,6 +47,7 @@ fn a_pod_has_ports_limits_and_names() {
     assert!(kubelet.exec(&client, &["sh", "-c", request]).contains("hello"));
 
     let before = left(&host);
+    assert!(before.iter().any(|line| line.contains(&shop.sandbox)), "{before:#?}");
     let refused = kubelet.sandbox("thief", PORT).unwrap_err();
     let owner = format!("host port 8080/tcp is published already by attachment web/{}/eth0", shop.sandbox);
     assert!(refused.contains(&owner), "{refused}");
