@@ -219,12 +219,16 @@ impl Attach<'_> {
         let detect_duplicates = self.config.detect_duplicates;
         let (ifname, addresses, routes) = (&self.id.ifname, self.addresses, self.routes);
         let inside = Inside { ifname, addresses, routes, subnet: Subnet::OnLink, detect_duplicates };
-        let mut objects = vec![inside.parameter("ipv4", "arp_notify", "1")];
-        if self.facts.ipv6 {
-            objects.push(inside.parameter("ipv6", "accept_dad", if detect_duplicates { "1" } else { "0" }));
-            if detect_duplicates {
-                objects.push(inside.parameter("ipv6", "enhanced_dad", "1"));
-            }
+        let mut objects = Vec::new();
+        // Of addresses that others give, as on a link without IPAM, nobody knows that they are unique.
+        if !addresses.is_empty() {
+            objects.push(inside.parameter("ipv4", "arp_notify", "1"));
+        }
+        if self.facts.ipv6 && detect_duplicates {
+            objects.push(inside.parameter("ipv6", "accept_dad", "1"));
+            objects.push(inside.parameter("ipv6", "enhanced_dad", "1"));
+        } else if self.facts.ipv6 && !addresses.is_empty() {
+            objects.push(inside.parameter("ipv6", "accept_dad", "0"));
         }
         objects.extend(inside.objects());
         objects

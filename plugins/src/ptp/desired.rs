@@ -1,5 +1,7 @@
 //! What the ptp plugin wants in the kernel: a pure function of configuration, addresses and facts.
 
+use std::net::IpAddr;
+
 use netd_model::{
     IpNetwork,
     addr::Mtu,
@@ -95,8 +97,8 @@ impl Attach<'_> {
     /// Only the gateway is on the link; the way to all others of the subnet is by it.
     fn inside(&self) -> Vec<Object> {
         let ifname = &self.id.ifname;
-        let (addresses, routes) = (self.addresses, self.routes);
-        let inside = Inside { ifname, addresses, routes, subnet: Subnet::Routed, detect_duplicates: false };
+        let (addresses, routes) = (self.addresses, self.routes());
+        let inside = Inside { ifname, addresses, routes: &routes, subnet: Subnet::Routed, detect_duplicates: false };
         let mut objects = inside.objects();
         if self.ipv6 {
             objects.push(inside.parameter("ipv6", "accept_dad", "0"));
@@ -108,6 +110,16 @@ impl Attach<'_> {
             Object::Route(Route { gateway, ..on_link(ifname, subnet(assigned.address)) })
         }));
         objects
+    }
+
+    /// IPAM's routes. A router that is no gateway is in the subnet, the way to which is by the gateway: to the kernel it is
+    /// no neighbour, unless the route says so.
+    fn routes(&self) -> Vec<Route> {
+        let is_in_subnet = |router: IpAddr| self.addresses.iter().any(|assigned| assigned.address.contains(router));
+        let is_gateway = |router: IpAddr| self.gateways().any(|gateway| gateway.ip() == router);
+        let is_neighbour = |router: IpAddr| is_in_subnet(router) && !is_gateway(router);
+        let route = |route: &Route| Route { onlink: route.gateway.is_some_and(is_neighbour), ..route.clone() };
+        self.routes.iter().map(route).collect()
     }
 
     /// Within its subnet an address stays as it is, whichever pair leads there.

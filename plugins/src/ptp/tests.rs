@@ -71,6 +71,21 @@ fn both_families_share_the_pair() {
 }
 
 #[test]
+fn a_router_that_is_no_gateway_is_a_neighbour() {
+    let (config, target) = parse(&json!({})).unwrap();
+    let addresses = [Assigned { address: "10.1.0.7/24".parse().unwrap(), gateway: "10.1.0.1".parse().ok() }];
+    let route = |gw: &str| result::Route::new("10.9.0.0/16".parse().unwrap(), gw.parse().ok());
+    for (router, expected) in [("10.1.0.77", "10.1.0.77 dev eth0 onlink\n"), ("10.1.0.1", "10.1.0.1 dev eth0\n")] {
+        let routes = inside::routes(&target.id.ifname, &[route(router)], &addresses);
+        let attach =
+            Attach { id: &target.id, config: &config, addresses: &addresses, routes: &routes, mtu: None, ipv6: true };
+        let present = attach.wanted().section.own;
+        let text = plan(&Desired { present, ..Desired::default() }, &netd_model::object::State::default()).to_string();
+        assert!(text.contains(&format!("ip route add 10.9.0.0/16 via {expected}")), "{text}");
+    }
+}
+
+#[test]
 fn an_address_that_is_its_own_subnet_needs_no_way_to_it() {
     let text = script(&json!({}), &[("10.1.0.7/32", "10.1.0.1")], &[]);
     assert!(!text.contains(" via "), "{text}");

@@ -28,6 +28,7 @@ mod ptp;
 mod reference;
 mod reference_bandwidth;
 mod reference_interfaces;
+mod reference_state;
 mod reference_switch;
 mod results;
 mod sbr;
