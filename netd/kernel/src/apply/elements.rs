@@ -14,7 +14,7 @@ use std::{
 use netd_model::{element::Element, object::Object, plan::Step};
 use rustix::{
     io::Errno,
-    time::{ClockId, clock_getres},
+    time::{ClockId, clock_getres, clock_gettime},
 };
 
 use super::{impossible, line};
@@ -77,7 +77,7 @@ impl Kernel {
             }
             self.transact(&stays)?;
             if !left.is_empty() {
-                thread::sleep(tick());
+                thread::sleep(until_tick());
             }
         }
         Ok(())
@@ -118,6 +118,15 @@ impl Kernel {
 /// The kernel's tick: the resolution of its coarse clocks, as `clock_getres(2)` says it.
 fn tick() -> Duration {
     clock_getres(ClockId::MonotonicCoarse).try_into().unwrap_or(LONGEST_TICK)
+}
+
+/// How long it is until the next tick: elements expire with it, and its coarse clocks tell when the last one was.
+fn until_tick() -> Duration {
+    let time = |clock| Duration::try_from(clock_gettime(clock)).unwrap_or_default();
+    let coarse = time(ClockId::MonotonicCoarse);
+    let since = time(ClockId::Monotonic).saturating_sub(coarse);
+    // One that is late is not waited for in a loop without rest.
+    tick().saturating_sub(since).max(tick() / 16)
 }
 
 fn removed<'s>(steps: impl IntoIterator<Item = &'s Step>) -> impl Iterator<Item = &'s Element> {

@@ -63,3 +63,21 @@ fn nothing_waits_for_what_does_not_expire() {
         assert!(fastest < Some(tick()), "{fastest:?}");
     });
 }
+
+#[test]
+fn what_expires_is_waited_for_until_the_next_tick_and_no_longer() {
+    alone("apply::elements::tests::what_expires_is_waited_for_until_the_next_tick_and_no_longer", || {
+        let remove = || {
+            let (mut kernel, steps) = with_elements(1);
+            let begin = Instant::now();
+            kernel.apply(&Plan { steps }).unwrap();
+            let took = begin.elapsed();
+            assert_eq!(kernel.elements_of(Set::Home4).unwrap(), []);
+            took
+        };
+        // Where in a tick it begins is chance; the few that begin at its end wait for nothing.
+        let mut took: Vec<_> = (0..16).map(|_| remove()).collect();
+        took.sort_unstable();
+        assert!(took[3] < tick(), "{took:?}");
+    });
+}
