@@ -16,6 +16,8 @@ use crate::{Name, NetworkId, Zones};
 #[cfg(test)]
 mod tests;
 
+/// Aliases that are followed for one question: more are a circle.
+const MOST_ALIASES: usize = 8;
 /// Seconds to live of the answer to ANY, as in RFC 8482 4.2.
 const NOT_ANY_TTL: u32 = 8482;
 
@@ -51,6 +53,22 @@ impl<'a> View<'a> {
         self.networks.iter().any(|zone| zone.network.upstreams != Upstreams::None)
     }
 
+    /// What the source hears of the name that the question leads to, and the aliases on the way there.
+    pub(crate) fn follow(&self, question: &Question) -> (Vec<Record>, Answer) {
+        let mut aliases = Vec::new();
+        let mut question = Cow::Borrowed(question);
+        loop {
+            match self.answer(&question) {
+                Answer::Alias(alias) if aliases.len() < MOST_ALIASES => {
+                    question = Cow::Owned(Question { name: alias.target(), kind: question.kind });
+                    aliases.push(alias);
+                }
+                Answer::Alias(_) => return (aliases, Answer::NoData(self.soa(Name::root()))),
+                answer => return (aliases, answer),
+            }
+        }
+    }
+
     /// What the source hears.
     pub(crate) fn answer(&self, question: &Question) -> Answer {
         special::loopback(question, self.soa(Name::root()))
@@ -84,7 +102,7 @@ impl<'a> View<'a> {
         if nodes.is_empty() && name.octets() != domain.octets() {
             return self.above_a_domain(question).or(Some(Answer::NxDomain(soa)));
         }
-        Some(existing(question, records(question.kind, &nodes), soa))
+        Some(alias(question, &nodes).unwrap_or_else(|| existing(question, records(question.kind, &nodes), soa)))
     }
 
     /// Relative names without their domain, as `db`.
@@ -100,7 +118,8 @@ impl<'a> View<'a> {
         let nodes = self.networks.iter().filter_map(|zone| zone.found(name.octets()));
         let nodes: Vec<Cow<'_, Node>> = nodes.filter(is_ours).collect();
         let soa = self.soa(Name::root());
-        (!nodes.is_empty()).then(|| existing(question, records(question.kind, &nodes), soa))
+        (!nodes.is_empty())
+            .then(|| alias(question, &nodes).unwrap_or_else(|| existing(question, records(question.kind, &nodes), soa)))
     }
 
     /// The host by the names that other runtimes gave it.
@@ -169,7 +188,7 @@ impl<'a> View<'a> {
         records.sort_by_key(|record| match record.data {
             Data::A(v4) => !near().any(|subnet| subnet.contains(v4.into())),
             Data::Aaaa(v6) => !near().any(|subnet| subnet.contains(v6.into())),
-            Data::Ptr(_) | Data::Srv(_) | Data::Txt(_) | Data::Soa(_) | Data::NotAny => false,
+            Data::Ptr(_) | Data::Cname(_) | Data::Srv(_) | Data::Txt(_) | Data::Soa(_) | Data::NotAny => false,
         });
     }
 
@@ -203,11 +222,21 @@ fn see<'a>(networks: &mut Vec<&'a Zone>, zone: &'a Zone) {
     }
 }
 
+/// The alias that stands at these nodes, where something else is asked for, and none of them has addresses.
+fn alias(question: &Question, nodes: &[Cow<'_, Node>]) -> Option<Answer> {
+    let has_addresses = nodes.iter().any(|node| !node.v4.is_empty() || !node.v6.is_empty());
+    if has_addresses || [Kind::CNAME, Kind::ANY].contains(&question.kind) {
+        return None;
+    }
+    records(Kind::CNAME, nodes).into_iter().next().map(Answer::Alias)
+}
+
 /// The records of one type that these nodes have together, each once, under one TTL (RFC 2181 5).
 fn records(kind: Kind, nodes: &[Cow<'_, Node>]) -> Vec<Record> {
     let mut data: Vec<Data> = match kind {
         Kind::A => nodes.iter().flat_map(|node| &node.v4).map(|&v4| Data::A(v4)).collect(),
         Kind::AAAA => nodes.iter().flat_map(|node| &node.v6).map(|&v6| Data::Aaaa(v6)).collect(),
+        Kind::CNAME => nodes.iter().filter_map(|node| node.alias()).take(1).cloned().map(Data::Cname).collect(),
         Kind::SRV => nodes.iter().flat_map(|node| node.services()).cloned().map(Data::Srv).collect(),
         Kind::TXT => nodes.iter().flat_map(|node| node.texts()).cloned().map(Data::Txt).collect(),
         _ => Vec::new(),

@@ -65,6 +65,7 @@ pub(crate) fn network(
         near: Vec::new(),
         upstreams: Upstreams::Host,
         forward_single_label: false,
+        records: Vec::new(),
         attachments,
     }
 }

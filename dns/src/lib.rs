@@ -34,7 +34,7 @@ pub use id::{ContainerId, NetworkId};
 pub use listen::{BindError, Device, Listener};
 pub use message::Transport;
 pub use name::{Name, NameError};
-pub use network::{Attachment, Network, Port, Protocol, Text, TextError, Upstreams};
+pub use network::{Attachment, Network, Port, Protocol, StaticData, StaticRecord, Text, TextError, Upstreams};
 pub use packet::{Action, Forward, Origin, respond};
 pub use server::Server;
 pub use snapshot::{Zones, ZonesBuilder};

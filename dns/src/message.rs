@@ -1,5 +1,5 @@
 //! Messages on the wire: a request is read, a response is written. Only here and in [`crate::handler`] are hickory's
-//! types known.
+//! types known, and in what is below.
 //!
 //! By hickory-proto, for hickory-server's reader makes room for as many questions as a header claims and does not say
 //! where the message ends; its writer never points back to the question, and drops OPT when records fill the message.
@@ -8,12 +8,16 @@ use hickory_proto::ProtoError;
 use hickory_proto::op::{
     Edns, EmitAndCount, Header, Message, MessageType, Metadata, OpCode, Query, ResponseCode, emit_message_parts,
 };
-use hickory_proto::rr::rdata::{self, HINFO, PTR, SRV, TXT};
+use hickory_proto::rr::rdata::{self, CNAME, HINFO, PTR, SRV, TXT};
 use hickory_proto::rr::{self, DNSClass, RData};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder, BinEncoder};
 
+mod alias;
+
 use crate::Name;
 use crate::name::QuestionName;
+pub(crate) use alias::Alias;
+
 use crate::record::{Data, Kind, Question, Record, Soa};
 use crate::zone::TTL;
 
@@ -67,6 +71,8 @@ pub(crate) enum Code {
 /// What is written after the question.
 #[derive(Debug, Default)]
 pub(crate) struct Sections {
+    /// From the name in the question to the owner of the answers, each leading to the next.
+    pub(crate) aliases: Vec<Record>,
     pub(crate) answers: Vec<Record>,
     pub(crate) authority: Option<Soa>,
     /// What the client would ask next, with its owners; left out where there is no room.
@@ -135,6 +141,11 @@ impl Request {
         self.frame.edns.as_ref().map_or(MIN_UDP, |edns| edns.max_payload().max(MIN_UDP))
     }
 
+    /// What is told of a name that upstreams are asked for, where these lead to it.
+    pub(crate) fn alias(&self, aliases: &[Record]) -> Alias {
+        Alias::new(self.frame.query.clone().unwrap_or_default(), aliases, self.server_failure())
+    }
+
     /// A response from our own data.
     pub(crate) fn respond(&self, code: Code, forwards: bool, sections: &Sections, transport: Transport) -> Vec<u8> {
         let limit = match transport {
@@ -176,8 +187,9 @@ impl Frame {
 
     /// Writes as many whole records as fit, and says so if they are not all (RFC 2181 9).
     fn write(&self, metadata: Metadata, sections: &Sections, limit: u16) -> Vec<u8> {
-        let owner = self.query.as_ref().map(|query| query.name.clone()).unwrap_or_default();
-        let answers: Vec<rr::Record> = sections.answers.iter().map(|record| encodable(owner.clone(), record)).collect();
+        let mut owner = self.query.as_ref().map(|query| query.name.clone()).unwrap_or_default();
+        let mut answers = alias::chain(&mut owner, &sections.aliases);
+        answers.extend(sections.answers.iter().map(|record| encodable(owner.clone(), record)));
         let authority = sections
             .authority
             .as_ref()
@@ -206,8 +218,8 @@ impl Frame {
 
 impl Sections {
     /// No records, and who says so.
-    pub(crate) fn negative(soa: Soa) -> Self {
-        Self { authority: Some(soa), ..Self::default() }
+    pub(crate) fn negative(aliases: Vec<Record>, soa: Soa) -> Self {
+        Self { aliases, authority: Some(soa), ..Self::default() }
     }
 }
 
@@ -257,6 +269,7 @@ fn encodable(owner: rr::Name, record: &Record) -> rr::Record {
         Data::A(v4) => RData::A((*v4).into()),
         Data::Aaaa(v6) => RData::AAAA((*v6).into()),
         Data::Ptr(name) => RData::PTR(PTR(wire_name(name))),
+        Data::Cname(name) => RData::CNAME(CNAME(wire_name(name))),
         Data::Srv(srv) => RData::SRV(SRV::new(0, 0, srv.port, wire_name(&srv.target))),
         Data::Txt(text) => RData::TXT(TXT::from_bytes(vec![text.octets()])),
         Data::Soa(soa) => RData::SOA(start_of_authority(soa)),

@@ -187,6 +187,12 @@ impl NameError {
     }
 }
 
+impl From<&Name> for QuestionName {
+    fn from(name: &Name) -> Self {
+        Self { octets: name.octets().to_vec() }
+    }
+}
+
 impl QuestionName {
     /// A name of these labels, lower-cased; none if it is longer than a name may be.
     pub(crate) fn from_labels<'a>(labels: impl Iterator<Item = &'a [u8]>) -> Option<Self> {

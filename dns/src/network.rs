@@ -26,8 +26,32 @@ pub struct Network {
     pub upstreams: Upstreams,
     /// Whether names of one label that nobody bears are asked of the upstreams.
     pub forward_single_label: bool,
+    /// Records that no container has. An alias holds where nobody bears its name.
+    pub records: Vec<StaticRecord>,
     /// The containers on it.
     pub attachments: Vec<Attachment>,
+}
+
+/// A record of the network's own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaticRecord {
+    /// Its name, relative to the network's domain; it resolves bare too.
+    pub name: Name,
+    /// What it says.
+    pub data: StaticData,
+    /// Time to live in seconds.
+    pub ttl: u32,
+}
+
+/// What a [`StaticRecord`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaticData {
+    /// A or AAAA.
+    Address(IpAddr),
+    /// TXT
+    Text(Text),
+    /// CNAME, to a whole name, which may be one that upstreams are asked for.
+    Alias(Name),
 }
 
 /// One container in one network.

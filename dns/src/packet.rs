@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use fastrand::Rng;
 
 use crate::answer::View;
-use crate::message::{Code, HEADER, Refusal, Request, Sections, Transport};
+use crate::message::{Alias, Code, HEADER, Refusal, Request, Sections, Transport};
+use crate::name::QuestionName;
 use crate::network::Upstreams;
-use crate::record::Answer;
+use crate::record::{Answer, Record};
 use crate::response::MAX_UDP_RESPONSE;
 use crate::{NetworkId, Zones};
 
@@ -51,6 +52,8 @@ pub struct Forward {
     pub(crate) limit: usize,
     /// What the client gets if nobody answers.
     pub failure: Vec<u8>,
+    /// Where a name of ours led to the one that is asked for.
+    pub(crate) alias: Option<Box<Alias>>,
 }
 
 impl Forward {
@@ -81,30 +84,48 @@ pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) 
     let Some(view) = View::new(zones, origin.listener, origin.source) else {
         return Action::Refuse(request.refused());
     };
-    let (code, sections) = match view.answer(&request.question) {
+    let (aliases, answer) = view.follow(&request.question);
+    let (code, sections) = match answer {
         Answer::Records(mut answers) => {
             rng.shuffle(&mut answers);
             view.put_near_first(&mut answers);
             let additional = view.additional(&answers);
-            (Code::NoError, Sections { answers, additional, authority: None })
+            (Code::NoError, Sections { aliases, answers, additional, authority: None })
         }
-        Answer::NoData(soa) => (Code::NoError, Sections::negative(soa)),
-        Answer::NxDomain(soa) => (Code::NxDomain, Sections::negative(soa)),
-        Answer::Forward(upstreams) => return forward(&request, packet, upstreams, origin.transport),
+        Answer::NoData(soa) => (Code::NoError, Sections::negative(aliases, soa)),
+        Answer::NxDomain(soa) => (Code::NxDomain, Sections::negative(aliases, soa)),
+        Answer::Forward(upstreams) => return forward(&request, packet, &aliases, upstreams, origin.transport),
+        // It was followed.
+        Answer::Alias(_) => return Action::Answer(request.server_failure()),
     };
     Action::Answer(request.respond(code, view.forwards(), &sections, origin.transport))
 }
 
-fn forward(request: &Request, packet: &[u8], upstreams: Upstreams, transport: Transport) -> Action {
+fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upstreams, transport: Transport) -> Action {
     let limit = match transport {
         Transport::Udp => MAX_UDP_RESPONSE.min(request.udp_limit().into()),
         Transport::Tcp => u16::MAX.into(),
     };
+    let came = packet.get(..request.end).unwrap_or(packet);
+    let (question_end, asked) = match aliases.last() {
+        None => (request.question_end, came.to_vec()),
+        Some(last) => with_name(came, request.question_end, &last.target()),
+    };
     Action::Forward(Forward {
         upstreams,
-        request: packet.get(..request.end).unwrap_or(packet).to_vec(),
-        question_end: request.question_end,
+        request: asked,
+        question_end,
         limit,
         failure: request.server_failure(),
+        alias: (!aliases.is_empty()).then(|| Box::new(request.alias(aliases))),
     })
+}
+
+/// The request with another name in its question, and where that ends.
+fn with_name(request: &[u8], question_end: usize, name: &QuestionName) -> (usize, Vec<u8>) {
+    let (header, _) = request.split_at_checked(HEADER).unwrap_or((request, &[]));
+    let (question, rest) = request.split_at_checked(question_end).unwrap_or((request, &[]));
+    let type_and_class = question.last_chunk::<4>().map(<[u8; 4]>::as_slice).unwrap_or_default();
+    let octets = [header, name.octets(), &[0], type_and_class, rest].concat();
+    (octets.len() - rest.len(), octets)
 }

@@ -26,6 +26,8 @@ pub(crate) enum Answer {
     NoData(Soa),
     /// Neither the name nor one below it exists (RFC 8020).
     NxDomain(Soa),
+    /// Another name has what is asked for: this record says which.
+    Alias(Record),
     /// It is not ours to say: ask these.
     Forward(Upstreams),
 }
@@ -44,6 +46,7 @@ pub(crate) enum Data {
     A(Ipv4Addr),
     Aaaa(Ipv6Addr),
     Ptr(Name),
+    Cname(Name),
     Srv(Srv),
     Txt(Text),
     Soa(Soa),
@@ -66,8 +69,19 @@ pub(crate) struct Soa {
     pub(crate) serial: u32,
 }
 
+impl Record {
+    /// The name that an alias leads to, as it is asked for; of another record the root.
+    pub(crate) fn target(&self) -> QuestionName {
+        match &self.data {
+            Data::Cname(target) => QuestionName::from(target),
+            _ => QuestionName::from(&Name::root()),
+        }
+    }
+}
+
 impl Kind {
     pub(crate) const A: Self = Self(1);
+    pub(crate) const CNAME: Self = Self(5);
     pub(crate) const SOA: Self = Self(6);
     pub(crate) const PTR: Self = Self(12);
     pub(crate) const TXT: Self = Self(16);

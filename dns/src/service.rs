@@ -95,10 +95,15 @@ impl Service {
         }
     }
 
-    fn forward(&self, forward: packet::Forward, source: IpAddr, transport: Transport) -> Outcome {
+    fn forward(&self, mut forward: packet::Forward, source: IpAddr, transport: Transport) -> Outcome {
         let forwarder = &self.shared.forwarder;
+        let (alias, limit) = (forward.alias.take(), forward.limit);
+        let told = move |octets: Vec<u8>| match &alias {
+            Some(alias) => alias.tell(octets, limit),
+            None => octets,
+        };
         let pending = match forwarder.recall(forwarder.inquiry(forward)) {
-            Recalled::Reply(reply) => return Outcome::Response(self.shared.tally.forwarded(reply)),
+            Recalled::Reply(reply) => return Outcome::Response(told(self.shared.tally.forwarded(reply))),
             Recalled::Nothing(pending) => pending,
         };
         let Some(permit) = forwarder.admit(source) else {
@@ -107,7 +112,7 @@ impl Service {
         let shared = Arc::clone(&self.shared);
         Outcome::Later(Box::pin(async move {
             let reply = shared.forwarder.ask(pending, transport, permit).await;
-            shared.tally.forwarded(reply)
+            told(shared.tally.forwarded(reply))
         }))
     }
 }

@@ -10,7 +10,7 @@ use ipnetwork::IpNetwork;
 use crate::name::split_first_label;
 use crate::network::Text;
 use crate::record::Srv;
-use crate::{Attachment, Name, Network};
+use crate::{Attachment, Name, Network, StaticData, StaticRecord};
 
 /// Seconds to live of what is not a container's: negative answers (RFC 2308 5), the gateway, special names.
 pub(crate) const TTL: u32 = 5;
@@ -50,12 +50,13 @@ pub(crate) struct Node {
 struct Rare {
     services: Vec<Srv>,
     texts: Vec<Text>,
+    alias: Option<Name>,
 }
 
 /// Why a name exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bearer {
-    /// One or more containers bear it.
+    /// One or more containers bear it, or a record of the network's own does.
     Container,
     /// It is the host's, and no container bears it.
     Gateway,
@@ -66,7 +67,8 @@ pub(crate) enum Bearer {
 impl Zone {
     /// Builds the indexes.
     pub(crate) fn new(network: Network) -> Self {
-        let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard);
+        let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard)
+            || network.records.iter().any(|record| record.name.is_wildcard());
         let mut zone = Self { network, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };
         for (position, attachment) in zone.network.attachments.iter().enumerate() {
             for name in &attachment.names {
@@ -82,6 +84,9 @@ impl Zone {
         for (name, ttl, rare) in rare {
             zone.nodes.entry(name).or_insert_with(|| Node::empty(Bearer::Container)).add_rare(rare, ttl);
         }
+        for record in &zone.network.records {
+            zone.nodes.entry(record.name.clone()).or_insert_with(|| Node::empty(Bearer::Container)).add_static(record);
+        }
         zone.add_gateway();
         zone.add_empty_non_terminals();
         zone
@@ -93,7 +98,7 @@ impl Zone {
         let mut rare = Vec::new();
         let Some(own) = own_name(attachment) else { return rare };
         if !attachment.texts.is_empty() {
-            rare.push((own.clone(), ttl, Rare { texts: attachment.texts.clone(), services: Vec::new() }));
+            rare.push((own.clone(), ttl, Rare { texts: attachment.texts.clone(), ..Rare::default() }));
         }
         // Of several containers that serve a name each is a target of its own.
         let alone = |name: &&Name| !name.is_wildcard() && self.nodes.get(*name).is_some_and(|node| !node.is_shared);
@@ -106,7 +111,7 @@ impl Zone {
                 let above = format!("_{protocol}.{name}").parse::<Name>();
                 let name = format!("_{}._{protocol}.{name}", port.name).parse::<Name>();
                 rare.extend(above.ok().map(|above| (above, ttl, Rare::default())));
-                rare.extend(name.ok().map(|name| (name, ttl, Rare { services: vec![srv.clone()], texts: Vec::new() })));
+                rare.extend(name.ok().map(|name| (name, ttl, Rare { services: vec![srv.clone()], ..Rare::default() })));
             }
         }
         rare
@@ -218,6 +223,25 @@ impl Node {
     /// Its TXT records.
     pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
         self.rare.iter().flat_map(|rare| &rare.texts)
+    }
+
+    /// Where its name leads, if it has nothing itself.
+    pub(crate) fn alias(&self) -> Option<&Name> {
+        let alias = self.rare.as_ref()?.alias.as_ref();
+        alias.filter(|_| self.v4.is_empty() && self.v6.is_empty())
+    }
+
+    fn add_static(&mut self, record: &StaticRecord) {
+        match &record.data {
+            StaticData::Address(address) => self.add(&[*address], record.ttl),
+            StaticData::Text(text) => {
+                self.add_rare(Rare { texts: vec![text.clone()], ..Rare::default() }, record.ttl);
+            }
+            StaticData::Alias(target) => {
+                self.ttl = self.ttl.min(record.ttl);
+                self.rare.get_or_insert_default().alias = Some(target.clone());
+            }
+        }
     }
 
     /// What both have; none if they have no address in common.

@@ -62,6 +62,7 @@ fn network(address: IpAddr) -> Network {
         near: vec![],
         upstreams: Upstreams::None,
         forward_single_label: false,
+        records: vec![],
         attachments: vec![Attachment {
             container: "c1".into(),
             addresses: vec![address],

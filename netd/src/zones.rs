@@ -7,7 +7,7 @@ use std::{
 };
 
 use netd_model::{
-    attachment::{Attachment, Listen, NamedPort, Names, Progress},
+    attachment::{Attachment, Listen, NamedPort, Names, Progress, StaticData, StaticRecord},
     element::Transport,
     name::{HostName, LinkName, NetworkName},
     overlay::{Member, NamesOfHost, RemoteContainer, VERSION},
@@ -121,10 +121,32 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: 
         near: near.clone(),
         upstreams: upstreams(members),
         forward_single_label: names().any(|names| names.forward_single_label),
+        records: records(names()),
         attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),
     };
     let domains = domains.into_iter().filter_map(name);
     domains.map(|domain| Served { network: of_domain(domain), listen: listen.clone() }).collect()
+}
+
+/// The records of the network, as its containers were told, each once.
+fn records<'n>(names: impl Iterator<Item = &'n Names>) -> Vec<dns::StaticRecord> {
+    let mut records: Vec<dns::StaticRecord> = Vec::new();
+    for record in names.flat_map(|names| names.records.iter().filter_map(|record| static_record(record, names.ttl))) {
+        if !records.contains(&record) {
+            records.push(record);
+        }
+    }
+    records
+}
+
+fn static_record(record: &StaticRecord, ttl: u32) -> Option<dns::StaticRecord> {
+    let data = match &record.data {
+        StaticData::A(v4) => dns::StaticData::Address((*v4).into()),
+        StaticData::Aaaa(v6) => dns::StaticData::Address((*v6).into()),
+        StaticData::Cname(target) => dns::StaticData::Alias(name(target)?),
+        StaticData::Txt(said) => dns::StaticData::Text(text(said)?),
+    };
+    Some(dns::StaticRecord { name: name(&record.name)?, data, ttl })
 }
 
 fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {

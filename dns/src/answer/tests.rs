@@ -40,6 +40,7 @@ fn text(answer: &Answer) -> String {
                 Data::A(v4) => write!(line, "{separator}{v4} for {ttl}"),
                 Data::Aaaa(v6) => write!(line, "{separator}{v6} for {ttl}"),
                 Data::Ptr(name) => write!(line, "{separator}{name} for {ttl}"),
+                Data::Cname(name) => write!(line, "{separator}alias of {name} for {ttl}"),
                 Data::Srv(srv) => write!(line, "{separator}port {} of {} for {ttl}", srv.port, srv.target),
                 Data::Txt(text) => write!(line, "{separator}{text:?} for {ttl}"),
                 Data::Soa(soa) => write!(line, "{separator}soa {} {}", soa.owner, soa.serial),
@@ -50,6 +51,7 @@ fn text(answer: &Answer) -> String {
         }),
         Answer::NoData(soa) => format!("no data in {}", soa.owner),
         Answer::NxDomain(soa) => format!("no name in {}", soa.owner),
+        Answer::Alias(alias) => format!("alias of {:?} for {}", alias.data, alias.ttl),
         Answer::Forward(upstreams) => format!("forward to {upstreams:?}"),
     }
 }

@@ -10,7 +10,7 @@ const OURS: [u8; 2] = [0xab, 0xcd];
 fn forward(limit: usize) -> Forward {
     let request = [&[0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
     let failure = [&[0x12, 0x34, 0x81, 0x82, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
-    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit, failure }
+    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit, failure, alias: None }
 }
 
 fn message(id: [u8; 2], flags: [u8; 2], questions: u8, body: &[u8]) -> Vec<u8> {

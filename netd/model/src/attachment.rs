@@ -15,7 +15,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-pub use names::{Listen, NamedPort, Names};
+pub use names::{Listen, NamedPort, Names, StaticData, StaticRecord};
 pub use port::PublishedPort;
 
 use crate::{

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use netd_model::{
-    attachment::NamedPort,
+    attachment::{NamedPort, StaticRecord},
     name::{HostName, NetworkName, ServedName},
     overlay::Overlay,
 };
@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 mod ports;
+mod records;
 
 use crate::cni::{Error, Request};
 
@@ -52,6 +53,8 @@ pub(super) struct Config {
     pub ports: Vec<NamedPort>,
     /// What is said about the container, of its labels.
     pub texts: Vec<String>,
+    /// Records that no container has.
+    pub records: Vec<StaticRecord>,
 }
 
 /// The keys as they are written.
@@ -65,6 +68,7 @@ pub(super) struct Keys {
     forward_single_label: bool,
     names: Vec<String>,
     services: Vec<ports::Service>,
+    records: Vec<records::Record>,
     txt_labels: Vec<String>,
     ttl: u32,
     runtime_config: RuntimeConfig,
@@ -106,6 +110,7 @@ impl Default for Keys {
             forward_single_label: false,
             names: Vec::new(),
             services: Vec::new(),
+            records: Vec::new(),
             txt_labels: Vec::new(),
             ttl: TTL,
             runtime_config: RuntimeConfig::default(),
@@ -143,6 +148,7 @@ impl Config {
         Ok(Self {
             ports: ports::ports(&keys.services, &keys.runtime_config.port_mappings)?,
             texts: texts(&keys.txt_labels, &keys.args.cni.labels)?,
+            records: records::records(&keys.records, &domain)?,
             upstreams: upstreams(&keys.upstreams)?,
             internal: keys.internal,
             forward_single_label: keys.forward_single_label,

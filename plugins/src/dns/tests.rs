@@ -104,6 +104,22 @@ fn ports_have_the_names_of_services_or_their_numbers() {
 }
 
 #[test]
+fn records_are_read_by_their_type() {
+    let records = json!([
+        {"name": "Printer", "type": "a", "data": "192.0.2.9"}, {"name": "p6", "type": "AAAA", "data": "fd00::9"},
+        {"name": "www", "type": "CNAME", "data": "Web"}, {"name": "far", "type": "CNAME", "data": "db.corp.example."},
+        {"name": "*.say", "type": "TXT", "data": "Third Floor"}
+    ]);
+    let config = config(&json!({"records": records})).unwrap();
+    let expected = json!([
+        {"name": "printer", "data": {"A": "192.0.2.9"}}, {"name": "p6", "data": {"AAAA": "fd00::9"}},
+        {"name": "www", "data": {"CNAME": "web.web.internal"}}, {"name": "far", "data": {"CNAME": "db.corp.example"}},
+        {"name": "*.say", "data": {"TXT": "Third Floor"}}
+    ]);
+    assert_eq!(serde_json::to_value(config.records).unwrap(), expected);
+}
+
+#[test]
 fn labels_that_are_selected_are_said() {
     let labels =
         json!([{"key": "version", "value": "7"}, {"key": "secret", "value": "x"}, {"key": "tier", "value": ""}]);
@@ -147,6 +163,16 @@ fn what_cannot_be_is_named() {
         (json!({"names": vec!["a"; 257]}), "key \"names\": a list of 257 has more than 256".to_owned()),
         (json!({"names": ["a.*"]}), "key \"names\": host name \"a.*\" has a character other than".to_owned()),
         (json!({"names": ["*"]}), "key \"names\": host name \"*\" has a character other than".to_owned()),
+        (json!({"domain": "d.".repeat(124), "names": ["a.b.c.d.e.f.g"]}), "key \"names\": host name".to_owned()),
+    ] {
+        let msg = config(&value).unwrap_err();
+        assert!(msg.starts_with(&expected), "{value}: {msg}");
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_is_named() {
+    for (value, expected) in [
         (json!({"services": [{"port": 80}]}), "key \"services[0]\": \"\" is no name of a service".to_owned()),
         (json!({"services": [{"name": "a_b", "port": 80}]}), "key \"services[0]\": \"a_b\" is no name".to_owned()),
         (json!({"services": [{"name": "a", "port": 0}]}), "key \"services[0]\": port 0 is not 1 to 65535".to_owned()),
@@ -158,11 +184,27 @@ fn what_cannot_be_is_named() {
             json!({"runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 65_536}]}}),
             "key \"runtimeConfig.portMappings[0]\": containerPort 65536 is not 1 to 65535".to_owned(),
         ),
+        (json!({"records": [{"type": "A"}]}), "key \"records[0]\": host name \"\" has an empty label".to_owned()),
+        (
+            json!({"records": [{"name": "a", "type": "A", "data": "::1"}]}),
+            "key \"records[0]\": data \"::1\" is no IPv4 address".to_owned(),
+        ),
+        (
+            json!({"records": [{"name": "a", "type": "MX", "data": "b"}]}),
+            "key \"records[0]\": type \"MX\" is not A, AAAA, CNAME or TXT".to_owned(),
+        ),
+        (
+            json!({"records": [{"name": "a", "type": "CNAME", "data": "b c"}]}),
+            "key \"records[0]\": host name \"b c\" has a character".to_owned(),
+        ),
+        (
+            json!({"records": [{"name": "a", "type": "TXT", "data": "v".repeat(256)}]}),
+            format!("key \"records[0]\": data \"{}\" is longer than 255 bytes", "v".repeat(64)),
+        ),
         (
             json!({"txtLabels": ["a"], "args": {"cni": {"labels": [{"key": "a", "value": "v".repeat(254)}]}}}),
             "key \"args.cni.labels\": label \"a\" and its value are longer than 255 bytes".to_owned(),
         ),
-        (json!({"domain": "d.".repeat(124), "names": ["a.b.c.d.e.f.g"]}), "key \"names\": host name".to_owned()),
     ] {
         let msg = config(&value).unwrap_err();
         assert!(msg.starts_with(&expected), "{value}: {msg}");

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 
 use dns::{
-    Action, Attachment, Forward, Network, NetworkId, Origin, Port, Protocol, Transport, Upstreams, Zones, ZonesBuilder,
-    respond,
+    Action, Attachment, Forward, Network, NetworkId, Origin, Port, Protocol, StaticData, StaticRecord, Transport,
+    Upstreams, Zones, ZonesBuilder, respond,
 };
 use fastrand::Rng;
 use hickory_proto::op::{Message, MessageType, Query};
@@ -100,6 +100,11 @@ fn zones() -> Zones {
         near: vec!["10.1.0.0/25".parse().expect("invariant: it is a subnet")],
         upstreams: Upstreams::Host,
         forward_single_label: false,
+        records: vec![StaticRecord {
+            name: "far".parse().expect("invariant: it is a name"),
+            data: StaticData::Alias("db.example.com".parse().expect("invariant: it is a name")),
+            ttl: 5,
+        }],
         attachments: few.into_iter().chain(many).collect(),
     };
     ZonesBuilder::new(42).network(network).build()

@@ -227,6 +227,9 @@ fn a_service_is_found_with_its_ports_and_each_of_its_containers() {
         1,
         &json!({
             "services": [{"name": "http", "port": 80}], "txtLabels": ["version"],
+            "records": [
+                {"name": "www", "type": "CNAME", "data": "two"}, {"name": "printer", "type": "A", "data": "192.0.2.9"}
+            ],
             "capabilities": {"aliases": true, "portMappings": true}
         }),
     );
@@ -246,6 +249,8 @@ fn a_service_is_found_with_its_ports_and_each_of_its_containers() {
     assert_eq!(client.dig("two.web.web.internal").addresses(), [&*second]);
     assert_eq!(client.dig("tasks.two").addresses(), [&*second]);
     assert_eq!(client.dig("any.wild").addresses(), [&*second]);
+    assert_eq!(client.dig("www").addresses(), [&*second]);
+    assert_eq!(client.dig("printer.web.internal").addresses(), ["192.0.2.9"]);
     assert_eq!(client.dig("host.docker.internal").addresses(), ["10.1.0.1"]);
     netd.stop();
 }

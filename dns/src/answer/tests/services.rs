@@ -1,7 +1,7 @@
 //! Services: names that several containers bear, their ports, what is said about them, and what is below them.
 
 use super::*;
-use crate::{Attachment, Port, Protocol};
+use crate::{Attachment, Port, Protocol, StaticData, StaticRecord};
 
 const SRV: Kind = Kind::SRV;
 
@@ -24,10 +24,34 @@ fn shop() -> Zones {
         ports: vec![port("http", Protocol::Tcp, 80)],
         ..attachment("c3", &["10.1.0.9"], &["*.any", "any", "deep.a.any"], 5)
     };
-    let named = attachment("c4", &["10.1.0.10"], &["tasks", "host.db"], 5);
+    let named = attachment("c4", &["10.1.0.10"], &["tasks", "host.db", "both"], 5);
+    let record = |name: &str, data| StaticRecord { name: name.parse().unwrap(), data, ttl: 60 };
+    let alias = |name: &str, target: &str| record(name, StaticData::Alias(target.parse().unwrap()));
+    let records = vec![
+        record("printer", StaticData::Address("192.0.2.9".parse().unwrap())),
+        record("printer", StaticData::Text("third floor".parse().unwrap())),
+        record("both", StaticData::Address("192.0.2.8".parse().unwrap())),
+        alias("www", "web1.shop.internal"),
+        alias("far", "db.corp.example"),
+        alias("twice", "far.shop.internal"),
+        alias("lost", "none.shop.internal"),
+        alias("round", "about.shop.internal"),
+        alias("about", "round.shop.internal"),
+        alias("any", "far.shop.internal"),
+    ];
     let shop =
         network("shop", "shop.internal", &["10.1.0.0/24"], &["10.1.0.1", "fd00::1"], vec![web1, web2, wild, named]);
-    ZonesBuilder::new(fixture::SERIAL).network(shop).build()
+    ZonesBuilder::new(fixture::SERIAL).network(Network { records, ..shop }).build()
+}
+
+/// What is heard of the name that a name leads to, and the names on the way.
+fn followed(name: &str, kind: Kind) -> String {
+    let zones = shop();
+    let view = View::new(&zones, &listener(&["shop"]), "10.1.0.7".parse().unwrap()).unwrap();
+    let name = QuestionName::from_labels(name.split('.').map(str::as_bytes)).unwrap();
+    let (aliases, answer) = view.follow(&Question { name, kind });
+    let aliases = aliases.into_iter().map(|alias| text(&Answer::Records(vec![alias])) + ", ");
+    aliases.chain([text(&answer)]).collect()
 }
 
 fn check(table: &[(&str, Kind, &str)]) {
@@ -55,6 +79,36 @@ fn a_port_is_found_under_each_name_of_its_containers() {
 #[test]
 fn what_is_said_of_a_container_stands_at_its_own_name() {
     check(&[("web", TXT, "Text(\"tier=front\") for 3, Text(\"version=7\") for 3"), ("web2", TXT, "no data in .")]);
+}
+
+#[test]
+fn records_of_the_network_stand_beside_its_containers() {
+    check(&[
+        ("printer", Kind::A, "192.0.2.9 for 60"),
+        ("printer.shop.internal", TXT, "Text(\"third floor\") for 60"),
+        ("printer", Kind::AAAA, "no data in ."),
+        ("both", Kind::A, "10.1.0.10 for 5, 192.0.2.8 for 5"),
+        ("www", Kind::CNAME, "alias of web1.shop.internal for 60"),
+    ]);
+}
+
+#[test]
+fn an_alias_is_followed_here_and_outside() {
+    let to_far = "alias of far.shop.internal for 60, alias of db.corp.example for 60, forward to Host";
+    for (name, kind, expected) in [
+        ("www", Kind::A, "alias of web1.shop.internal for 60, 10.1.0.7 for 5"),
+        ("www.shop.internal", Kind::AAAA, "alias of web1.shop.internal for 60, fd00::7 for 5"),
+        ("www", Kind::SRV, "alias of web1.shop.internal for 60, no data in shop.internal"),
+        ("far", Kind::A, "alias of db.corp.example for 60, forward to Host"),
+        ("twice", Kind::A, to_far),
+        ("lost", Kind::A, "alias of none.shop.internal for 60, no name in shop.internal"),
+        // A container bears it.
+        ("any", Kind::A, "10.1.0.9 for 5"),
+    ] {
+        assert_eq!(followed(name, kind), expected, "{name} {kind:?}");
+    }
+    let round = followed("round", Kind::A);
+    assert!(round.matches("alias").count() == MOST_ALIASES && round.ends_with("no data in ."), "{round}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use crate::packet::Forward;
 fn key(letter: u8) -> Key {
     let request = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &[1, letter, 0, 0, 1, 0, 1]].concat();
     let question_end = request.len();
-    let forward = Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, failure: Vec::new() };
+    let forward =
+        Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, failure: Vec::new(), alias: None };
     Key { servers: Arc::default(), plain: Plain::of(&forward).unwrap() }
 }
 

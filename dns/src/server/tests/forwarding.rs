@@ -8,6 +8,7 @@ use super::upstream::{
     refuses, truncates, truncates_for_good,
 };
 use super::*;
+use crate::{StaticData, StaticRecord};
 
 const OUTSIDE: &str = "www.Example.com.";
 
@@ -31,6 +32,28 @@ async fn the_first_upstream_answers_and_the_second_is_not_asked() {
     assert_eq!(addresses(&response), [IpAddr::from([192, 0, 2, 1])]);
     assert!(response.metadata.recursion_available && !response.metadata.authoritative, "as the upstream said");
     assert_eq!((took, asked), (Duration::ZERO, vec![1, 0]));
+}
+
+/// An alias of ours to a name of others: what they say of it is told of ours, also from the cache, and also a failure.
+#[tokio::test(start_paused = true)]
+async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
+    let host = Host::new().await;
+    let target: crate::Name = "www.example.com".parse().unwrap();
+    let record = StaticRecord { name: "far".parse().unwrap(), data: StaticData::Alias(target), ttl: 60 };
+    host.serve(|network| Network { records: vec![record], ..network });
+    let asked = question("Far.web.internal.");
+    let failure = host.ask(7, &asked).await;
+    assert_eq!((code(&failure), &failure.queries), (ResponseCode::ServFail, &asked.queries));
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(vec![upstream.address]);
+    for _ in 0..2 {
+        let response = host.ask(7, &asked).await;
+        assert_eq!((response.metadata.id, &response.queries), (0x1234, &asked.queries));
+        let owners: Vec<String> = response.answers.iter().map(|record| record.name.to_string()).collect();
+        assert_eq!(owners, ["Far.web.internal.", "www.example.com."]);
+        assert!(matches!(&response.answers[0].data, RData::CNAME(name) if name.0.to_string() == "www.example.com."));
+    }
+    assert_eq!(upstream.asked(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,6 @@
 //! What the `dns` plugin records for netd to serve.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,9 @@ pub struct Names {
     /// What is said about the container: texts of at most 255 bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<String>,
+    /// Records of the network that no container has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<StaticRecord>,
     /// Where netd listens for this network.
     pub listen: Vec<Listen>,
     /// The network's subnets, whose reverse names are ours.
@@ -53,6 +56,30 @@ pub struct NamedPort {
     pub protocol: Transport,
     /// The port of the container.
     pub number: u16,
+}
+
+/// A record that no container has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StaticRecord {
+    /// Its name, relative to the domain.
+    pub name: ServedName,
+    /// Its type and what it says.
+    pub data: StaticData,
+}
+
+/// What such a record says, by its type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum StaticData {
+    /// An address.
+    A(Ipv4Addr),
+    /// An address.
+    Aaaa(Ipv6Addr),
+    /// The name that has what is asked for.
+    Cname(HostName),
+    /// A text of at most 255 bytes.
+    Txt(String),
 }
 
 /// A gateway address on a bridge of the host.
