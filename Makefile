@@ -1,7 +1,7 @@
 # Each target is one command. What it needs from Debian stands in tests/packages, and is installed when root asks.
 
 PREFIX ?= /usr
-.PHONY: help demo demo-overlay test test-crash bench bench-overlay lint fuzz install
+.PHONY: help demo demo-overlay test test-crash bench bench-overlay bench-dns lint fuzz install
 
 help:       ## print this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -23,6 +23,9 @@ bench:      ## ADD and DEL side by side with the reference plugins; PART=chain: 
 
 bench-overlay: ## netd's overlay beside a VXLAN made by hand; what thousands of hosts cost; names across ten
 	@tests/make/need bench-overlay && tests/bench/run overlay
+
+bench-dns:  ## netd's DNS beside unbound, knot, dnsmasq and aardvark-dns; a hundred thousand names
+	@tests/make/need bench-dns && tests/bench/run dns
 
 lint:       ## formatting, clippy, documentation, scripts
 	@tests/make/need lint && tests/make/lint
