@@ -38,12 +38,15 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The same under the name and with the keys that Podman knows.
 pub(crate) const DNSNAME: Plugin = Plugin {
     about: About { name: "dnsname", oldest: Version::V0_1_0 },
-    config: |request| Config::of(&dnsname::of_dns(request), None).map(drop),
-    add: |request, target| add(&dnsname::of_dns(request), target),
-    check: |request, target| check(&dnsname::of_dns(request), target),
+    config: |request| {
+        let config = Config::of(&dnsname::of_dns(request), None);
+        config.map(drop).map_err(|error| dnsname::told(error, request))
+    },
+    add: |request, target| add(&dnsname::of_dns(request), target).map_err(|error| dnsname::told(error, request)),
+    check: |request, target| check(&dnsname::of_dns(request), target).map_err(|error| dnsname::told(error, request)),
     del,
     gc,
-    status: |request| status(&dnsname::of_dns(request)),
+    status: |request| status(&dnsname::of_dns(request)).map_err(|error| dnsname::told(error, request)),
 };
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {

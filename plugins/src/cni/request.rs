@@ -23,6 +23,22 @@ use super::{
 pub use environment::Environment;
 use environment::Variables;
 
+/// What a runtime may ask for: the conventions of CNI, and words of Multus and containerd for plugins that are none of ours.
+const CAPABILITIES: [&str; 12] = [
+    "CNIDeviceInfoFile",
+    "aliases",
+    "bandwidth",
+    "cgroupPath",
+    "deviceID",
+    "dns",
+    "infinibandGUID",
+    "io.kubernetes.cri.pod-annotations",
+    "ipRanges",
+    "ips",
+    "mac",
+    "portMappings",
+];
+
 /// The longest configuration in bytes. An `etcd` value or a kubelet's largest prevResult is a hundredth of it.
 pub const MAX_CONFIG: u64 = 16 << 20;
 
@@ -201,6 +217,9 @@ impl Request {
             _ => Command::Status,
         };
         let prev_result = prev_result(&command, &config, version)?;
+        if let Command::Add(_) = command {
+            known_capabilities(&config)?;
+        }
         Ok(Self { command, network, version, prev_result, path, run_dir, stdin, config })
     }
 }
@@ -250,6 +269,24 @@ fn valid_attachments(config: &Value) -> Result<Option<Valid>, Error> {
     };
     let list: Vec<Entry> = decode(list).map_err(|error| Error::from(error).context(key))?;
     Ok(Some(list.into_iter().map(|entry| (entry.container, entry.ifname)).collect()))
+}
+
+/// What a runtime asks for must be done or refused (CNI conventions); a word that nobody knows, nobody does.
+fn known_capabilities(config: &Value) -> Result<(), Error> {
+    let Some(asked) = find(config, "runtimeConfig") else { return Ok(()) };
+    let shown = |value: &Value| value.to_string().chars().take(64).collect::<String>();
+    let Some(asked) = asked.as_object() else {
+        return Err(Error::config(format!("key \"runtimeConfig\": {} is not an object", shown(asked))));
+    };
+    let is_known = |name: &str| CAPABILITIES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    match asked.iter().find(|(name, _)| !is_known(name)) {
+        None => Ok(()),
+        Some((name, value)) => {
+            let name: String = name.chars().take(64).collect();
+            let text = format!("key \"runtimeConfig.{name}\": {}: there is no such capability", shown(value));
+            Err(Error::config(text).with_details("take it out of \"capabilities\""))
+        }
+    }
 }
 
 fn prev_result(command: &Command, config: &Value, version: Version) -> Result<Option<CniResult>, Error> {

@@ -3,7 +3,7 @@
 use netd_model::name::HostName;
 use serde_json::{Value, json};
 
-use crate::cni::{Request, decode::find};
+use crate::cni::{Error, Request, decode::find};
 
 /// Key there -> key here.
 const KEYS: [(&str, &str); 2] = [("domainName", "domain"), ("remoteServers", "upstreams")];
@@ -20,6 +20,14 @@ pub(super) fn of_dns(request: &Request) -> Request {
         add_alias(&mut config, request.network.as_str(), &name);
     }
     request.with_config(config)
+}
+
+/// The same error in the words of the configuration as it was written.
+pub(super) fn told(mut error: Error, request: &Request) -> Error {
+    for (there, here) in KEYS.into_iter().filter(|(there, _)| find(request.raw(), there).is_some()) {
+        error.msg = error.msg.replacen(&format!("key \"{here}"), &format!("key \"{there}"), 1);
+    }
+    error
 }
 
 /// The name of the container: Podman tells it as that of a pod. One that cannot be looked up is passed over.

@@ -98,7 +98,8 @@ fn kernel_path(text: &str) -> Result<PathBuf, Error> {
         return Ok(path);
     }
     let shown: String = text.chars().take(200).collect();
-    Err(Error::config(format!("kernel device path {shown:?} must be absolute and begin with /sys/devices/")))
+    let text = format!("kernel device path {shown:?} must be absolute and begin with /sys/devices/");
+    Err(Error::config(text).with_details("key \"kernelpath\""))
 }
 
 /// A name of one file.

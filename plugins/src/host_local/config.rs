@@ -191,9 +191,10 @@ fn sources(
 
 fn sets(sources: Vec<Source>) -> Result<Vec<RangeSet>, Error> {
     let set = |(index, source): (usize, Source)| {
-        let invalid = |error: InvalidRange| {
-            Error::config(format!("invalid range set {index}: {error}")).with_details(format!("key {:?}", source.key))
-        };
+        let subnets: Vec<String> = source.ranges.iter().take(8).map(|range| range.subnet.0.to_string()).collect();
+        let details = format!("key {:?}: {}", source.key, subnets.join(", "));
+        let invalid =
+            |error: InvalidRange| Error::config(format!("invalid range set {index}: {error}")).with_details(details);
         let ranges: Result<Vec<Range>, InvalidRange> = source.ranges.into_iter().map(Range::try_from).collect();
         ranges.and_then(RangeSet::new).map_err(invalid)
     };

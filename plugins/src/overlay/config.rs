@@ -48,6 +48,10 @@ impl Config {
             return Err(Error::config(text));
         }
         let keys: Keys = request.config()?;
+        if let Some(folder) = keys.data_dir.as_deref().filter(|folder| !folder.is_empty() && !folder.starts_with('/')) {
+            let shown: String = folder.chars().take(200).collect();
+            return Err(Error::config(format!("key \"dataDir\": {shown} is not an absolute path")));
+        }
         let mtu = Some(keys.mtu).filter(|bytes| *bytes != 0).map(Mtu::try_from).transpose();
         Ok(Self {
             hairpin: keys.hairpin_mode,

@@ -52,7 +52,10 @@ impl Config {
                 (Ok(IpAddr::V6(_)), _, Some(first)) => return twice("IPv6", &first),
                 (Ok(IpAddr::V4(gateway)), None, _) => config.gateway4 = Some(gateway),
                 (Ok(IpAddr::V6(gateway)), _, None) => config.gateway6 = Some(gateway),
-                (Err(_), ..) => return Err(Error::config(format!("invalid static gateway IP address: {shown}"))),
+                (Err(_), ..) => {
+                    let text = format!("invalid static gateway IP address: {shown}");
+                    return Err(Error::config(text).with_details("key \"gateways\""));
+                }
             }
         }
         Ok(config)

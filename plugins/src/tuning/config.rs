@@ -127,7 +127,10 @@ fn path(key: &str, ifname: &LinkName) -> Result<SysctlPath, Error> {
     let parts = key.replace('.', "/").replacen("IFNAME", ifname.as_str(), 1);
     let shown: String = parts.chars().take(200).collect();
     let parts: Vec<&str> = parts.split('/').filter(|part| !part.is_empty()).collect();
-    parts.join("/").parse().map_err(|_| Error::config(format!("invalid net sysctl key: {shown:?}")))
+    let key: String = key.chars().take(200).collect();
+    parts.join("/").parse().map_err(|_| {
+        Error::config(format!("invalid net sysctl key: {shown:?}")).with_details(format!("key \"sysctl\": {key:?}"))
+    })
 }
 
 /// Refuses a configuration that says a parameter twice: of two values one would be lost without a word.

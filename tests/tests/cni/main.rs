@@ -19,6 +19,7 @@ mod interfaces;
 mod invariants;
 mod loopback;
 mod macvlan;
+mod mistakes;
 mod overlay;
 mod portmap;
 mod portmap_reference;
