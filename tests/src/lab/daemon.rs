@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::node::Node;
-use crate::holds_within;
+use crate::{built, holds_within, workspace};
 
 const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
@@ -25,22 +25,33 @@ pub struct Daemon {
 impl Daemon {
     /// Starts `program` inside `node`; what it prints goes to `log`.
     pub fn start(node: &Node, program: &Path, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
+        Self::start_with(&[], node, program, log, configure)
+    }
+
+    fn start_with(
+        rights: &[String],
+        node: &Node,
+        program: &Path,
+        log: PathBuf,
+        configure: impl FnOnce(&mut Command),
+    ) -> Self {
         // setpriv(1) sets PDEATHSIG and then becomes the program.
         let mut command = node.command("setpriv");
-        command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+        command.args(["--pdeathsig", "KILL"]).args(rights).arg("--").arg(program);
         configure(&mut command);
         let file = File::options().create(true).append(true).open(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: command.spawn().unwrap(), log }
     }
 
-    /// Starts a program that speaks `sd_notify(3)`, and returns when it said READY=1.
+    /// Starts netd as this unit of systemd does, with its rights and no others, and returns when it said READY=1.
     #[track_caller]
-    pub fn start_notifying(node: &Node, program: &Path, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
+    pub fn start_unit(node: &Node, unit: &str, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
         let path = log.with_extension("notify");
         let _ = std::fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path).unwrap();
-        let daemon = Self::start(node, program, log, |command| {
+        let program = built("netd");
+        let daemon = Self::start_with(&rights(unit), node, &program, log, |command| {
             command.env("NOTIFY_SOCKET", &path);
             configure(command);
         });
@@ -104,6 +115,16 @@ impl Drop for Daemon {
     fn drop(&mut self) {
         self.end();
     }
+}
+
+/// What a unit leaves to root, as setpriv(1) is told.
+fn rights(unit: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(workspace().join("netd/systemd").join(unit)).unwrap();
+    let kept = text.lines().find_map(|line| line.strip_prefix("CapabilityBoundingSet=")).unwrap();
+    assert!(text.lines().any(|line| line == "NoNewPrivileges=yes"), "{unit}");
+    let kept: String = kept.split(' ').map(|word| word.to_lowercase().replace("cap_", ",+")).collect();
+    ["--bounding-set".to_owned(), format!("-all{kept}"), "--inh-caps=-all".to_owned(), "--no-new-privs".to_owned()]
+        .into()
 }
 
 fn hears_ready(socket: &UnixDatagram) -> bool {

@@ -98,7 +98,7 @@ impl Host {
         let config = self.folder().join("netd.toml");
         std::fs::write(&config, toml).unwrap();
         let log = self.folder().join("netd.log");
-        Daemon::start_notifying(self, &built("netd"), log, |command| {
+        Daemon::start_unit(self, "netd.service", log, |command| {
             command.args(["run", "--config"]).arg(&config);
         })
     }
@@ -115,7 +115,7 @@ impl Host {
         let config = self.folder().join("keeper.toml");
         std::fs::write(&config, format!("log = \"debug\"\n{toml}\n")).unwrap();
         let log = self.folder().join("keeper.log");
-        Daemon::start_notifying(self, &built("netd"), log, |command| {
+        Daemon::start_unit(self, "netd-dhcp.service", log, |command| {
             command.args(["dhcp", "--config"]).arg(&config);
         })
     }
