@@ -8,7 +8,7 @@
 use netd_model::{
     attachment::Attachment,
     name::LinkName,
-    object::{Filter, Key, Link, LinkKind, Object, Program, Side, State, Verdict},
+    object::{Filter, Key, Link, LinkKind, Object, Port, Program, Side, State, Verdict},
     plan::Desired,
 };
 
@@ -128,10 +128,11 @@ fn candidate(object: &Object, attachment: &Attachment) -> Option<Object> {
     }
 }
 
-/// The host's end of a pair, of which only the place in a bridge of ours is wanted: one that was recorded, or one that
-/// nobody recorded because netd keeps it for a network of many hosts.
+/// The host's end of a pair, of which only the place in a bridge of ours is wanted, as the last plugin has it: a bridge
+/// that was recorded, or one that nobody recorded because netd keeps it for a network of many hosts.
 fn port_candidate(link: &Link, attachment: &Attachment) -> Option<Link> {
-    let port = link.port.clone()?;
+    let changed = attachment.sections.values().filter_map(|section| section.changed.link(Side::Host, &link.name));
+    let port = changed.fold(link.port.clone(), |port, changed| Port::joined(port, changed.port.as_ref()))?;
     let bridge = recorded(attachment, &port.bridge);
     if bridge.is_some() && !is_bridge_of_ours(bridge) {
         return None;

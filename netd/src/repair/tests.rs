@@ -1,4 +1,4 @@
-use netd_model::{object::Port, plan::plan};
+use netd_model::{attachment::Section, object::Port, plan::plan};
 
 use super::*;
 use crate::sample;
@@ -88,6 +88,21 @@ host       ip link set dev {} master br-web hairpin on
         veth("c1").max(veth("c2")),
     );
     assert_eq!(script(&observed), expected);
+}
+
+#[test]
+fn a_port_is_put_back_as_a_later_plugin_changed_it() {
+    let mut attachment = sample::attachment("web", "c1", "10.1.0.7");
+    let end = attachment.wanted().link(Side::Host, &veth("c1").parse().unwrap()).unwrap().clone();
+    let isolated = Port { hairpin: None, isolated: Some(true), ..end.port.clone().unwrap() };
+    let bare = Link::new(Side::Host, end.name.clone(), end.kind.bare());
+    let changed = [Object::Link(Link { port: Some(isolated), ..bare })].into_iter().collect();
+    attachment.sections.insert("later".to_owned(), Section { changed, ..Section::default() });
+    let mut observed = intact();
+    change(&mut observed, &veth("c1"), |link| link.port = None);
+    let plan = plan(&permitted(&wanted(&[attachment]), &observed), &observed);
+    let expected = format!("host       ip link set dev {} master br-web hairpin on isolated on\n", end.name);
+    assert_eq!(plan.to_string(), expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use netd_model::{
     IpNetwork,
     attachment::Section,
-    object::{Address, Link, Object, Route, Side},
+    object::{Address, Link, Object, Port, Route, Side},
     plan::{Desired, plan},
 };
 
@@ -66,7 +66,7 @@ fn after_all<'s>(object: Object, others: impl IntoIterator<Item = &'s Section>) 
                 mac: changed.mac.or(link.mac),
                 mtu: changed.mtu.or(link.mtu),
                 promiscuous: changed.promiscuous.or(link.promiscuous),
-                port: changed.port.clone().or(link.port),
+                port: Port::joined(link.port, changed.port.as_ref()),
                 ..link
             })),
             (_, changed) => Some(changed.clone()),

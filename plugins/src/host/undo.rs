@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use netd_model::{
     attachment::{Attachment, AttachmentId, Section},
-    object::{Key, Link, Object, Side, State},
+    object::{Key, Link, Object, Port, Side, State},
     plan::{Desired, Plan, Step, plan},
 };
 
@@ -135,7 +135,7 @@ fn joined(mut all: State, strong: State) -> State {
                 promiscuous: strong.promiscuous.or(weak.promiscuous),
                 all_multicast: strong.all_multicast.or(weak.all_multicast),
                 queue_length: strong.queue_length.or(weak.queue_length),
-                port: strong.port.clone().or(weak.port),
+                port: Port::joined(weak.port, strong.port.as_ref()),
                 ..strong
             }),
             (_, object) => object,

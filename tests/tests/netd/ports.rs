@@ -46,7 +46,11 @@ fn asks(outside: &Host, port: u16) -> bool {
 
 #[test]
 fn ports_are_back_within_two_seconds() {
-    for damage in ["nft flush ruleset", "nft flush map inet netd published4; nft flush map inet netd conditional4"] {
+    for damage in [
+        "nft flush ruleset",
+        "nft flush map inet netd published4; nft flush map inet netd conditional4",
+        "ip link delete br-web",
+    ] {
         let lab = Lab::new();
         let (host, outside, _answers) = published(&lab);
         let netd = host.netd();

@@ -167,6 +167,20 @@ pub struct Port {
     pub isolated: Option<bool>,
 }
 
+impl Port {
+    /// What two say of a membership: of what both say, what the second does.
+    pub fn joined(weak: Option<Self>, strong: Option<&Self>) -> Option<Self> {
+        match (weak, strong) {
+            (Some(weak), Some(Self { bridge, hairpin, isolated })) => Some(Self {
+                bridge: bridge.clone(),
+                hairpin: hairpin.or(weak.hairpin),
+                isolated: isolated.or(weak.isolated),
+            }),
+            (weak, strong) => strong.cloned().or(weak),
+        }
+    }
+}
+
 impl Link {
     /// An interface of which only the name and the kind are said.
     pub fn new(side: Side, name: LinkName, kind: LinkKind) -> Self {
