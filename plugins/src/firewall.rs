@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use netd_model::{
     name::LinkName,
-    object::{Gate, Object, Opening, Side},
+    object::{Gate, Object, Opening, Side, State},
 };
 
 use crate::{
@@ -49,7 +49,7 @@ impl Altering for Firewall {
         let guard = guard(&config, request, target, previous, host)?;
         let mut section = guard.section();
         let openings = openings(&config, &guard, host)?;
-        section.held.extend(openings.into_iter().map(Object::Opening));
+        section.held.extend(openings);
         host.alter(target, Self::NAME, section)?;
         Ok(previous.clone())
     }
@@ -125,18 +125,10 @@ fn guard(
 
 /// What lets the network's packets through the other firewalls that hold them back. Where an operator let them through,
 /// that is the operator's to take away.
-fn openings(config: &Config, guard: &Guard, host: &mut Host) -> Result<Vec<Opening>, Error> {
-    let Some(link) = &guard.link else { return Ok(vec![]) };
+fn openings(config: &Config, guard: &Guard, host: &mut Host) -> Result<State, Error> {
+    let Some(link) = &guard.link else { return Ok(State::default()) };
     let gates: Vec<Gate> = config.gates(guard.ipv4, guard.ipv6);
-    let closed: Vec<Gate> = host.kernel.closed_gates(&gates)?.into_iter().cloned().collect();
-    let openings = closed.into_iter().map(|gate| Opening { gate, link: link.clone() });
-    let mut ours = Vec::new();
-    for opening in openings {
-        let object = Object::Opening(opening.clone());
-        let is_open = !host.kernel.observe([&object.key()])?.is_empty();
-        if !is_open || host.store.is_held(&object) {
-            ours.push(opening);
-        }
-    }
-    Ok(ours)
+    let closed = host.kernel.closed_gates(&gates)?.into_iter().cloned();
+    let openings = closed.map(|gate| Object::Opening(Opening { gate, link: link.clone() }));
+    host.but_operators(openings.collect())
 }

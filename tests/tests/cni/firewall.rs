@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tests::{Container, Host, Lab, Node, eventually, holds_within};
 
 use super::config::{VERSIONS, bridge, since, with};
+use super::firewall_others::{docker, docker_user};
 use super::portmap::{SECOND, answering, at, host_and_outside, reaches, show_bridged_packets};
 
 /// A network of its own bridge and subnets, of this number; `keys` are of the firewall plugin, and none leaves it out.
@@ -212,7 +213,15 @@ fn two_networks_on_one_bridge_hold_it_together() {
 #[test]
 fn what_is_held_is_there_however_others_come_and_go() {
     let lab = Lab::new();
-    let host = lab.host("a");
+    come_and_go(&lab.host("a"), 12);
+    let beside_docker = lab.host("b");
+    docker(&beside_docker);
+    let before = docker_user(&beside_docker);
+    come_and_go(&beside_docker, 6);
+    assert_eq!(docker_user(&beside_docker), before);
+}
+
+fn come_and_go(host: &Host, times: usize) {
     let config = network("web", 2, Some(&policy("same-bridge")));
     host.container("first").add(&config).del().unwrap();
     let containers: Vec<Container> = (0..4).map(|number| host.container(&format!("c{number}"))).collect();
@@ -220,7 +229,7 @@ fn what_is_held_is_there_however_others_come_and_go() {
         for container in &containers {
             let config = &config;
             scope.spawn(move || {
-                for _ in 0..12 {
+                for _ in 0..times {
                     let attachment = container.attachment(config, "eth0");
                     attachment.add().unwrap();
                     assert_eq!(attachment.check(), Ok(()));
@@ -229,7 +238,7 @@ fn what_is_held_is_there_however_others_come_and_go() {
             });
         }
     });
-    assert_eq!(held(&host, "br-web"), [""; 0]);
+    assert_eq!(held(host, "br-web"), [""; 0]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn host_outside_container(lab: &Lab) -> (Host, Host, Container) {
 }
 
 /// A host whose FORWARD policy is Docker's, with a rule of the operator's.
-fn docker(host: &Host) {
+pub(crate) fn docker(host: &Host) {
     for iptables in ["iptables", "ip6tables"] {
         host.sh(&format!(
             "{iptables} -P FORWARD DROP; {iptables} -N DOCKER-USER; {iptables} -I FORWARD -j DOCKER-USER; \
@@ -25,7 +25,7 @@ fn docker(host: &Host) {
     }
 }
 
-fn docker_user(host: &Host) -> Vec<String> {
+pub(crate) fn docker_user(host: &Host) -> Vec<String> {
     let shown = host.sh("iptables -S DOCKER-USER; ip6tables -S DOCKER-USER");
     shown.lines().map(str::to_owned).collect()
 }
