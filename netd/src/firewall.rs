@@ -68,6 +68,10 @@ mod tests {
                 "nft insert rule inet mine in iifname \"br-web\" meta l4proto '{ tcp, udp }' th dport 53 accept",
             ),
             (
+                chain("inet", "netdata", "in", Hook::Input, true),
+                "nft insert rule inet netdata in iifname \"br-web\" meta l4proto '{ tcp, udp }' th dport 53 accept",
+            ),
+            (
                 chain("inet", "firewalld", "filter_INPUT", Hook::Input, false),
                 "firewall-cmd --permanent --zone=trusted --add-interface=br-web; firewall-cmd --reload",
             ),
@@ -83,6 +87,7 @@ mod tests {
             chain("ip", "filter", "INPUT", Hook::Input, false),
             chain("ip", "filter", "FORWARD", Hook::Forward, true),
             chain("inet", "netd", "input", Hook::Input, true),
+            chain("inet", "netd-next", "input", Hook::Input, true),
             chain("arp", "filter", "INPUT", Hook::Input, true),
         ] {
             assert_eq!(advice_for(open.clone()), Vec::<String>::new(), "{open:?}");

@@ -3,7 +3,7 @@
 use netd_model::element::Family;
 use rustix::io::Errno;
 
-use super::{HEADER, NFPROTO_UNSPEC, NFTABLES, TABLE, comment, header, number};
+use super::{HEADER, NFPROTO_UNSPEC, NFTABLES, TABLE, anew::STAND_IN, comment, header, number};
 use crate::wire::{Attributes, NLM_F_DUMP, Requests, array, text, u8_of};
 
 pub(super) const NFT_MSG_NEWCHAIN: u16 = NFTABLES + 3;
@@ -53,7 +53,8 @@ impl HookedChain {
     /// firewalld does, by its last rule.
     pub fn is_closed(&self, hook: Hook) -> bool {
         let is_of_ip = matches!(self.family.as_str(), "ip" | "ip6" | "inet");
-        is_of_ip && self.hook == hook && !self.table.starts_with(TABLE) && (self.drops || self.is_firewalld())
+        let is_ours = [TABLE, STAND_IN].contains(&self.table.as_str());
+        is_of_ip && self.hook == hook && !is_ours && (self.drops || self.is_firewalld())
     }
 
     /// Whether it is firewalld's.

@@ -197,8 +197,32 @@ pub(crate) fn compares(body: &[u8], address: IpAddr, prefix: u8) -> bool {
 }
 
 /// Whether the rule in the body of an answer has this word in it, be it the name of an interface or a comment: both end
-/// with a zero byte, whatever expression they are in.
+/// with a zero byte, whatever expression they are in. Before it is a header or a length, and no letter: the end of a longer
+/// word is none.
 pub(super) fn says(body: &[u8], word: &str) -> bool {
-    let word = [word.as_bytes(), &[0]].concat();
-    body.windows(word.len()).any(|bytes| bytes == word)
+    let ended = [word.as_bytes(), &[0]].concat();
+    let is_begin =
+        |at: usize| at.checked_sub(1).and_then(|at| body.get(at)).is_none_or(|byte| !byte.is_ascii_graphic());
+    body.windows(ended.len()).enumerate().any(|(at, bytes)| bytes == ended && is_begin(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_ends_like_another_is_another() {
+        let of_name = [&[12, 0, 1, 0], b"my-web0\0\0\0".as_slice()].concat();
+        let of_comment = [&[0, 15], b"netd from web0\0".as_slice()].concat();
+        for (body, word, expected) in [
+            (&of_name, "my-web0", true),
+            (&of_name, "web0", false),
+            (&of_name, "my-web", false),
+            (&of_comment, "netd from web0", true),
+            (&of_comment, "web0", true),
+            (&of_comment, "from web", false),
+        ] {
+            assert_eq!(says(body, word), expected, "{word}");
+        }
+    }
 }
