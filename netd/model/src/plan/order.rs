@@ -56,6 +56,8 @@ fn of_object(object: &Object) -> u8 {
         Object::Route(route) if route.gateway.is_none() => 8,
         Object::Route(_) => 9,
         // Packets go another way only when that is whole.
-        Object::Rule(_) | Object::Opening(_) | Object::Filter(_) => 10,
+        Object::Rule(_) | Object::Filter(_) => 10,
+        // Another program is asked, and what it refuses keeps nothing else from being done.
+        Object::Opening(_) => 11,
     }
 }

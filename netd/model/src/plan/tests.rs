@@ -5,7 +5,10 @@ use crate::{
     attachment::AttachmentId,
     element::{Element, Family, Part, Set},
     name::LinkName,
-    object::{Address, Direction, Filter, GROUP, Packets, Port, Program, Qdisc, Route, Side, Verdict, Vlan},
+    object::{
+        Address, Direction, Filter, GROUP, Gate, Opening, Packets, Port, Program, Qdisc, Route, Side, Verdict, Vlan,
+        Way,
+    },
 };
 
 fn name(text: &str) -> LinkName {
@@ -203,6 +206,15 @@ fn qdisc(link: &str, kind: QdiscKind) -> Object {
 fn filter(priority: u16, packets: Packets, verdict: Verdict) -> Object {
     let (link, direction) = (name("veth1"), Direction::Ingress);
     Object::Filter(Filter { side: Side::Host, link, direction, priority, packets, verdict })
+}
+
+#[test]
+fn another_program_is_asked_when_all_else_is_done() {
+    let opening = Object::Opening(Opening { gate: Gate::DockerUser4(Way::To), link: name("br-web") });
+    let all = filter(1, Packets::All, Verdict::Redirect(name("ifb1")));
+    let present = [opening.clone(), all.clone()].into_iter().collect();
+    let steps = plan(&Desired { present, absent: State::default() }, &State::default()).steps;
+    assert_eq!(steps, [Step::Add(all), Step::Add(opening)]);
 }
 
 #[test]
