@@ -11,7 +11,8 @@ mod tests;
 use netd_model::{
     attachment::Section,
     name::LinkName,
-    object::{Key, Link, Object, Port, Side, Sysctl, SysctlPath},
+    object::{Key, Link, Object, Port, Side, State, Sysctl, SysctlPath},
+    plan::Desired,
 };
 
 use crate::{
@@ -60,10 +61,9 @@ impl Altering for Portmap {
         if wanted.own.is_empty() { Ok(()) } else { host.compare(target, Self::NAME, Some(previous)) }
     }
 
-    fn restore(_: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
-        // Of a document that cannot be read, ours is found by its owner.
+    fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
         let is_ours = host.recorded(&target.id, Self::NAME).is_ok_and(|section| section.is_some());
-        let swept = if is_ours { Ok(()) } else { host.sweep_published(target) };
+        let swept = if is_ours { Ok(()) } else { unrecorded(request, target, host) };
         let undone = host.undo(&target.id, Self::NAME);
         Error::collect([undone, swept].into_iter().filter_map(Result::err))
     }
@@ -81,6 +81,16 @@ fn wanted(config: &Config, target: &Target, previous: &CniResult, host: &mut Hos
     let addresses: Vec<&Ip> = previous.ips_inside(&target.id.ifname).collect();
     let link = leads_to(&addresses, previous, host)?;
     Ok(Publish { id: &target.id, config, addresses: &addresses, link: link.as_ref() }.section())
+}
+
+/// Takes away what the reference published, and what an ADD of this very request did. Elements say whose they are: a port
+/// that another has by now stays.
+fn unrecorded(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
+    host.sweep_published(target)?;
+    let (Ok(config), Some(previous)) = (Config::of(request), &request.prev_result) else { return Ok(()) };
+    let addresses: Vec<&Ip> = previous.ips_inside(&target.id.ifname).collect();
+    let section = Publish { id: &target.id, config: &config, addresses: &addresses, link: None }.section();
+    host.settle(&Desired { present: State::default(), absent: section.own })
 }
 
 /// The interface that leads to the container, from which 127.0.0.1 may be answered.

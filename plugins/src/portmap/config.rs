@@ -129,6 +129,7 @@ fn backend(keys: &Keys, conditions: &[(&str, &Option<Vec<String>>)]) -> Result<(
 /// Every port of every mapping.
 fn ports(mappings: &[Mapping]) -> Result<BTreeMap<Port, u16>, Error> {
     let mut ports = BTreeMap::new();
+    let (mut of_ipv4, mut of_ipv6) = (0_usize, 0_usize);
     for (index, mapping) in mappings.iter().enumerate() {
         let refused = |why: &dyn std::fmt::Display| {
             Err(Error::config(format!("key \"runtimeConfig.portMappings[{index}]\": {why}")))
@@ -144,13 +145,17 @@ fn ports(mappings: &[Mapping]) -> Result<BTreeMap<Port, u16>, Error> {
         for (number, container) in mapping.numbers(index)? {
             for at in &hosts {
                 let port = Port { transport, at: *at, number };
-                let earlier = ports.insert(port, container).filter(|earlier| *earlier != container);
-                if let Some(earlier) = earlier {
-                    return refused(&format!("{port} is mapped to port {earlier} of the container already"));
+                match ports.insert(port, container) {
+                    None if at.is_ipv4() => of_ipv4 += 1,
+                    None => of_ipv6 += 1,
+                    Some(earlier) if earlier == container => {}
+                    Some(earlier) => {
+                        return refused(&format!("{port} is mapped to port {earlier} of the container already"));
+                    }
                 }
             }
         }
-        if ports.len() > 2 * MOST {
+        if of_ipv4.max(of_ipv6) > MOST {
             return refused(&format!("a container has at most {MOST} ports"));
         }
     }

@@ -142,10 +142,15 @@ fn a_wrong_value_is_named() {
 
 #[test]
 fn a_container_has_a_bounded_number_of_ports() {
-    let range = |host: u16| json!({"hostPort": host, "containerPort": 1, "protocol": "udp", "range": 1024});
-    assert!(config(&mappings(&json!([range(1), range(2000), range(4000), range(6000)]))).is_ok());
-    let error = config(&mappings(&json!([range(1), range(2000), range(4000), range(6000), range(8000)]))).unwrap_err();
-    assert!(error.msg.contains("a container has at most 4096 ports"), "{error}");
+    for at in ["", "192.0.2.1", "2001:db8::1"] {
+        let range =
+            |host: u16| json!({"hostPort": host, "containerPort": 1, "protocol": "udp", "range": 1024, "hostIP": at});
+        let most = [1, 2000, 4000, 6000].map(range);
+        assert!(config(&mappings(&json!(most))).is_ok(), "{at:?}");
+        let more: Vec<Value> = most.into_iter().chain([range(8000)]).collect();
+        let error = config(&mappings(&json!(more))).unwrap_err();
+        assert!(error.msg.contains("a container has at most 4096 ports"), "{at:?}: {error}");
+    }
 }
 
 #[test]

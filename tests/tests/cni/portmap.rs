@@ -433,6 +433,28 @@ fn del_needs_neither_configuration_nor_namespace_and_gc_takes_the_rest() {
     containers[2].vanish();
     attachments[2].call("DEL", 0, None).run().answer().unwrap();
     assert!(!left(8003));
+    // Where the record is lost, the runtime knows the ports, and elements whose they are.
+    let [c4, c5] = [("c4", 8004), ("c5", 8005)].map(|(name, port)| {
+        let container = host.container(name);
+        let attachment = container.keep(attachment(&container, &config, &at(port)));
+        (attachment.add().unwrap(), attachment)
+    });
+    std::fs::remove_dir_all(host.run_dir()).unwrap();
+    let del = |name: &str, result: &Value| {
+        let keys = json!({"prevResult": result, "runtimeConfig": at(8004)});
+        containers[0]
+            .call("portmap", "DEL")
+            .env("CNI_CONTAINERID", name)
+            .config(&with(bare.clone(), &keys))
+            .run()
+            .answer()
+    };
+    del("c5", &c4.0).unwrap();
+    assert!(left(8004) && left(8005), "they are another's");
+    del("c4", &c4.0).unwrap();
+    assert!(!left(8004) && left(8005));
+    c4.1.call("DEL", 0, Some(&c4.0)).run().answer().unwrap();
+    c5.1.del().unwrap();
     assert_eq!(host.status(&config), Ok(()));
 }
 
