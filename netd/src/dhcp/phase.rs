@@ -7,6 +7,9 @@ use netd_model::dhcp::{Lease, Stage, Times};
 /// The shortest time after which a question that nobody answered is asked again, as long as so much is left.
 const PAUSE: Duration = Duration::from_mins(1);
 
+/// The shortest lease, in seconds: half of it is the shortest time that is counted.
+const SHORTEST: u32 = 2;
+
 /// For how long a server gives something, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spans {
@@ -29,12 +32,13 @@ pub(super) enum Phase {
 }
 
 impl Spans {
-    /// What a server says, with what holds where it says nothing or what cannot be; nothing where it gives no time.
+    /// What a server says, with what holds where it says nothing or what cannot be; nothing where it gives no time, or
+    /// one so short that it would be asked to go on without a pause.
     pub(super) fn new(whole: u32, renew: Option<u32>, rebind: Option<u32>) -> Option<Self> {
         let eighths = |count: u64| u32::try_from(u64::from(whole) * count / 8).unwrap_or(u32::MAX);
         let rebind = rebind.filter(|rebind| (1..whole).contains(rebind)).unwrap_or_else(|| eighths(7));
         let renew = renew.filter(|renew| (1..=rebind).contains(renew)).unwrap_or_else(|| eighths(4).min(rebind));
-        (whole > 0).then_some(Self { renew, rebind, whole })
+        (whole >= SHORTEST).then_some(Self { renew, rebind, whole })
     }
 
     /// When that is, counted from `now`.
@@ -87,7 +91,8 @@ mod tests {
             (800, Some(30), Some(20), Some((20, 20, 800))),
             (800, Some(0), Some(0), Some((400, 700, 800))),
             (800, Some(900), Some(900), Some((400, 700, 800))),
-            (1, None, None, Some((0, 0, 1))),
+            (2, None, None, Some((1, 1, 2))),
+            (1, None, None, None),
             (u32::MAX, None, None, Some((0x7fff_ffff, 0xdfff_ffff, u32::MAX))),
             (0, None, None, None),
         ] {
