@@ -212,6 +212,9 @@ fn cases() -> Vec<Value> {
     let ranges = json!([[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8::/64"}]]);
     let routes = json!([{"dst": "0.0.0.0/0"}, {"dst": "10.9.0.0/16", "gw": "10.1.2.77"}, {"dst": "::/0"}]);
     let ipam = json!({"type": "host-local", "ranges": ranges, "routes": routes});
+    // To one place by two routers.
+    let ways = json!([{"dst": "2001:db8:9::/48", "gw": "2001:db8::77"}, {"dst": "2001:db8:9::/48", "gw": "2001:db8::78"},
+        {"dst": "10.9.0.0/16", "gw": "10.1.2.77"}, {"dst": "10.8.0.0/16", "gw": "10.1.2.78"}]);
     let alone = |keys: Value| with(json!({"cniVersion": version, "name": "web", "ipam": ipam}), &keys);
     let chained = |plugin: Value| list(&on_bridge(both, json!({"ipMasq": true})), &plugin);
     let mapping = json!([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
@@ -225,6 +228,7 @@ fn cases() -> Vec<Value> {
         on_bridge(both, json!({"ipMasq": true, "mtu": 1400, "hairpinMode": true})),
         on_bridge(v4, json!({"promiscMode": true, "macspoofchk": true})),
         on_bridge(&[], json!({"ipam": ipam})),
+        on_bridge(&[], json!({"isDefaultGateway": false, "ipam": with(ipam.clone(), &json!({"routes": ways}))})),
         alone(json!({"type": "ptp"})),
         alone(json!({"type": "ptp", "ipMasq": true, "mtu": 1400})),
         alone(json!({"type": "macvlan", "master": "to-1"})),

@@ -86,3 +86,21 @@ fn every_key_is_in_the_table_and_every_row_is_a_key() {
     });
     none(faults);
 }
+
+/// Plugins are told apart by their names in the one list, and in README's table each has a row without an empty cell.
+#[test]
+fn every_plugin_is_in_readme_with_all_that_is_asked_of_it() {
+    let text = read("README.md").unwrap_or_default();
+    let section = text.split("\n## ").find(|section| section.starts_with("The plugins")).unwrap_or_default();
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let width = rows.first().map_or(0, Vec::len);
+    let incomplete = rows.iter().filter(|row| row.len() != width || row.iter().any(|cell| cell.is_empty()));
+    none(incomplete.map(|row| format!("README.md: a cell is missing or empty in {row:?}")));
+    let names = rows.iter().skip(2).filter_map(|row| row.first()).flat_map(|cell| cell.split(", "));
+    let named: Vec<&str> = names.map(|name| name.trim_matches('`')).collect();
+    assert_eq!(named, tests::PLUGINS);
+}
