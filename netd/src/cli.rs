@@ -42,6 +42,9 @@ pub(crate) enum Command {
     Show {
         /// What to show.
         subject: Subject,
+        /// Show what is of one network.
+        #[arg(long)]
+        network: Option<NetworkName>,
         /// Print JSON instead of a table.
         #[arg(long)]
         json: bool,

@@ -1,4 +1,4 @@
-//! A socket on which plugins ask: `SOCK_SEQPACKET`, one message there and one back.
+//! A socket of a path on which others ask. Plugins' are `SOCK_SEQPACKET`: one message there and one back.
 //!
 //! A client is a task of its own, so that none delays another. So many are heard at once; more wait in the backlog.
 
@@ -36,12 +36,12 @@ pub(crate) struct Clients {
 
 impl Clients {
     /// Listens, in place of what a killed process left there.
-    pub(crate) fn bind(path: &Path, permissions: Option<Permissions>) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path, kind: SocketType, permissions: Option<Permissions>) -> io::Result<Self> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let socket = socket(SocketType::SEQPACKET)?;
+        let socket = socket(kind)?;
         net::bind(&socket, &SocketAddrUnix::new(path)?)?;
         if let Some(permissions) = permissions {
             fs::set_permissions(path, permissions)?;

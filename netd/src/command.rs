@@ -1,11 +1,9 @@
 //! What each command does.
 
 use std::{
-    collections::BTreeSet,
     io::{self, Write},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,23 +11,22 @@ use anyhow::Context;
 use clap::CommandFactory;
 use netd_kernel::Kernel;
 use netd_model::name::{HostName, NetworkName};
-use netd_store::{NetworkSettings, Reader, Snapshot, Store, boot_id};
+use netd_store::{NetworkSettings, Store};
 use serde::Serialize;
 
 use crate::{
     check,
     cli::{Cli, Command, HostCommand, NetworkCommand, NewNetwork, Subject},
     cluster::{
-        View, hosts,
+        hosts,
         networks::{self, Made},
     },
     dhcp,
     logs::Logs,
     look::Look,
-    rounds::Faults,
     run,
     settings::{Settings, network::Network, written},
-    show::{self, Row},
+    show::{self, Recorded, Row},
 };
 
 /// How long `netd pause` waits for a verb that changes the network just now.
@@ -43,7 +40,9 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run { config } => serve(config.file)?,
         Command::Dhcp { config } => keep_leases(config.file.as_deref())?,
-        Command::Show { subject, json, config } => print(&shown(subject, json, &settings(config.file.as_deref())?)?)?,
+        Command::Show { subject, network, json, config } => {
+            print(&shown(&Wish { subject, network, json }, &settings(config.file.as_deref())?)?)?;
+        }
         Command::Check { config } => {
             let findings = check::findings(&settings(config.file.as_deref())?);
             print(&check::report(&findings))?;
@@ -83,32 +82,39 @@ fn keep_leases(file: Option<&Path>) -> anyhow::Result<()> {
     runtime.block_on(dhcp::run(settings))
 }
 
-fn shown(subject: Subject, json: bool, settings: &Settings) -> anyhow::Result<String> {
+/// What `netd show` was told.
+struct Wish {
+    subject: Subject,
+    network: Option<NetworkName>,
+    json: bool,
+}
+
+fn shown(wish: &Wish, settings: &Settings) -> anyhow::Result<String> {
     let store = Store::open(&settings.run_dir);
-    let boot = boot_id()?;
-    let peers =
-        store.known_peers().map(|known| known.unwrap_or_else(|| show::known_peers(&View::default(), &Faults::new())));
-    let leases = store.host_leases();
-    let snapshot = Reader::new(store.clone()).read();
-    let attachments = snapshot.attachments.values().map(Arc::as_ref);
-    match subject {
-        Subject::Networks => {
-            let lease = |network: NetworkName| (network.clone(), store.host_lease(&network).ok().flatten());
-            let leases = leases?.into_iter().map(lease).collect();
-            text(json, &show::networks(attachments, &leases, &paused(&snapshot)))
-        }
-        Subject::Attachments => text(json, &show::attachments(attachments)),
-        Subject::Names => text(json, &show::names(attachments, &boot)),
+    let recorded = Recorded::read(store.clone())?;
+    match wish.subject {
+        Subject::Networks => wish.text(recorded.networks()?),
+        Subject::Attachments => wish.text(recorded.attachments()),
+        Subject::Names => wish.text(recorded.names()),
         Subject::Peers => {
-            let known = peers?;
-            let errors = known.errors.iter().filter(|_| !json).map(|error| format!("error: {error}\n"));
-            Ok(text(json, &show::peers(&known))? + &errors.collect::<String>())
+            let known = recorded.peers()?;
+            let errors = known.errors.iter().filter(|_| !wish.json).map(|error| format!("error: {error}\n"));
+            Ok(wish.text(show::peers(&known))? + &errors.collect::<String>())
+        }
+        Subject::Plan if wish.network.is_some() => {
+            anyhow::bail!("a plan is of the whole host: leave --network out")
         }
         Subject::Plan => {
             let mut kernel = Kernel::open(None);
-            let plan = Look::of_host(&store, &snapshot, &boot, &mut kernel)?.plan(&mut kernel)?;
-            if json { Ok(serde_json::to_string_pretty(&plan)? + "\n") } else { Ok(plan.to_string()) }
+            let plan = Look::of_host(&store, &recorded.snapshot, &recorded.boot, &mut kernel)?.plan(&mut kernel)?;
+            if wish.json { Ok(serde_json::to_string_pretty(&plan)? + "\n") } else { Ok(plan.to_string()) }
         }
+    }
+}
+
+impl Wish {
+    fn text<R: Row + Serialize>(&self, rows: Vec<R>) -> anyhow::Result<String> {
+        text(self.json, &show::of_network(rows, self.network.as_ref()))
     }
 }
 
@@ -185,11 +191,6 @@ impl From<NewNetwork> for written::Network {
 
 fn text<R: Row + Serialize>(json: bool, rows: &[R]) -> anyhow::Result<String> {
     if json { Ok(serde_json::to_string_pretty(rows)? + "\n") } else { Ok(show::table(rows)) }
-}
-
-fn paused(snapshot: &Snapshot) -> BTreeSet<NetworkName> {
-    let paused = snapshot.networks.iter().filter(|(_, settings)| settings.paused);
-    paused.map(|(network, _)| network.clone()).collect()
 }
 
 fn pause(settings: &Settings, network: &NetworkName, paused: bool) -> anyhow::Result<()> {

@@ -3,13 +3,14 @@
 //!
 //! Data flows one way: store -> snapshot -> [`zones`] -> dns, and snapshot -> [`repair`] -> plan -> kernel. [`run`] is
 //! the loop that makes it flow; what it waits for is in [`sources`], what
-//! other hosts have comes from [`cluster`], and [`rounds`] is the thread that changes things.
+//! other hosts have comes from [`cluster`], who asks it is heard in [`control`], and [`rounds`] is the thread that changes things.
 
 mod check;
 mod cli;
 mod clients;
 mod cluster;
 mod command;
+mod control;
 mod dhcp;
 mod event;
 mod firewall;

@@ -43,7 +43,7 @@ impl Pokes {
         if is_served(run_dir) {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another netd runs here"));
         }
-        Clients::bind(&path(run_dir), None).map(Self)
+        Clients::bind(&path(run_dir), SocketType::SEQPACKET, None).map(Self)
     }
 
     /// Turns clients into events, for ever.

@@ -9,12 +9,14 @@ use std::{
 };
 
 use anyhow::Context;
-use netd_model::attachment::{Attachment, AttachmentId, Progress};
+use arc_swap::ArcSwap;
+use netd_model::attachment::{Attachment, AttachmentId};
 use netd_store::{Conflists, Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 
 use crate::{
     cluster::{Cluster, View},
+    control::{Control, Known},
     event::Burst,
     heard,
     logs::{Logs, Once, chain},
@@ -26,10 +28,13 @@ use crate::{
     service::notify,
     settings::Settings,
     settle::Settle,
-    show,
     sources::Sources,
     zones::{self, Served},
 };
+
+mod told;
+
+use told::tell_refused;
 
 const PORT: u16 = 53;
 
@@ -55,7 +60,7 @@ struct Daemon {
     /// None until the store was read.
     with_names: Option<Vec<Arc<Attachment>>>,
     served: Vec<Served>,
-    server: dns::Server,
+    server: Arc<dns::Server>,
     upstreams: Option<Vec<SocketAddr>>,
     listeners: Vec<dns::Listener>,
     /// Listeners that could not be opened are tried again.
@@ -66,6 +71,8 @@ struct Daemon {
     rounds: Rounds,
     cluster: Cluster,
     view: Arc<View>,
+    /// The same, for who asks on the control socket.
+    known: Arc<ArcSwap<Known>>,
     /// Whether people can read it.
     is_view_told: bool,
     /// What repair could not do for overlay networks.
@@ -84,41 +91,18 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let (mut sources, events) = Sources::open(&store, Path::new(RESOLV))?;
     let boot: Arc<str> = store.boot()?.id.into();
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
+    let control = Control::bind(&settings.run_dir).context("listen on netd.sock in the run directory")?;
     heard::start(events.clone())?;
     let cluster = Cluster::start(&settings, events.clone());
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);
-    let mut daemon = Daemon {
-        file,
-        settings,
-        logs,
-        boot,
-        reader: Reader::keeping(store, repair::of_host),
-        settle: Settle::new(Instant::now()),
-        snapshot: Arc::default(),
-        attached: BTreeSet::new(),
-        with_names: None,
-        served: Vec::new(),
-        server: dns::Server::new(PORT),
-        upstreams: None,
-        listeners: Vec::new(),
-        bind_failures: Once::default(),
-        broken_documents: Once::default(),
-        cluster_errors: Once::default(),
-        pace: Pace::new(Instant::now()),
-        rounds,
-        cluster,
-        view: Arc::default(),
-        is_view_told: true,
-        faults: Faults::new(),
-        overlays: Arc::default(),
-        first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
-    };
+    let mut daemon = Daemon::new(file, settings, logs, store, boot, (cluster, rounds));
     daemon.read_store();
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
     daemon.cluster.become_whole().await;
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
     let pokes = tokio::spawn(pokes.serve(events));
+    let control = tokio::spawn(control.serve(daemon.desk()));
     // The first round writes the leases without which no container can be added to an overlay network.
     let mut ready_by = Some(Instant::now() + FIRST_ROUND);
     loop {
@@ -134,8 +118,10 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         }
     }
     notify(&[NotifyState::Stopping]);
-    pokes.abort();
-    drop(pokes.await);
+    for asked in [pokes, control] {
+        asked.abort();
+        drop(asked.await);
+    }
     daemon.stop(&mut sources).await;
     daemon.cluster.stop().await;
     tracing::info!("stopped");
@@ -143,6 +129,44 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
 }
 
 impl Daemon {
+    /// Before the first turn.
+    fn new(
+        file: Option<PathBuf>,
+        settings: Settings,
+        logs: Logs,
+        store: Store,
+        boot: Arc<str>,
+        (cluster, rounds): (Cluster, Rounds),
+    ) -> Self {
+        Self {
+            file,
+            settings,
+            logs,
+            boot,
+            reader: Reader::keeping(store, repair::of_host),
+            settle: Settle::new(Instant::now()),
+            snapshot: Arc::default(),
+            attached: BTreeSet::new(),
+            with_names: None,
+            served: Vec::new(),
+            server: Arc::new(dns::Server::new(PORT)),
+            upstreams: None,
+            listeners: Vec::new(),
+            bind_failures: Once::default(),
+            broken_documents: Once::default(),
+            cluster_errors: Once::default(),
+            pace: Pace::new(Instant::now()),
+            rounds,
+            cluster,
+            view: Arc::default(),
+            known: Arc::default(),
+            is_view_told: true,
+            faults: Faults::new(),
+            overlays: Arc::default(),
+            first_generation: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+        }
+    }
+
     /// One turn of the loop: names first, because plugins wait for them.
     async fn turn(&mut self, burst: Burst, sources: &mut Sources) {
         if burst.reload {
@@ -171,6 +195,7 @@ impl Daemon {
             let _ = poke.send(self.generation());
         }
         self.pace_repair(burst.kernel, burst.round_ended);
+        self.tell_known();
         if burst.tick {
             self.tell_view();
             notify(&[NotifyState::Watchdog]);
@@ -253,33 +278,6 @@ impl Daemon {
         }
     }
 
-    /// Writes what is known of other hosts for people, once a second at most: of thousands, one changes all the time.
-    fn tell_view(&mut self) {
-        if std::mem::replace(&mut self.is_view_told, true) {
-            return;
-        }
-        if let Err(error) =
-            Store::open(&self.settings.run_dir).write_known_peers(&show::known_peers(&self.view, &self.faults))
-        {
-            tracing::debug!(error = chain(&error), "known peers not written");
-        }
-    }
-
-    /// One line per attachment that came or went. The next plugin of its chain makes it unfinished again, and no news.
-    fn tell_changes(&mut self) {
-        let attachments = &self.snapshot.attachments;
-        let is_ready = |attachment: &Attachment| attachment.progress == Progress::Ready;
-        let ready = attachments.iter().filter(|(_, attachment)| is_ready(attachment)).map(|(id, _)| id);
-        for id in ready.filter(|id| !self.attached.contains(id)).cloned().collect::<Vec<_>>() {
-            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
-            self.attached.insert(id);
-        }
-        let goes = |attachment: &Attachment| attachment.progress == Progress::Deleting;
-        for id in self.attached.extract_if(.., |id| attachments.get(id).is_none_or(|found| goes(found))) {
-            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
-        }
-    }
-
     /// Listens where names are served now: bridges come, go, and are made again under another number.
     async fn listen(&mut self, again: bool) {
         let wanted = zones::listeners(&self.served, netd_kernel::link_index);
@@ -357,12 +355,5 @@ impl Daemon {
     /// The generation of what is served; it only grows.
     fn generation(&self) -> u64 {
         self.first_generation.saturating_add(self.snapshot.generation)
-    }
-}
-
-/// One line for each network of the settings that cannot be; the others go on.
-fn tell_refused(settings: &Settings) {
-    for refused in &settings.networks.refused {
-        tracing::error!(network = %refused.network, error = refused.reason, "network of the settings refused");
     }
 }

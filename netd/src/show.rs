@@ -1,5 +1,6 @@
 //! What is recorded, as rows for people and as JSON for programs.
 
+mod recorded;
 mod table;
 
 use std::{
@@ -24,7 +25,11 @@ use crate::{
     settings::network::Network,
 };
 
-pub(crate) use table::{Row, table};
+#[cfg(test)]
+mod tests;
+
+pub(crate) use recorded::Recorded;
+pub(crate) use table::{Row, of_network, table};
 
 /// A network: what its attachments recorded.
 #[derive(Debug, PartialEq, Eq, Serialize)]
@@ -254,6 +259,10 @@ fn joined(values: impl IntoIterator<Item: ToString>) -> String {
 impl Row for NetworkRow {
     const HEAD: &'static [&'static str] = &["NETWORK", "MODE", "PART", "DOMAIN", "LISTEN", "ATTACHMENTS", "REPAIR"];
 
+    fn network(&self) -> &NetworkName {
+        &self.network
+    }
+
     fn cells(&self) -> Vec<String> {
         let listen = self.listen.iter().map(|listen| format!("{}@{}", listen.address, listen.link));
         let repair = if self.paused { "paused" } else { "on" };
@@ -272,6 +281,10 @@ impl Row for NetworkRow {
 impl Row for NetworkOfAllRow {
     const HEAD: &'static [&'static str] = &["NETWORK", "SUBNETS", "VNI", "HOSTS", "SILENT", "CONTAINERS"];
 
+    fn network(&self) -> &NetworkName {
+        &self.network
+    }
+
     fn cells(&self) -> Vec<String> {
         let numbers = [self.hosts, self.silent, self.containers].map(|number| number.to_string());
         [self.network.to_string(), joined(&self.subnets), self.vni.to_string()].into_iter().chain(numbers).collect()
@@ -280,6 +293,10 @@ impl Row for NetworkOfAllRow {
 
 impl Row for AttachmentRow {
     const HEAD: &'static [&'static str] = &["NETWORK", "CONTAINER", "IFNAME", "PROGRESS", "ADDRESSES", "HOST LINK"];
+
+    fn network(&self) -> &NetworkName {
+        &self.network
+    }
 
     fn cells(&self) -> Vec<String> {
         let progress = match self.progress {
@@ -302,6 +319,10 @@ impl Row for PeerRow {
     const HEAD: &'static [&'static str] =
         &["NETWORK", "HOST", "STATE", "FOR", "VTEP", "MTU", "SUBNETS", "CONTAINERS", "LAST ERROR"];
 
+    fn network(&self) -> &NetworkName {
+        &self.network
+    }
+
     fn cells(&self) -> Vec<String> {
         let recalled = self.recalled.map(|then| format!("as known {} s ago, before netd started", ago(then)));
         let errors: Vec<String> = recalled.into_iter().chain(self.error.clone()).collect();
@@ -322,6 +343,10 @@ impl Row for PeerRow {
 impl Row for NameRow {
     const HEAD: &'static [&'static str] = &["NAME", "ADDRESSES", "CONTAINER", "NETWORK", "TTL"];
 
+    fn network(&self) -> &NetworkName {
+        &self.network
+    }
+
     fn cells(&self) -> Vec<String> {
         vec![
             self.name.clone(),
@@ -330,77 +355,5 @@ impl Row for NameRow {
             self.network.to_string(),
             self.ttl.to_string(),
         ]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample;
-
-    fn web() -> [Attachment; 2] {
-        [sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", "10.1.0.8")]
-    }
-
-    #[test]
-    fn networks_show_where_their_names_are_served_and_whether_they_are_paused() {
-        let [lab, far, torn] = ["lab", "far", "torn"].map(|name| name.parse::<NetworkName>().unwrap());
-        let paused = BTreeSet::from([lab]);
-        let overlay = serde_json::json!({"name": "far", "mode": "l2", "subnets": ["10.40.0.0/16"], "vni": 78, "port": 4789,
-            "masquerade": true});
-        let lease = serde_json::json!({"version": 1, "overlay": overlay, "subnets": ["10.40.3.0/24"], "mtu": 1450});
-        let leases = BTreeMap::from([(far, Some(serde_json::from_value(lease).unwrap())), (torn, None)]);
-        let expected = "\
-NETWORK  MODE  PART          DOMAIN        LISTEN           ATTACHMENTS  REPAIR
-far      l2    10.40.3.0/24  -             -                0            on
-lab      -     -             -             -                0            paused
-torn     -     -             -             -                0            on
-web      -     -             web.internal  10.1.0.1@br-web  2            on
-";
-        assert_eq!(table(&networks(&web(), &leases, &paused)), expected);
-    }
-
-    #[test]
-    fn attachments_show_their_addresses_and_the_hosts_end() {
-        let [first, mut second] = web();
-        second.progress = Progress::Deleting;
-        let expected = format!(
-            "\
-NETWORK  CONTAINER  IFNAME  PROGRESS  ADDRESSES  HOST LINK
-web      c1         eth0    ready     10.1.0.7   {}
-web      c2         eth0    deleting  10.1.0.8   {}
-",
-            first.id.host_link(),
-            second.id.host_link(),
-        );
-        assert_eq!(table(&attachments(&[first, second])), expected);
-    }
-
-    #[test]
-    fn names_are_whole_and_only_those_that_are_served() {
-        let [first, mut second] = web();
-        second.progress = Progress::Adding;
-        let expected = "\
-NAME             ADDRESSES  CONTAINER  NETWORK  TTL
-c1.web.internal  10.1.0.7   c1         web      5
-";
-        assert_eq!(table(&names(&[first, second], sample::BOOT)), expected);
-    }
-
-    #[test]
-    fn a_peer_of_any_time_has_a_row() {
-        let row = |since: u64| {
-            let member = serde_json::json!({"version": 1, "host": "h2", "network": "lab", "vtep": "192.0.2.2",
-                "mac": "02:00:00:00:00:02", "subnets": ["10.40.2.0/24"]});
-            let peer = serde_json::json!({"member": member, "alive": true, "since": since, "containers": 1});
-            let known = serde_json::json!({"version": 1, "peers": [peer], "errors": []});
-            table(&peers(&serde_json::from_value::<KnownPeers>(known).unwrap()))
-        };
-        let now = seconds(SystemTime::now());
-        for (since, shown) in
-            [(now + 60, "  0 s "), (u64::MAX, "  0 s "), (i64::MAX.unsigned_abs(), "  0 s "), (0, " s ")]
-        {
-            assert!(row(since).contains(shown), "{since}");
-        }
     }
 }

@@ -49,7 +49,7 @@ impl Questions {
             return Err(io::Error::new(io::ErrorKind::AddrInUse, "another keeper of leases runs here"));
         }
         // Who may ask makes us enter a namespace that it names.
-        Clients::bind(path, Some(Permissions::from_mode(0o600))).map(Self)
+        Clients::bind(path, SocketType::SEQPACKET, Some(Permissions::from_mode(0o600))).map(Self)
     }
 
     /// Answers clients, for ever.

@@ -1,12 +1,23 @@
 //! Rows as a table: columns as wide as their widest cell, two spaces between.
 
+use netd_model::name::NetworkName;
+
 /// A line of a table.
 pub(crate) trait Row {
     /// The words above the columns.
     const HEAD: &'static [&'static str];
 
+    /// What it is of.
+    fn network(&self) -> &NetworkName;
+
     /// One cell per column.
     fn cells(&self) -> Vec<String>;
+}
+
+/// The rows of one network, or all.
+pub(crate) fn of_network<R: Row>(mut rows: Vec<R>, network: Option<&NetworkName>) -> Vec<R> {
+    rows.retain(|row| network.is_none_or(|network| row.network() == network));
+    rows
 }
 
 /// The table with its head; an empty cell is a dash, so that columns can be counted.

@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod alone;
+mod control;
 mod forwarding;
 mod names;
 mod ports;

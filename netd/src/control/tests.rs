@@ -1,0 +1,217 @@
+use std::{collections::BTreeSet, os::unix::fs::MetadataExt, path::PathBuf};
+
+use netd_model::{
+    attachment::{Attachment, Progress},
+    overlay::KnownPeers,
+};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::sample;
+
+const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
+
+/// A daemon's desk with its socket, and what it knows.
+struct Lab {
+    folder: tempfile::TempDir,
+    known: Arc<ArcSwap<Known>>,
+    server: JoinHandle<()>,
+}
+
+impl Lab {
+    /// Two containers, an overlay network, and another host in it.
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        for (network, container, address) in [("web", "c1", "10.1.0.7"), ("lab", "c2", "10.2.0.8")] {
+            let boot = netd_store::boot_id().unwrap();
+            store.write(&Attachment { boot, ..sample::attachment(network, container, address) }).unwrap();
+        }
+        let member = json!({"version": 1, "host": "h2", "network": "lab", "vtep": "192.0.2.2",
+            "mac": "02:00:00:00:00:02", "subnets": ["10.40.2.0/24"]});
+        let peer = json!({"member": member, "alive": true, "since": 7, "containers": 1});
+        let peers = json!({"version": 1, "peers": [peer], "errors": []});
+        store.write_known_peers(&serde_json::from_value::<KnownPeers>(peers).unwrap()).unwrap();
+        let known: Arc<ArcSwap<Known>> = Arc::default();
+        let control = Control::bind(folder.path()).unwrap();
+        let server = Arc::new(dns::Server::new(0));
+        let desk = Desk::new(store, sample::BOOT.into(), server, Arc::clone(&known));
+        Self { folder, known, server: tokio::spawn(control.serve(desk)) }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("netd.sock")
+    }
+
+    async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut client = UnixStream::connect(self.socket()).await.unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: netd\r\nContent-Type: application/json\r\n");
+        client.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let (status, body) = self.ask("GET", path, "").await;
+        assert_eq!(status, 200, "{path}: {body}");
+        serde_json::from_str(&body).unwrap()
+    }
+}
+
+fn openapi() -> Value {
+    serde_json::from_str(include_str!("../../openapi.json")).unwrap()
+}
+
+/// What is not as a schema says, of the words that our schemas use.
+fn fault(api: &Value, schema: &Value, value: &Value) -> Option<String> {
+    for (word, said) in schema.as_object().unwrap() {
+        let holds = match &**word {
+            "$ref" => {
+                let target = api.pointer(said.as_str().unwrap().strip_prefix('#').unwrap()).unwrap();
+                return fault(api, target, value);
+            }
+            "type" => {
+                let kinds = said.as_array().cloned().unwrap_or_else(|| vec![said.clone()]);
+                kinds.iter().any(|kind| match kind.as_str().unwrap() {
+                    "null" => value.is_null(),
+                    "boolean" => value.is_boolean(),
+                    "integer" => value.is_u64(),
+                    "string" => value.is_string(),
+                    "array" => value.is_array(),
+                    "object" => value.is_object(),
+                    other => panic!("type {other}"),
+                })
+            }
+            "enum" => said.as_array().unwrap().contains(value),
+            "required" => said.as_array().unwrap().iter().all(|key| value.get(key.as_str().unwrap()).is_some()),
+            "additionalProperties" => {
+                assert_eq!(said, false);
+                value.as_object().unwrap().keys().all(|key| schema["properties"].get(key).is_some())
+            }
+            "properties" => {
+                let found = said.as_object().unwrap().iter().filter_map(|(key, of)| Some((of, value.get(key)?)));
+                let faults: Vec<String> = found.filter_map(|(of, value)| fault(api, of, value)).collect();
+                if !faults.is_empty() {
+                    return Some(faults.join("; "));
+                }
+                true
+            }
+            "items" => {
+                let faults = value.as_array().unwrap().iter().filter_map(|value| fault(api, said, value));
+                let faults: Vec<String> = faults.collect();
+                if !faults.is_empty() {
+                    return Some(faults.join("; "));
+                }
+                true
+            }
+            "description" => said.is_string(),
+            other => panic!("{other} is not looked at"),
+        };
+        if !holds {
+            return Some(format!("{value} is not as {word} {said}"));
+        }
+    }
+    None
+}
+
+#[tokio::test]
+async fn what_is_described_is_what_is_answered() {
+    let lab = Lab::start();
+    let api = openapi();
+    let described = api["paths"].as_object().unwrap();
+    let routes: BTreeSet<&str> = routes::routes().iter().map(|(path, _)| *path).collect();
+    assert_eq!(described.keys().map(String::as_str).collect::<BTreeSet<_>>(), routes);
+    for (path, methods) in described {
+        for method in METHODS {
+            // HEAD is GET without a body (RFC 9110 9.3.2).
+            let is_described = methods.get(method.to_lowercase()).is_some() || method == "HEAD";
+            let (status, body) = lab.ask(method, path, "").await;
+            assert_eq!(status != 405, is_described, "{method} {path}: {body}");
+        }
+    }
+    assert_eq!(lab.get("/v1/openapi.json").await, api);
+}
+
+#[tokio::test]
+async fn rows_are_as_described_and_of_the_network_that_was_named() {
+    let lab = Lab::start();
+    let api = openapi();
+    for list in ["networks", "attachments", "names", "peers"] {
+        let path = format!("/v1/{list}");
+        let schema = &api["paths"][&path]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        let rows = lab.get(&path).await;
+        assert!(!rows.as_array().unwrap().is_empty(), "{list}");
+        assert_eq!(fault(&api, schema, &rows), None, "{list}: {rows}");
+        for (network, found) in [("lab", 1), ("none", 0)] {
+            let rows = lab.get(&format!("{path}?network={network}")).await;
+            assert_eq!(rows.as_array().unwrap().len(), found, "{list} of {network}: {rows}");
+        }
+        for bad in ["network=..%2Fweb", "networks=web", "network=web&network=lab"] {
+            let (status, body) = lab.ask("GET", &format!("{path}?{bad}"), "").await;
+            let refusal: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((status, fault(&api, &api["components"]["schemas"]["Refusal"], &refusal)), (400, None), "{bad}");
+        }
+    }
+    let (status, body) = lab.ask("GET", "/v2", "").await;
+    assert_eq!((status, &*body), (404, r#"{"error":"no such path, see /v1/openapi.json"}"#));
+}
+
+#[tokio::test]
+async fn figures_count_what_is_there() {
+    let lab = Lab::start();
+    let first = Arc::new(sample::attachment("web", "c1", "10.1.0.7"));
+    let mut second = sample::attachment("web", "c2", "10.1.0.8");
+    second.progress = Progress::Adding;
+    let attachments = [first, Arc::new(second)].map(|attachment| (attachment.id.clone(), attachment));
+    let snapshot = Arc::new(Snapshot { attachments: attachments.into(), ..Snapshot::default() });
+    lab.known.store(Arc::new(Known { snapshot, view: Arc::default() }));
+    let (status, text) = lab.ask("GET", "/metrics", "").await;
+    assert_eq!(status, 200);
+    for line in [
+        "netd_attachments{network=\"web\",progress=\"adding\"} 1",
+        "netd_attachments{network=\"web\",progress=\"ready\"} 1",
+        "netd_names{network=\"web\"} 1",
+        "netd_documents_broken 0",
+        "netd_dns_packets_total{outcome=\"answered\"} 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_says_nothing_or_too_much_is_hung_up_on_and_others_are_heard() {
+    let lab = Lab::start();
+    let mut silent = Vec::new();
+    for _ in 0..2 * CLIENTS {
+        silent.push(UnixStream::connect(lab.socket()).await.unwrap());
+    }
+    assert_eq!(lab.ask("GET", "/v1/openapi.json", "").await.0, 200);
+    let mut long = UnixStream::connect(lab.socket()).await.unwrap();
+    // It may be hung up on before it has said all.
+    let _ = long.write_all(format!("GET /{}", "x".repeat(2 * HEAD_BYTES)).as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = long.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(lab.ask("GET", "/v1/openapi.json", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_socket_is_roots_takes_the_place_of_a_killed_ones_and_goes_with_its_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("netd.sock");
+    std::fs::write(&path, "left by a killed netd").unwrap();
+    drop(Control::bind(folder.path()).unwrap());
+    assert!(!path.exists());
+    let lab = Lab::start();
+    assert_eq!(std::fs::metadata(lab.socket()).unwrap().mode() & 0o777, 0o600);
+    lab.server.abort();
+    assert!(lab.server.await.unwrap_err().is_cancelled());
+    assert!(!lab.folder.path().join("netd.sock").exists());
+}

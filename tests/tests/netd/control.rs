@@ -1,0 +1,52 @@
+//! The control socket: what programs see of netd.
+
+use serde_json::Value;
+use tests::{Host, Lab, eventually};
+
+use super::{network, web};
+
+/// The body of an answer with a good status.
+fn get(host: &Host, path: &str) -> String {
+    let curl = "curl --silent --show-error --fail-with-body --max-time 5 --unix-socket /run/netd/netd.sock";
+    host.run(&format!("{curl} http://netd{path}")).text()
+}
+
+fn figure(host: &Host, name: &str) -> u64 {
+    let text = get(host, "/metrics");
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+    found.unwrap_or_else(|| panic!("no {name} in\n{text}"))
+}
+
+#[test]
+fn it_says_what_netd_show_says_and_counts_what_was_asked() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
+    c1.add(&web());
+    c2.add(&network("other", 2, &Value::Object(serde_json::Map::new())));
+    for list in ["networks", "attachments", "names", "peers"] {
+        for (query, words) in [("", ""), ("?network=web", " --network web")] {
+            let shown = host.netd_show(&format!("{list} --json{words}"));
+            let shown: Value = serde_json::from_str(&shown).unwrap();
+            let told: Value = serde_json::from_str(&get(&host, &format!("/v1/{list}{query}"))).unwrap();
+            assert_eq!(told, shown, "{list}{query}");
+        }
+    }
+    assert!(!host.netd_show("names --network web").contains("other"));
+    let answered = "netd_dns_packets_total{outcome=\"answered\"}";
+    let before = figure(&host, answered);
+    for _ in 0..3 {
+        assert_eq!(c1.dig_with("c1.web.internal A").status, "NOERROR");
+    }
+    assert_eq!(figure(&host, answered), before + 3);
+    eventually(std::time::Duration::from_secs(5), || {
+        figure(&host, "netd_attachments{network=\"web\",progress=\"ready\"}") == 1
+    });
+    netd.kill();
+    // What a killed netd left there keeps no next one away.
+    let netd = host.netd();
+    assert_eq!(figure(&host, "netd_names{network=\"other\"}"), 1);
+    netd.stop();
+    assert!(!host.run_dir().join("netd.sock").exists());
+}
