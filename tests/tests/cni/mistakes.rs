@@ -70,6 +70,8 @@ const MISTAKES: &[Mistake] = &[
         r#"{"services": [{"name": "http", "port": 80, "protocol": "icmp"}]}"#,
         &["services", "icmp"],
     ),
+    Mistake("dns", "records", r#"{"records": [{"name": "a", "type": "MX", "data": "b"}]}"#, &["records[0]", "MX"]),
+    Mistake("dns", "records", r#"{"records": [{"name": "a", "type": "A", "data": "::1"}]}"#, &["records[0]", "::1"]),
     Mistake("dns", "ttl", r#"{"ttl": 2147483648}"#, &["ttl", "2147483648"]),
     Mistake("dns", "internal", r#"{"internal": true, "upstreams": ["10.0.0.53"]}"#, &["internal", "upstreams"]),
     Mistake("dnsname", "domainName", r#"{"domainName": "a..b"}"#, &["domainName", "a..b"]),
