@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
@@ -11,7 +12,7 @@ use crate::record::{Answer, Data, Kind, Question, Record, Soa};
 use crate::reverse::{Reverse, reverse_name};
 use crate::special;
 use crate::zone::{Bearer, Node, Zone};
-use crate::{Name, NetworkId, Zones};
+use crate::{Name, NetworkId, SplitDomain, Upstream, Zones};
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,8 @@ const NOT_ANY_TTL: u32 = 8482;
 pub(crate) struct View<'a> {
     zones: &'a Zones,
     networks: Vec<&'a Zone>,
+    /// Upstreams of the container alone.
+    own: Option<&'a Arc<[Upstream]>>,
 }
 
 impl<'a> View<'a> {
@@ -36,16 +39,18 @@ impl<'a> View<'a> {
     pub(crate) fn new(zones: &'a Zones, listener: &[NetworkId], source: IpAddr) -> Option<Self> {
         let listening: Vec<&Zone> = listener.iter().filter_map(|id| zones.zone(id)).collect();
         let mut networks: Vec<&Zone> = Vec::new();
+        let mut own = None;
         for &zone in &listening {
             for attachment in zone.attachments_at(source) {
                 see(&mut networks, zone);
+                own = own.or(attachment.upstreams.as_ref());
                 zones.memberships(&attachment.container).for_each(|other| see(&mut networks, other));
             }
         }
         if networks.is_empty() {
             networks.extend(listening.iter().filter(|zone| zone.is_on_link(source)));
         }
-        (!networks.is_empty()).then_some(Self { zones, networks })
+        (!networks.is_empty()).then_some(Self { zones, networks, own })
     }
 
     /// Whether anything at all is forwarded for this source.
@@ -167,8 +172,13 @@ impl<'a> View<'a> {
         exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
     }
 
-    /// To the upstreams of the first network that lets this name out.
+    /// To those who are asked for the domain that the name is in, else to the container's own upstreams, else to those of
+    /// the first network that lets this name out.
     fn forward(&self, question: &Question) -> Option<Answer> {
+        if let Some(split) = self.split_domain(question) {
+            let upstreams = Some(&split.upstreams).filter(|upstreams| !upstreams.is_empty());
+            return upstreams.map(|upstreams| Answer::Forward(Upstreams::Own(Arc::clone(upstreams))));
+        }
         let lets_out = |zone: &&&Zone| {
             let network = &zone.network;
             network.upstreams != Upstreams::None && (network.forward_single_label || !question.name.is_single_label())
@@ -176,7 +186,22 @@ impl<'a> View<'a> {
         if special::is_never_forwarded(&question.name) {
             return None;
         }
-        self.networks.iter().find(lets_out).map(|zone| Answer::Forward(zone.network.upstreams.clone()))
+        let zone = self.networks.iter().find(lets_out)?;
+        let own = self.own.map(|own| Upstreams::Own(Arc::clone(own)));
+        Some(Answer::Forward(own.unwrap_or_else(|| zone.network.upstreams.clone())))
+    }
+
+    /// The longest split domain that the name is in; of two that are the same, the network's goes before the host's.
+    fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
+        if !self.forwards() {
+            return None;
+        }
+        let outward = self.networks.iter().filter(|zone| zone.network.upstreams != Upstreams::None);
+        let of_networks: Vec<&SplitDomain> = outward.flat_map(|zone| &zone.network.split_domains).collect();
+        let all = self.zones.split_domains().iter().rev().chain(of_networks.into_iter().rev());
+        let around = all.filter(|split| question.name.relative_to(split.domain.octets()).is_some());
+        // Of equals it is the last.
+        around.max_by_key(|split| split.domain.octets().len())
     }
 
     /// Puts addresses that are near before the others, and leaves their order otherwise.

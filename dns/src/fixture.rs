@@ -7,10 +7,10 @@
 //! | twin | 10.1.0.0/24, as web | twin.internal | host's | spy `secret` at c1's address |
 //! | dev | 10.3.0.0/20 | dev.example | own, single labels too | tool `tool` `db.example.com` |
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crate::{Attachment, Network, NetworkId, Upstreams, Zones, ZonesBuilder};
+use crate::{Attachment, Network, NetworkId, Upstream, Upstreams, Zones, ZonesBuilder};
 
 pub(crate) const SERIAL: u64 = 42;
 
@@ -45,7 +45,7 @@ fn twin() -> Network {
 
 fn dev() -> Network {
     let attachments = vec![attachment("tool", &["10.3.0.7"], &["tool", "db.example.com"], 5)];
-    let upstreams = Upstreams::Own(Arc::from(["192.0.2.53:53".parse().unwrap()]));
+    let upstreams = Upstreams::Own(upstreams(&["192.0.2.53:53"]));
     let network = network("dev", "dev.example", &["10.3.0.0/20"], &["10.3.0.1"], attachments);
     Network { upstreams, forward_single_label: true, ..network }
 }
@@ -64,6 +64,7 @@ pub(crate) fn network(
         gateways: addresses(gateways),
         near: Vec::new(),
         upstreams: Upstreams::Host,
+        split_domains: Vec::new(),
         forward_single_label: false,
         records: Vec::new(),
         attachments,
@@ -77,8 +78,13 @@ pub(crate) fn attachment(container: &str, at: &[&str], names: &[&str], ttl: u32)
         names: names.iter().map(|name| name.parse().unwrap()).collect(),
         ports: Vec::new(),
         texts: Vec::new(),
+        upstreams: None,
         ttl,
     }
+}
+
+pub(crate) fn upstreams(addresses: &[&str]) -> Arc<[Upstream]> {
+    addresses.iter().map(|address| Upstream::from(address.parse::<SocketAddr>().unwrap())).collect()
 }
 
 pub(crate) fn listener(networks: &[&str]) -> Vec<NetworkId> {

@@ -3,6 +3,7 @@
 //!
 //! A question goes cache -> flight that is on its way -> a race of upstreams. The answer is one, whoever asked.
 
+mod authorities;
 mod cache;
 mod course;
 mod datagram;
@@ -26,11 +27,13 @@ use crate::limit::{Limit, Permit};
 use crate::message::Transport;
 use crate::network::Upstreams;
 use crate::packet::Forward;
+use crate::upstream::Upstream;
 use cache::{Cache, Key, Known, Past};
 use flights::{Flights, Landed};
 use plain::Plain;
 use race::Racer;
 
+pub use authorities::AuthoritiesError;
 pub(crate) use lifetime::{Lifetime, answers_within};
 pub(crate) use plain::{Query, is_same_question};
 
@@ -45,7 +48,7 @@ const FAILED: Duration = Duration::from_secs(5);
 const SILENT: Duration = Duration::from_secs(1);
 
 /// Upstreams in order.
-pub(crate) type Servers = Arc<[SocketAddr]>;
+pub(crate) type Servers = Arc<[Upstream]>;
 
 /// Asks upstreams for what is not ours.
 #[derive(Debug)]
@@ -92,8 +95,14 @@ impl Default for Forwarder {
 }
 
 impl Forwarder {
-    pub(crate) fn set_host_upstreams(&self, upstreams: Vec<SocketAddr>) {
+    pub(crate) fn set_host_upstreams(&self, upstreams: Vec<Upstream>) {
         self.host.store(Arc::new(upstreams.into()));
+    }
+
+    /// Believes certificates of these authorities, in PEM; none: no upstream can be asked over TLS.
+    pub(crate) fn set_authorities(&self, authorities: Option<&[u8]>) -> Result<(), AuthoritiesError> {
+        self.racer.set_tls(authorities.map(authorities::tls).transpose()?);
+        Ok(())
     }
 
     /// Where we listen ourselves. To ask there would be a loop.

@@ -27,14 +27,19 @@ mod snapshot;
 mod special;
 mod tcp;
 mod udp;
+mod upstream;
 mod zone;
 
 pub use counters::Counters;
+pub use forward::AuthoritiesError;
 pub use id::{ContainerId, NetworkId};
 pub use listen::{BindError, Device, Listener};
 pub use message::Transport;
 pub use name::{Name, NameError};
-pub use network::{Attachment, Network, Port, Protocol, StaticData, StaticRecord, Text, TextError, Upstreams};
+pub use network::{
+    Attachment, Network, Port, Protocol, SplitDomain, StaticData, StaticRecord, Text, TextError, Upstreams,
+};
 pub use packet::{Action, Forward, Origin, respond};
 pub use server::Server;
 pub use snapshot::{Zones, ZonesBuilder};
+pub use upstream::Upstream;

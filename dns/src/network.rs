@@ -1,13 +1,13 @@
 //! What the server is told: networks, and the containers attached to them.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 use thiserror::Error;
 
-use crate::{ContainerId, Name, NetworkId};
+use crate::{ContainerId, Name, NetworkId, Upstream};
 
 /// A network: one domain, served to the containers attached to it and to nobody else.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Network {
     pub near: Vec<IpNetwork>,
     /// Who is asked for names that are not ours.
     pub upstreams: Upstreams,
+    /// Who is asked for names in certain domains. The longest domain counts.
+    pub split_domains: Vec<SplitDomain>,
     /// Whether names of one label that nobody bears are asked of the upstreams.
     pub forward_single_label: bool,
     /// Records that no container has. An alias holds where nobody bears its name.
@@ -69,6 +71,8 @@ pub struct Attachment {
     pub ports: Vec<Port>,
     /// What is said about it at its own name, a TXT record each (RFC 1035 3.3.14).
     pub texts: Vec<Text>,
+    /// Who is asked for names that are not ours on behalf of this container; else the network's.
+    pub upstreams: Option<Arc<[Upstream]>>,
     /// Time to live of its records in seconds. Low: a dead container's address must not live on in caches.
     pub ttl: u32,
 }
@@ -142,5 +146,14 @@ pub enum Upstreams {
     /// To the host's own, see [`Server::set_upstreams`](crate::Server::set_upstreams).
     Host,
     /// To these, tried in order.
-    Own(Arc<[SocketAddr]>),
+    Own(Arc<[Upstream]>),
+}
+
+/// A domain whose names certain servers are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SplitDomain {
+    /// The domain, such as `corp.example`.
+    pub domain: Name,
+    /// Who is asked for it and the names below it, in order. Where there are none, nobody is, and they do not exist.
+    pub upstreams: Arc<[Upstream]>,
 }

@@ -1,7 +1,7 @@
 //! The server: a set of listeners that answer from one snapshot.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::forward::AuthoritiesError;
 use crate::listen::Sockets;
 use crate::service::{Service, Shared, Stop};
+use crate::upstream::Upstream;
 use crate::{BindError, Counters, Device, Listener, NetworkId, Zones, tcp, udp};
 
 #[cfg(test)]
@@ -62,8 +64,17 @@ impl Server {
     ///
     /// Addresses of our own listeners are passed over. 127.0.0.11 is not: on a host that is itself a container it is
     /// the resolver that works, and elsewhere nobody listens there, which costs no time.
-    pub fn set_upstreams(&self, upstreams: Vec<SocketAddr>) {
+    pub fn set_upstreams(&self, upstreams: Vec<Upstream>) {
         self.shared.forwarder.set_host_upstreams(upstreams);
+    }
+
+    /// Believes certificates of upstreams from now on that one of these authorities signed, in PEM. With none, upstreams
+    /// cannot be asked over TLS; they are never asked in another way.
+    ///
+    /// # Errors
+    /// There is no such certificate; what was believed before stays.
+    pub fn set_authorities(&self, authorities: Option<&[u8]>) -> Result<(), AuthoritiesError> {
+        self.shared.forwarder.set_authorities(authorities)
     }
 
     /// Makes the listeners be exactly `wanted`: opens what is new, closes what is not in it, and leaves the rest alone,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 
 use crate::zone::{Zone, holds};
-use crate::{ContainerId, Name, Network, NetworkId};
+use crate::{ContainerId, Name, Network, NetworkId, SplitDomain};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +24,8 @@ pub struct Zones {
     domains: HashSet<Name>,
     /// The subnets of all networks, whoever may see them.
     subnets: Vec<IpNetwork>,
+    /// Of the host, for all networks that forward.
+    split_domains: Vec<SplitDomain>,
 }
 
 /// Makes [`Zones`] out of [`Network`]s.
@@ -32,6 +34,7 @@ pub struct ZonesBuilder {
     generation: u64,
     previous: HashMap<NetworkId, Arc<Zone>>,
     networks: HashMap<NetworkId, Arc<Zone>>,
+    split_domains: Vec<SplitDomain>,
 }
 
 impl Zones {
@@ -59,6 +62,11 @@ impl Zones {
         self.domains.contains(domain)
     }
 
+    /// The host's split domains.
+    pub(crate) fn split_domains(&self) -> &[SplitDomain] {
+        &self.split_domains
+    }
+
     /// Whether `prefix` lies in a subnet of this host.
     pub(crate) fn has_subnet_around(&self, prefix: IpNetwork) -> bool {
         self.subnets.iter().any(|&subnet| holds(subnet, prefix))
@@ -73,7 +81,7 @@ impl ZonesBuilder {
 
     /// Starts from nothing too, but a network that is equal to one of `previous` is shared with it, not built again.
     pub fn after(previous: &Zones, generation: u64) -> Self {
-        Self { generation, previous: previous.networks.clone(), networks: HashMap::new() }
+        Self { generation, previous: previous.networks.clone(), networks: HashMap::new(), split_domains: Vec::new() }
     }
 
     /// Adds a network; one of the same id is replaced.
@@ -84,6 +92,13 @@ impl ZonesBuilder {
             _ => Arc::new(Zone::new(network)),
         };
         self.networks.insert(zone.network.id.clone(), zone);
+        self
+    }
+
+    /// Sets who is asked for names in certain domains, in all networks that forward. A network's own go before them.
+    #[must_use]
+    pub fn split_domains(mut self, split_domains: Vec<SplitDomain>) -> Self {
+        self.split_domains = split_domains;
         self
     }
 
@@ -100,6 +115,13 @@ impl ZonesBuilder {
             }
         }
         memberships.retain(|_, networks| networks.len() > 1);
-        Zones { generation: self.generation, networks: self.networks, memberships, domains, subnets }
+        Zones {
+            generation: self.generation,
+            networks: self.networks,
+            memberships,
+            domains,
+            subnets,
+            split_domains: self.split_domains,
+        }
     }
 }

@@ -61,6 +61,7 @@ fn network(address: IpAddr) -> Network {
         gateways: vec![address],
         near: vec![],
         upstreams: Upstreams::None,
+        split_domains: Vec::new(),
         forward_single_label: false,
         records: vec![],
         attachments: vec![Attachment {
@@ -69,6 +70,7 @@ fn network(address: IpAddr) -> Network {
             names: vec!["c1".parse().unwrap()],
             ports: vec![],
             texts: vec![],
+            upstreams: None,
             ttl: 5,
         }],
     }

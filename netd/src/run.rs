@@ -61,7 +61,7 @@ struct Daemon {
     with_names: Option<Vec<Arc<Attachment>>>,
     served: Vec<Served>,
     server: Arc<dns::Server>,
-    upstreams: Option<Vec<SocketAddr>>,
+    upstreams: Option<Arc<[dns::Upstream]>>,
     listeners: Vec<dns::Listener>,
     /// Listeners that could not be opened are tried again.
     bind_failures: Once,
@@ -203,11 +203,33 @@ impl Daemon {
     }
 
     fn choose_upstreams(&mut self, of_host: &[SocketAddr]) {
-        let own = self.settings.upstreams.as_slice();
-        let upstreams = if own.is_empty() { of_host } else { own };
-        if self.upstreams.as_deref() != Some(upstreams) {
+        if self.upstreams.is_none() {
+            self.choose_authorities();
+        }
+        let own = zones::asked(&self.settings.upstreams);
+        let of_host = || of_host.iter().copied().map(dns::Upstream::from).collect();
+        let upstreams = if self.settings.upstreams.is_empty() { of_host() } else { own };
+        if self.upstreams.as_ref() != Some(&upstreams) {
             self.server.set_upstreams(upstreams.to_vec());
-            self.upstreams = Some(upstreams.to_vec());
+            self.upstreams = Some(upstreams);
+        }
+    }
+
+    /// Takes up whose certificates are good. The file is large, and read when the settings are.
+    fn choose_authorities(&self) {
+        let path = &self.settings.upstream_ca_file;
+        let error = match std::fs::read(path) {
+            Ok(authorities) => match self.server.set_authorities(Some(&authorities)) {
+                Ok(()) => return,
+                Err(error) => chain(&error),
+            },
+            Err(error) => chain(&error),
+        };
+        let is_wanted = self.settings.upstreams.iter().any(|upstream| upstream.tls.is_some());
+        if is_wanted {
+            tracing::error!(path = %path.display(), error, "no upstream is asked over TLS, see upstream_ca_file");
+        } else {
+            tracing::debug!(path = %path.display(), error, "no upstream can be asked over TLS");
         }
     }
 
@@ -248,7 +270,7 @@ impl Daemon {
     /// Serves the names of this host's containers, and of those that share a network with them.
     fn serve(&mut self) {
         self.served = zones::served(self.with_names.as_deref().unwrap_or_default(), &self.view);
-        let zones = zones::zones(&self.served, &self.server.zones(), self.generation());
+        let zones = zones::zones(&self.served, &self.settings, &self.server.zones(), self.generation());
         self.server.set_zones(Arc::new(zones));
     }
 
@@ -329,6 +351,9 @@ impl Daemon {
                 self.settings = Settings { run_dir: std::mem::take(&mut self.settings.run_dir), ..settings };
                 tracing::info!("settings read");
                 tell_refused(&self.settings);
+                // They are chosen anew, and so is who signs their certificates.
+                self.upstreams = None;
+                self.serve();
                 self.cluster.reload(&self.settings);
                 self.choose_overlays();
             }

@@ -5,18 +5,19 @@ pub(crate) mod network;
 pub(crate) mod written;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     fs, io,
-    net::SocketAddr,
     path::{Path, PathBuf},
 };
 
+use netd_model::{name::HostName, upstream::Upstream};
 use thiserror::Error;
 
 use self::{
     cluster::{Cluster, Host},
     network::Networks,
-    written::{Filter, Upstream, Written},
+    written::{Filter, Written},
 };
 
 /// Where the settings are when nothing else is said; it need not exist.
@@ -24,6 +25,9 @@ const FILE: &str = "/etc/netd/netd.toml";
 
 /// Where the run directory is when nothing else is said.
 const RUN_DIR: &str = "/run/netd";
+
+/// The authorities that the host believes, as Debian has them.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// A settings file is a few lines.
 const MAX_BYTES: u64 = 1 << 16;
@@ -34,10 +38,14 @@ const MAX_BYTES: u64 = 1 << 16;
 /// run_dir = "/run/netd"          # as the plugins' `runDir`; else NETD_RUN_DIR
 /// state_dir = "/var/lib/netd"
 /// upstreams = ["192.0.2.53", "[2001:db8::53]:5353"]  # instead of those of /etc/resolv.conf
+/// upstream_ca_file = "/etc/ssl/certs/ca-certificates.crt"  # who signs the certificates of tls://192.0.2.53#dns.example
 /// log = "info"                   # tracing-subscriber's EnvFilter
 /// gc = true                      # take back what dead containers left
 /// cni_conf_dir = "/etc/cni/net.d"  # write a configuration for each overlay network there; else none is
 /// dhcp_socket = "/run/cni/dhcp.sock"  # where `netd dhcp` listens; a plugin's `daemonSocketPath`
+///
+/// [split_domains]                # who is asked for the names in a domain
+/// "corp.example" = ["10.0.0.53"]
 ///
 /// [host]
 /// name = "h1"                    # else the machine's
@@ -81,7 +89,11 @@ pub(crate) struct Settings {
     /// What netd itself must remember over a reboot.
     pub(crate) state_dir: PathBuf,
     /// Who is asked for names that are not ours; the host's resolvers where there are none.
-    pub(crate) upstreams: Vec<SocketAddr>,
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Who signs the certificates of those that are asked over TLS, in PEM.
+    pub(crate) upstream_ca_file: PathBuf,
+    /// Who is asked for the names in certain domains, whatever the network.
+    pub(crate) split_domains: BTreeMap<HostName, Vec<Upstream>>,
     /// What is logged.
     pub(crate) log: String,
     /// Whether what dead containers left is taken back without being asked.
@@ -151,7 +163,9 @@ impl Settings {
         Ok(Self {
             run_dir: written.run_dir.or(environment).unwrap_or_else(|| RUN_DIR.into()),
             state_dir: written.state_dir.unwrap_or_else(|| "/var/lib/netd".into()),
-            upstreams: written.upstreams.into_iter().map(|Upstream(address)| address).collect(),
+            upstreams: written.upstreams,
+            upstream_ca_file: written.upstream_ca_file.unwrap_or_else(|| AUTHORITIES.into()),
+            split_domains: written.split_domains,
             log: written.log.map_or_else(|| "info".to_owned(), |Filter(filter)| filter),
             gc: written.gc.unwrap_or(true),
             cni_conf_dir: written.cni_conf_dir,

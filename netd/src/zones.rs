@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::Arc,
 };
 
@@ -11,9 +11,14 @@ use netd_model::{
     element::Transport,
     name::{HostName, LinkName, NetworkName},
     overlay::{Member, NamesOfHost, RemoteContainer, VERSION},
+    upstream::{Certified, Upstream, discord},
 };
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::cluster::{NetworkView, Peer, State, View};
+use crate::{
+    cluster::{NetworkView, Peer, State, View},
+    settings::Settings,
+};
 
 #[cfg(test)]
 mod tests;
@@ -82,8 +87,9 @@ pub(crate) fn is_served(attachment: &Attachment, boot: &str) -> bool {
 }
 
 /// The snapshot that questions are answered from; a network that is as in `previous` is shared with it.
-pub(crate) fn zones(served: &[Served], previous: &dns::Zones, generation: u64) -> dns::Zones {
-    let builder = dns::ZonesBuilder::after(previous, generation);
+pub(crate) fn zones(served: &[Served], settings: &Settings, previous: &dns::Zones, generation: u64) -> dns::Zones {
+    let of_host = settings.split_domains.iter().filter_map(|(domain, upstreams)| split_domain(domain, upstreams));
+    let builder = dns::ZonesBuilder::after(previous, generation).split_domains(of_host.collect());
     served.iter().fold(builder, |builder, served| builder.network(served.network.clone())).build()
 }
 
@@ -120,6 +126,7 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: 
         gateways: gateways.iter().copied().collect(),
         near: near.clone(),
         upstreams: upstreams(members),
+        split_domains: split_domains(members),
         forward_single_label: names().any(|names| names.forward_single_label),
         records: records(names()),
         attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),
@@ -156,6 +163,7 @@ fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
         names: names.names.iter().filter_map(name).collect(),
         ports: names.ports.iter().filter_map(port).collect(),
         texts: names.texts.iter().filter_map(text).collect(),
+        upstreams: Some(asked(&names.own_upstreams)).filter(|own| !own.is_empty()),
         ttl: names.ttl,
     }
 }
@@ -170,25 +178,68 @@ fn elsewhere<'p>(peers: impl Iterator<Item = &'p Arc<Peer>>) -> impl Iterator<It
         names: it.names.iter().filter_map(name).collect(),
         ports: it.ports.iter().filter_map(port).collect(),
         texts: it.texts.iter().filter_map(text).collect(),
+        upstreams: None,
         ttl: it.ttl,
     })
 }
 
 /// A network is internal as soon as one of its containers was told so: what was promised is kept.
 fn upstreams(members: &[(&Attachment, &Names)]) -> dns::Upstreams {
-    let mut own: Vec<SocketAddr> = Vec::new();
-    for server in members.iter().flat_map(|(_, names)| &names.upstreams) {
-        if !own.contains(server) {
-            own.push(*server);
-        }
-    }
+    let own = together(members.iter().flat_map(|(_, names)| &names.upstreams));
     if members.iter().any(|(_, names)| names.internal) {
         dns::Upstreams::None
     } else if own.is_empty() {
         dns::Upstreams::Host
     } else {
-        dns::Upstreams::Own(Arc::from(own))
+        dns::Upstreams::Own(asked(&own))
     }
+}
+
+/// The split domains that any of its containers was told.
+fn split_domains(members: &[(&Attachment, &Names)]) -> Vec<dns::SplitDomain> {
+    let mut domains: BTreeMap<&HostName, Vec<&Upstream>> = BTreeMap::new();
+    for (domain, upstreams) in members.iter().flat_map(|(_, names)| &names.split_domains) {
+        domains.entry(domain).or_default().extend(upstreams);
+    }
+    domains.into_iter().filter_map(|(domain, upstreams)| split_domain(domain, &together(upstreams))).collect()
+}
+
+fn split_domain(domain: &HostName, upstreams: &[Upstream]) -> Option<dns::SplitDomain> {
+    Some(dns::SplitDomain { domain: name(domain)?, upstreams: asked(upstreams) })
+}
+
+/// Each once, in the order in which they come. Where one list is asked over TLS, none is asked in the open after it.
+fn together<'u>(upstreams: impl IntoIterator<Item = &'u Upstream>) -> Vec<Upstream> {
+    let mut together: Vec<Upstream> = Vec::new();
+    for upstream in upstreams {
+        if !together.contains(upstream) {
+            together.push(upstream.clone());
+        }
+    }
+    if discord(&together).is_some() {
+        together.retain(|upstream| upstream.tls.is_some());
+    }
+    together
+}
+
+/// For the server.
+pub(crate) fn asked(upstreams: &[Upstream]) -> Arc<[dns::Upstream]> {
+    upstreams.iter().filter_map(upstream).collect()
+}
+
+/// The upstream for the server. One whose certificate cannot be for the name that it says is left out: it is not asked in
+/// another way.
+fn upstream(upstream: &Upstream) -> Option<dns::Upstream> {
+    let address = upstream.address;
+    let tls = match &upstream.tls {
+        None => None,
+        Some(Certified::Address) => Some(ServerName::IpAddress(address.ip().into())),
+        Some(Certified::Name(name)) => {
+            let name = ServerName::try_from(name.to_string());
+            Some(name.inspect_err(|error| tracing::warn!(%upstream, %error, "upstream is not asked")).ok()?)
+        }
+    };
+    Some(dns::Upstream { address, tls })
 }
 
 /// The name for the server, which refuses no name that the model takes.

@@ -54,7 +54,7 @@ fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
     let previous = previous(request)?;
     let mut host = Host::open(request, target)?;
     let names = names(&config, target, previous, &mut host)?;
-    let result = record::tell(previous.clone(), &names);
+    let result = record::tell(previous.clone(), &names, &config);
     let lock = host.lock(&target.id)?;
     host.record(target, PLUGIN.about.name, Section { names: Some(names), ..Section::default() })?;
     drop(lock);

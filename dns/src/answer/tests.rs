@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::fixture::{self, attachment, listener, network};
 use crate::name::QuestionName;
-use crate::{Network, ZonesBuilder};
+use crate::{Network, SplitDomain, ZonesBuilder};
 
 use super::*;
 
@@ -325,6 +325,77 @@ fn single_labels_are_forwarded_only_where_the_network_says_so() {
             ("nobody.dev.example", Kind::A, "no name in dev.example"),
         ],
     );
+}
+
+fn split(domain: &str, upstreams: &[&str]) -> SplitDomain {
+    SplitDomain { domain: domain.parse().unwrap(), upstreams: fixture::upstreams(upstreams) }
+}
+
+#[test]
+fn names_in_a_split_domain_are_asked_of_its_upstreams_and_the_longest_domain_counts() {
+    let dev = fixture::zones().zone(&"dev".into()).unwrap().network.clone();
+    let split_domains =
+        vec![split("example", &["192.0.2.1:53"]), split("lan", &["192.0.2.2:53"]), split("void.example", &[])];
+    let of_host = vec![
+        split("example", &["192.0.2.3:53"]),
+        split("Corp.Example", &["192.0.2.4:53"]),
+        split("local", &["192.0.2.5:53"]),
+        split("in-addr.arpa", &["192.0.2.6:53"]),
+        split("internal", &["192.0.2.7:53"]),
+    ];
+    let zones = ZonesBuilder::new(1).network(Network { split_domains, ..dev }).network(fixture::web());
+    let zones = zones.network(fixture::back()).split_domains(of_host).build();
+    Asker { zones: &zones, listener: &["dev"], source: "10.3.0.7" }.check(&[
+        ("www.example", Kind::A, "forward to Own([192.0.2.1:53])"),
+        ("example", Kind::A, "no data in ."),
+        ("Db.CORP.example", Kind::A, "forward to Own([192.0.2.4:53])"),
+        ("corp.example", HTTPS, "forward to Own([192.0.2.4:53])"),
+        ("xcorp.example", Kind::A, "forward to Own([192.0.2.1:53])"),
+        ("x.void.example", Kind::A, "no name in ."),
+        ("printer.lan", Kind::A, "forward to Own([192.0.2.2:53])"),
+        ("lan", Kind::A, "forward to Own([192.0.2.2:53])"),
+        ("www.example.com", Kind::A, "forward to Own([192.0.2.53:53])"),
+        // What an operator says of a domain goes before what everybody holds of it.
+        ("printer.local", Kind::A, "forward to Own([192.0.2.5:53])"),
+        ("x.onion", Kind::A, "no name in ."),
+        ("8.8.8.8.in-addr.arpa", Kind::PTR, "forward to Own([192.0.2.6:53])"),
+        // But what is ours stays here.
+        ("tool.dev.example", Kind::A, "10.3.0.7 for 5"),
+        ("nobody.dev.example", Kind::A, "no name in dev.example"),
+        ("db.web.internal", Kind::A, "no name in ."),
+        ("other.internal", Kind::A, "forward to Own([192.0.2.7:53])"),
+        ("9.0.2.10.in-addr.arpa", Kind::PTR, "no name in ."),
+        ("1.0.0.127.in-addr.arpa", Kind::PTR, "localhost for 5"),
+        ("x.localhost", Kind::A, "127.0.0.1 for 5"),
+    ]);
+    let web = Asker { zones: &zones, listener: &["web"], source: "10.1.0.7" };
+    web.check(&[
+        ("www.example", Kind::A, "forward to Own([192.0.2.3:53])"),
+        ("printer.lan", Kind::A, "forward to Host"),
+    ]);
+    let back = Asker { zones: &zones, listener: &["back"], source: "10.2.0.10" };
+    back.check(&[("db.corp.example", Kind::A, "no name in ."), ("printer.local", Kind::A, "no name in .")]);
+}
+
+#[test]
+fn a_container_with_upstreams_of_its_own_asks_those_and_its_neighbours_do_not() {
+    let mut web = fixture::web();
+    web.attachments[0].upstreams = Some(fixture::upstreams(&["192.0.2.9:53"]));
+    web.split_domains = vec![split("corp.example", &["192.0.2.4:53"])];
+    let mut back = fixture::back();
+    back.attachments[1].upstreams = Some(fixture::upstreams(&["192.0.2.9:53"]));
+    let zones = ZonesBuilder::new(1).network(web).network(back).build();
+    for (listener, source, expected) in [
+        ("web", "10.1.0.7", "forward to Own([192.0.2.9:53])"),
+        ("web", "fd00:1::7", "forward to Own([192.0.2.9:53])"),
+        ("web", "10.1.0.8", "forward to Host"),
+        ("web", "10.1.0.77", "forward to Host"),
+        ("back", "10.2.0.10", "no name in ."),
+    ] {
+        Asker { zones: &zones, listener: &[listener], source }.check(&[("www.example.com", Kind::A, expected)]);
+    }
+    let c1 = Asker { zones: &zones, listener: &["web"], source: "10.1.0.7" };
+    c1.check(&[("db.corp.example", Kind::A, "forward to Own([192.0.2.4:53])")]);
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! When which upstream is asked, from the first to the last moment of a question. Pure: time comes as an argument.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::upstream::Upstream;
 
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,7 @@ const AGAIN: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(2)];
 #[derive(Debug)]
 pub(super) struct Course {
     start: Instant,
-    untried: VecDeque<SocketAddr>,
+    untried: VecDeque<Upstream>,
     hedge: Instant,
     /// Asked, and not heard of, the longest first.
     silent: Vec<Asked>,
@@ -30,38 +31,38 @@ pub(super) struct Course {
 }
 
 /// An upstream that was asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
-    pub(super) server: SocketAddr,
+    pub(super) server: Upstream,
     pub(super) at: Instant,
 }
 
 impl Course {
     /// A course over these, in order.
-    pub(super) fn new(servers: Vec<SocketAddr>, start: Instant) -> Self {
+    pub(super) fn new(servers: Vec<Upstream>, start: Instant) -> Self {
         let untried = servers.into_iter().take(MAX_UPSTREAMS).collect();
         Self { start, untried, hedge: start, silent: Vec::new(), asked_again: 0 }
     }
 
     /// Who is to be asked now, if it is time for anybody.
-    pub(super) fn due(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(super) fn due(&mut self, now: Instant) -> Option<Upstream> {
         if self.hedge <= now
             && let Some(server) = self.untried.pop_front()
         {
             self.hedge = now + HEDGE;
-            self.silent.push(Asked { server, at: now });
+            self.silent.push(Asked { server: server.clone(), at: now });
             return Some(server);
         }
         let again = self.again().filter(|&again| again <= now)?;
         debug_assert!(again >= self.start);
         let turn = self.asked_again.checked_rem(self.silent.len())?;
         self.asked_again += 1;
-        self.silent.get(turn).map(|asked| asked.server)
+        self.silent.get(turn).map(|asked| asked.server.clone())
     }
 
     /// It answered that it cannot, or it cannot be reached: the next one is due at once.
-    pub(super) fn over(&mut self, server: SocketAddr, now: Instant) {
-        self.silent.retain(|asked| asked.server != server);
+    pub(super) fn over(&mut self, server: &Upstream, now: Instant) {
+        self.silent.retain(|asked| asked.server != *server);
         self.hedge = now;
     }
 

@@ -1,11 +1,12 @@
 //! Which upstreams did not answer of late: those are asked after the others, and tried again from time to time.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::upstream::Upstream;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,7 @@ const MAX_REMEMBERED: usize = 1024;
 /// What is remembered of servers that did not answer.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    silent: Mutex<HashMap<SocketAddr, Silence>>,
+    silent: Mutex<HashMap<Upstream, Silence>>,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +37,9 @@ impl Health {
     ///
     /// One that rested long enough keeps its place, for this question; others pass it over until it is known how that
     /// went.
-    pub(crate) fn order(&self, servers: impl Iterator<Item = SocketAddr>, now: Instant) -> Vec<SocketAddr> {
+    pub(crate) fn order(&self, servers: impl Iterator<Item = Upstream>, now: Instant) -> Vec<Upstream> {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut rests = |server: &SocketAddr| {
+        let mut rests = |server: &Upstream| {
             let Some(silence) = silent.get_mut(server) else { return false };
             let rests = silence.rests(now);
             if !rests && silence.rests_until.is_some() {
@@ -52,29 +53,29 @@ impl Health {
     }
 
     /// It answered, whatever it said.
-    pub(crate) fn answered(&self, server: SocketAddr) {
-        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
+    pub(crate) fn answered(&self, server: &Upstream) {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(server);
     }
 
     /// Another one, asked later, was faster.
-    pub(crate) fn was_slow(&self, server: SocketAddr, now: Instant) {
+    pub(crate) fn was_slow(&self, server: &Upstream, now: Instant) {
         self.strike(server, 1, now);
     }
 
     /// It did not answer at all.
-    pub(crate) fn was_silent(&self, server: SocketAddr, now: Instant) {
+    pub(crate) fn was_silent(&self, server: &Upstream, now: Instant) {
         self.strike(server, STRIKES, now);
     }
 
-    fn strike(&self, server: SocketAddr, strikes: u32, now: Instant) {
+    fn strike(&self, server: &Upstream, strikes: u32, now: Instant) {
         let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
         if silent.len() >= MAX_REMEMBERED {
             silent.retain(|_, silence| silence.rests(now));
         }
-        if silent.len() >= MAX_REMEMBERED && !silent.contains_key(&server) {
+        if silent.len() >= MAX_REMEMBERED && !silent.contains_key(server) {
             return;
         }
-        let silence = silent.entry(server).or_default();
+        let silence = silent.entry(server.clone()).or_default();
         // What comes while it rests is of questions that were on their way already.
         if silence.rests(now) {
             return;

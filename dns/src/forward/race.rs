@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::rustls::ClientConfig;
 
 use super::course::{Asked, Course, HEDGE};
 use super::datagram::{self, Fault};
@@ -19,6 +20,7 @@ use super::plain::Query;
 use super::spelling::respelled;
 use super::streams::Streams;
 use crate::response::{Response, Verdict};
+use crate::upstream::Upstream;
 
 /// How long the whole of an answer may take over TCP, of which a part came over UDP.
 const REST: Duration = Duration::from_millis(900);
@@ -41,47 +43,55 @@ struct Tally {
 }
 
 impl Racer {
+    /// TLS towards the upstreams that are asked so; none: they cannot be asked.
+    pub(super) fn set_tls(&self, config: Option<Arc<ClientConfig>>) {
+        self.streams.set_tls(config);
+    }
+
     pub(super) fn set_our_addresses(&self, ours: HashSet<SocketAddr>) {
         self.ours.store(Arc::new(ours));
     }
 
     /// The first answer, and whether, if there is none, that is for reasons of this host. `is_whole`: one that is cut over
     /// UDP is asked for again over TCP.
-    pub(super) async fn race(&self, servers: &[SocketAddr], query: &Query, is_whole: bool) -> (Landed, bool) {
+    pub(super) async fn race(&self, servers: &[Upstream], query: &Query, is_whole: bool) -> (Landed, bool) {
         let start = Instant::now();
         let ours = self.ours.load_full();
-        let others = servers.iter().copied().filter(|server| !ours.contains(server));
+        let others = servers.iter().filter(|server| !ours.contains(&server.address)).cloned();
         let mut course = Course::new(self.health.order(others, start), start);
         let mut tally = Tally::default();
         let mut running = FuturesUnordered::new();
         loop {
             let now = Instant::now();
             while let Some(server) = course.due(now) {
-                running.push(async move { (server, self.ask(server, query, is_whole).await) });
+                running.push(async move {
+                    let heard = self.ask(&server, query, is_whole).await;
+                    (server, heard)
+                });
             }
             if running.is_empty() || now >= course.end() {
                 break;
             }
             tokio::select! {
-                Some((server, heard)) = running.next() => match self.judge(server, heard, &mut tally) {
+                Some((server, heard)) = running.next() => match self.judge(&server, heard, &mut tally) {
                     Some(response) => {
-                        self.remember_slow(&course, server);
+                        self.remember_slow(&course, &server);
                         return (Landed::Answer(Arc::new(response)), false);
                     }
-                    None => course.over(server, Instant::now()),
+                    None => course.over(&server, Instant::now()),
                 },
                 () = sleep_until(course.next()) => {}
             }
         }
         for Asked { server, .. } in course.silent() {
             tracing::debug!(addr = %server, "upstream gave no answer in time");
-            self.health.was_silent(*server, Instant::now());
+            self.health.was_silent(server, Instant::now());
         }
         (Landed::Failure(tally.failure), tally.is_ours)
     }
 
     /// The answer in what was heard; what else it tells is noted.
-    fn judge(&self, server: SocketAddr, heard: Result<Response, Fault>, tally: &mut Tally) -> Option<Response> {
+    fn judge(&self, server: &Upstream, heard: Result<Response, Fault>, tally: &mut Tally) -> Option<Response> {
         match heard {
             Ok(response) => {
                 self.health.answered(server);
@@ -104,14 +114,17 @@ impl Racer {
     }
 
     /// Those that were asked long before the one that answered, and have not.
-    fn remember_slow(&self, course: &Course, winner: SocketAddr) {
+    fn remember_slow(&self, course: &Course, winner: &Upstream) {
         let now = Instant::now();
-        let slow = course.silent().iter().filter(|asked| asked.server != winner && asked.at + HEDGE <= now);
-        slow.for_each(|asked| self.health.was_slow(asked.server, now));
+        let slow = course.silent().iter().filter(|asked| asked.server != *winner && asked.at + HEDGE <= now);
+        slow.for_each(|asked| self.health.was_slow(&asked.server, now));
     }
 
     /// The response of one upstream.
-    async fn ask(&self, server: SocketAddr, query: &Query, is_whole: bool) -> Result<Response, Fault> {
+    async fn ask(&self, server: &Upstream, query: &Query, is_whole: bool) -> Result<Response, Fault> {
+        if server.tls.is_some() {
+            return self.streams.ask(server, query).await.map_err(Fault::Theirs);
+        }
         let spelled = respelled(query).map_err(Fault::Ours)?;
         let whole = || async {
             match timeout(REST, self.streams.ask(server, query)).await {
@@ -119,12 +132,12 @@ impl Racer {
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
             }
         };
-        match datagram::ask(server, &spelled).await {
+        match datagram::ask(server.address, &spelled).await {
             // Forged, or of a server that spells names anew. Over TCP nobody forges; a server that is not there either can
             // be believed only for what it says.
             Ok(response) if !response.is_spelled_as(&spelled) => match whole().await {
                 Ok(response) => Ok(response),
-                Err(_) => datagram::ask(server, query).await,
+                Err(_) => datagram::ask(server.address, query).await,
             },
             Ok(response) if is_whole && response.is_truncated() => Ok(whole().await.unwrap_or(response)),
             // Without a port for a socket of its own, a connection that is open still serves.

@@ -24,6 +24,7 @@ mod handler;
 mod kept;
 mod listeners;
 mod stream;
+mod tls;
 mod upstream;
 
 /// Longer than any server takes.
@@ -102,6 +103,10 @@ impl Host {
         socket.bind((self.address(last), 0).into()).unwrap();
         timeout(PATIENCE, socket.connect(self.at(1))).await.unwrap().unwrap()
     }
+}
+
+fn servers(addresses: &[SocketAddr]) -> Vec<crate::Upstream> {
+    addresses.iter().copied().map(crate::Upstream::from).collect()
 }
 
 fn question(name: &str) -> Message {

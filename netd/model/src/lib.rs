@@ -11,6 +11,7 @@ pub mod dhcp;
 pub mod element;
 pub mod object;
 pub mod overlay;
+pub mod upstream;
 
 pub mod plan;
 

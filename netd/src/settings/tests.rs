@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use netd_model::overlay::{Mode, Overlay, Vni};
 
@@ -20,6 +20,8 @@ fn nothing_said_means_the_defaults() {
         run_dir: "/run/netd".into(),
         state_dir: "/var/lib/netd".into(),
         upstreams: vec![],
+        upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
+        split_domains: BTreeMap::new(),
         log: "info".to_owned(),
         gc: true,
         cni_conf_dir: None,
@@ -47,12 +49,28 @@ fn an_upstream_is_an_address_with_or_without_a_port() {
 }
 
 #[test]
+fn a_split_domain_has_servers_of_its_own_or_none() {
+    let text = "[split_domains]\n'Corp.example.' = ['10.0.0.53', '10.0.0.54']\n'10.in-addr.arpa' = []";
+    let domains = parse(text, None).unwrap().split_domains;
+    let domains = domains.iter().map(|(domain, upstreams)| format!("{domain} {upstreams:?}")).collect::<Vec<_>>();
+    assert_eq!(domains.len(), 2);
+    assert!(domains[0].starts_with("10.in-addr.arpa []"), "{domains:?}");
+    assert!(domains[1].starts_with("corp.example [") && domains[1].contains("10.0.0.54:53"), "{domains:?}");
+}
+
+#[test]
 fn a_mistake_is_named_with_its_line() {
     for (bad, words) in [
         ("log = 'info'\nrun_dri = '/x'", ["line 2", "run_dri"]),
         ("\nrun_dir = 'run/netd'", ["line 2", "run/netd is not an absolute path"]),
         ("run_dir = 1", ["line 1", "run_dir"]),
         ("upstreams = ['dns.example']", ["line 1", "dns.example"]),
+        ("upstreams = ['tls://192.0.2.53', '192.0.2.54']", ["line 1", "in the open"]),
+        ("upstream_ca_file = 'ca.pem'", ["line 1", "ca.pem is not an absolute path"]),
+        ("split_domains.'a..b' = []", ["line 1", "a..b"]),
+        ("split_domains.corp = ['x']", ["line 1", "\"x\" is no address"]),
+        ("split_domains.corp = ['192.0.2.53', 'tls://192.0.2.54']", ["line 1", "corp"]),
+        ("split_domains.corp = []\nsplit_domains.Corp = []", ["split_domains", "twice"]),
         ("gc = 'yes'", ["line 1", "gc"]),
         ("log = 'a=b=c'", ["line 1", "a=b=c"]),
     ] {

@@ -1,6 +1,7 @@
 //! The file as it is written: every key, and what its value alone may be.
 
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
 };
@@ -10,6 +11,7 @@ use netd_model::{
     addr::Mtu,
     name::{HostName, LinkName, NetworkName},
     overlay::{Mode, Vni},
+    upstream::{Upstream, discord},
 };
 use serde::{Deserialize, de};
 
@@ -24,8 +26,12 @@ pub(super) struct Written {
     pub(super) run_dir: Option<PathBuf>,
     #[serde(default, deserialize_with = "directory")]
     pub(super) state_dir: Option<PathBuf>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "upstreams")]
     pub(super) upstreams: Vec<Upstream>,
+    #[serde(default, deserialize_with = "directory")]
+    pub(super) upstream_ca_file: Option<PathBuf>,
+    #[serde(default, deserialize_with = "split_domains")]
+    pub(super) split_domains: BTreeMap<HostName, Vec<Upstream>>,
     pub(super) log: Option<Filter>,
     pub(super) gc: Option<bool>,
     #[serde(default, deserialize_with = "directory")]
@@ -134,11 +140,6 @@ pub(crate) enum Driver {
     Overlay,
 }
 
-/// `192.0.2.53`, `192.0.2.53:5353`, `2001:db8::53` or `[2001:db8::53]:5353`.
-#[derive(Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub(super) struct Upstream(pub(super) SocketAddr);
-
 /// What tracing-subscriber's `EnvFilter` reads.
 #[derive(Debug, Deserialize)]
 #[serde(try_from = "String")]
@@ -183,16 +184,6 @@ impl TryFrom<String> for Endpoint {
     }
 }
 
-impl TryFrom<String> for Upstream {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
-        let address = address.or_else(|_| text.parse::<SocketAddr>());
-        address.map(Self).map_err(|_| format!("{text:?} is not an IP address, nor one with a port"))
-    }
-}
-
 impl TryFrom<String> for Filter {
     type Error = String;
 
@@ -212,6 +203,32 @@ fn directory<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<Pa
     } else {
         Err(de::Error::custom(format!("{} is not an absolute path", path.display())))
     }
+}
+
+/// Servers that can be asked one after the other.
+fn upstreams<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Vec<Upstream>, D::Error> {
+    let upstreams = Vec::deserialize(deserializer)?;
+    match discord(&upstreams) {
+        None => Ok(upstreams),
+        Some(rule) => Err(de::Error::custom(format!("upstreams: {rule}"))),
+    }
+}
+
+/// Domain -> servers.
+fn split_domains<'de, D: de::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<HostName, Vec<Upstream>>, D::Error> {
+    let mut domains = BTreeMap::new();
+    for (text, upstreams) in BTreeMap::<String, Vec<Upstream>>::deserialize(deserializer)? {
+        let domain = HostName::written(&text).map_err(|error| de::Error::custom(format!("split_domains: {error}")))?;
+        if let Some(rule) = discord(&upstreams) {
+            return Err(de::Error::custom(format!("split_domains: {text:?}: {rule}")));
+        }
+        if domains.insert(domain, upstreams).is_some() {
+            return Err(de::Error::custom(format!("split_domains: {text:?} is there twice")));
+        }
+    }
+    Ok(domains)
 }
 
 /// A name as people write it, in any case.

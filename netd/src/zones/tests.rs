@@ -87,6 +87,38 @@ fn a_network_is_internal_as_soon_as_one_container_was_told_so() {
 }
 
 #[test]
+fn upstreams_and_split_domains_are_those_that_any_container_was_told_and_a_containers_own_are_its_own() {
+    let told = |upstreams: &[&str]| upstreams.iter().map(|text| text.parse().unwrap()).collect::<Vec<Upstream>>();
+    let mut first = sample::attachment("web", "c1", "10.1.0.7");
+    names(&mut first).upstreams = told(&["192.0.2.1"]);
+    names(&mut first).own_upstreams = told(&["192.0.2.9"]);
+    names(&mut first).split_domains = [("corp.example".parse().unwrap(), told(&["192.0.2.3"]))].into();
+    let mut second = sample::attachment("web", "c2", "10.1.0.8");
+    names(&mut second).upstreams = told(&["192.0.2.2", "192.0.2.1"]);
+    names(&mut second).split_domains =
+        [("corp.example".parse().unwrap(), told(&["192.0.2.4", "192.0.2.3"])), ("void".parse().unwrap(), vec![])]
+            .into();
+    let network = serve(&[first, second]).remove(0).network;
+    assert_eq!(format!("{:?}", network.upstreams), "Own([192.0.2.1:53, 192.0.2.2:53])");
+    let split = network.split_domains.iter().map(|split| format!("{} {:?}", split.domain, split.upstreams));
+    assert_eq!(split.collect::<Vec<_>>(), ["corp.example [192.0.2.3:53, 192.0.2.4:53]", "void []"]);
+    let own = network.attachments.iter().map(|attachment| format!("{:?}", attachment.upstreams));
+    assert_eq!(own.collect::<Vec<_>>(), ["Some([192.0.2.9:53])", "None"]);
+}
+
+#[test]
+fn what_was_to_be_asked_over_tls_is_never_asked_in_the_open() {
+    let told = |network: &str, upstreams: &[&str]| {
+        let mut attachment = sample::attachment("web", network, "10.1.0.7");
+        names(&mut attachment).upstreams = upstreams.iter().map(|text| text.parse().unwrap()).collect();
+        attachment
+    };
+    let attachments = [told("c1", &["192.0.2.1"]), told("c2", &["tls://192.0.2.2", "tls://192.0.2.3#dns.example"])];
+    let upstreams = serve(&attachments).remove(0).network.upstreams;
+    assert_eq!(format!("{upstreams:?}"), "Own([tls://192.0.2.2:853#192.0.2.2, tls://192.0.2.3:853#dns.example])");
+}
+
+#[test]
 fn networks_on_one_bridge_and_address_share_a_listener() {
     let first = sample::attachment("web", "c1", "10.1.0.7");
     let mut second = sample::attachment("db", "c2", "10.1.0.8");
@@ -118,7 +150,7 @@ fn known(prefer_local: bool) -> NetworkView {
     let settings = format!(
         "network = [{{ name = 'web', driver = 'overlay', subnet = ['10.1.0.0/16'], prefer_local = {prefer_local} }}]"
     );
-    let settings = crate::settings::Settings::parse(&settings).unwrap();
+    let settings = Settings::parse(&settings).unwrap();
     let network = Arc::new(settings.networks.usable.first().unwrap().clone());
     let own = serde_json::json!({"version": 1, "host": "h1", "network": "web", "vtep": "192.0.2.1",
         "mac": "02:00:00:00:00:01", "subnets": ["10.1.0.0/24"]});

@@ -1,11 +1,12 @@
 //! The configuration of the plugin: what is said for the whole network, and what for this container.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::BTreeMap;
 
 use netd_model::{
     attachment::{NamedPort, StaticRecord},
     name::{HostName, NetworkName, ServedName},
     overlay::Overlay,
+    upstream::{Upstream, discord},
 };
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,9 +22,6 @@ const TTL: u32 = 5;
 /// The longest time to live in seconds (RFC 2181 section 8).
 const MAX_TTL: u32 = i32::MAX.unsigned_abs();
 
-/// The port of a server where none is said (RFC 1035 4.2).
-const PORT: u16 = 53;
-
 /// How many names, servers or ports one list may have.
 const MAX_LIST: usize = 256;
 
@@ -36,7 +34,11 @@ pub(super) struct Config {
     /// The domain that the network's names stand in.
     pub domain: HostName,
     /// Servers for all other names; the host's where there are none.
-    pub upstreams: Vec<SocketAddr>,
+    pub upstreams: Vec<Upstream>,
+    /// Servers for all other names of this container alone, which the runtime gave it.
+    pub own_upstreams: Vec<Upstream>,
+    /// Domain -> servers for the names in it.
+    pub split_domains: BTreeMap<HostName, Vec<Upstream>>,
     /// Whether no name is ever asked of another server.
     pub internal: bool,
     /// Whether unknown names of one label are asked of another server.
@@ -55,6 +57,10 @@ pub(super) struct Config {
     pub texts: Vec<String>,
     /// Records that no container has.
     pub records: Vec<StaticRecord>,
+    /// Domains that the runtime wants short names looked up in.
+    pub searches: Vec<String>,
+    /// Options of the resolver that the runtime wants.
+    pub options: Vec<String>,
 }
 
 /// The keys as they are written.
@@ -63,6 +69,7 @@ pub(super) struct Config {
 pub(super) struct Keys {
     domain: Option<String>,
     upstreams: Vec<String>,
+    split_domains: BTreeMap<String, Vec<String>>,
     internal: bool,
     #[serde(alias = "forward_single_label")]
     forward_single_label: bool,
@@ -81,6 +88,16 @@ struct RuntimeConfig {
     /// A list, or Podman's map of lists by network.
     aliases: Value,
     port_mappings: Vec<ports::Mapping>,
+    /// What the runtime wants to stand in resolv.conf.
+    dns: RuntimeDns,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RuntimeDns {
+    servers: Vec<String>,
+    searches: Vec<String>,
+    options: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -106,6 +123,7 @@ impl Default for Keys {
         Self {
             domain: None,
             upstreams: Vec::new(),
+            split_domains: BTreeMap::new(),
             internal: false,
             forward_single_label: false,
             names: Vec::new(),
@@ -137,6 +155,10 @@ impl Config {
         if keys.internal && !keys.upstreams.is_empty() {
             return Err(Error::config("keys \"internal\" and \"upstreams\": an internal network asks no other server"));
         }
+        if keys.internal && !keys.split_domains.is_empty() {
+            let msg = "keys \"internal\" and \"splitDomains\": an internal network asks no other server";
+            return Err(Error::config(msg));
+        }
         if keys.ttl > MAX_TTL {
             return Err(Error::config(format!("key \"ttl\": {} is longer than {MAX_TTL} seconds", keys.ttl)));
         }
@@ -149,13 +171,17 @@ impl Config {
             ports: ports::ports(&keys.services, &keys.runtime_config.port_mappings)?,
             texts: texts(&keys.txt_labels, &keys.args.cni.labels)?,
             records: records::records(&keys.records, &domain)?,
-            upstreams: upstreams(&keys.upstreams)?,
+            upstreams: upstreams("upstreams", &keys.upstreams)?,
+            own_upstreams: upstreams("runtimeConfig.dns.servers", &keys.runtime_config.dns.servers)?,
+            split_domains: split_domains(&keys.split_domains)?,
             internal: keys.internal,
             forward_single_label: keys.forward_single_label,
             ttl: keys.ttl,
             names: names("names", &keys.names, &domain)?,
             aliases: names("runtimeConfig.aliases", &aliases(&keys.runtime_config.aliases, network)?, &domain)?,
             labels: names("args.cni.labels", &labels, &domain)?,
+            searches: keys.runtime_config.dns.searches.clone(),
+            options: keys.runtime_config.dns.options.clone(),
             domain,
         })
     }
@@ -170,19 +196,29 @@ fn domain(text: Option<&str>, network: &NetworkName) -> Result<HostName, Error> 
     }
 }
 
-fn upstreams(texts: &[String]) -> Result<Vec<SocketAddr>, Error> {
-    bounded("upstreams", texts)?;
-    let upstream = |text: &String| {
-        let address = text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT));
-        let address = address.or_else(|_| text.parse()).ok();
-        address.filter(|address| !address.ip().is_unspecified() && address.port() != 0).ok_or_else(|| {
-            let shown: String = text.chars().take(64).collect();
-            Error::config(format!(
-                "key \"upstreams\": {shown:?} is no address of a server, as in 10.0.0.53 or [::1]:5353"
-            ))
-        })
-    };
-    texts.iter().map(upstream).collect()
+fn upstreams(key: &str, texts: &[String]) -> Result<Vec<Upstream>, Error> {
+    bounded(key, texts)?;
+    let upstream = |text: &String| text.parse().map_err(|why| Error::config(format!("key \"{key}\": {why}")));
+    let upstreams: Vec<Upstream> = texts.iter().map(upstream).collect::<Result<_, _>>()?;
+    match discord(&upstreams) {
+        None => Ok(upstreams),
+        Some(rule) => Err(Error::config(format!("key \"{key}\": {rule}"))),
+    }
+}
+
+fn split_domains(texts: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<HostName, Vec<Upstream>>, Error> {
+    let told = |why: String| Error::config(format!("key \"splitDomains\": {why}"));
+    if texts.len() > MAX_LIST {
+        return Err(told(format!("{} domains are more than {MAX_LIST}", texts.len())));
+    }
+    let mut domains = BTreeMap::new();
+    for (text, servers) in texts {
+        let domain = HostName::written(text).map_err(|why| told(why.to_string()))?;
+        if domains.insert(domain, upstreams("splitDomains", servers)?).is_some() {
+            return Err(told(format!("{text:?} is there twice")));
+        }
+    }
+    Ok(domains)
 }
 
 /// Names that somebody gave explicitly: one that cannot be looked up is a mistake to be told, not to be passed over.

@@ -41,6 +41,8 @@ pub(super) fn record(config: &Config, target: &Target, ips: &[&Ip], listen: Vec<
         listen,
         subnets: ips.iter().filter_map(|ip| subnet(ip.address)).collect(),
         upstreams: config.upstreams.clone(),
+        own_upstreams: config.own_upstreams.clone(),
+        split_domains: config.split_domains.clone(),
         internal: config.internal,
         forward_single_label: config.forward_single_label,
         ttl: config.ttl,
@@ -50,13 +52,14 @@ pub(super) fn record(config: &Config, target: &Target, ips: &[&Ip], listen: Vec<
     Ok(names)
 }
 
-/// The result with our servers and domain before those that are there.
-pub(super) fn tell(mut result: CniResult, names: &Names) -> CniResult {
+/// The result with our servers and domain before those that are there, and what the runtime wants after all of them.
+pub(super) fn tell(mut result: CniResult, names: &Names, config: &Config) -> CniResult {
     let dns = &mut result.dns;
     // A server on the link alone cannot be written into resolv.conf without the name of the link.
     let servers = names.listen.iter().map(|listen| listen.address).filter(|address| !is_link_local(*address));
     dns.nameservers = before(servers.map(|address| address.to_string()), &dns.nameservers);
-    dns.search = before([names.domain.to_string()], &dns.search);
+    dns.search = before([names.domain.to_string()], &before(dns.search.iter().cloned(), &config.searches));
+    dns.options = before(dns.options.iter().cloned(), &config.options);
     if dns.domain.is_empty() {
         dns.domain = names.domain.to_string();
     }

@@ -77,13 +77,19 @@ fn defaults_are_those_of_the_readme() {
 fn every_key_is_read() {
     let config = config(&json!({
         "domain": "Example.Org.", "upstreams": ["10.0.0.53", "10.0.0.53:5353", "fd00::53", "[fd00::53]:54"], "ttl": 0,
-        "forward_single_label": true, "names": ["All"], "runtimeConfig": {"aliases": ["db", "Primary.db"]},
+        "forward_single_label": true, "names": ["All"],
+        "splitDomains": {"Corp.example": ["10.0.0.54", "10.0.0.55"], "void.example": []},
+        "runtimeConfig": {"aliases": ["db", "Primary.db"], "dns": {"servers": ["tls://10.0.0.56#dns.example"]}},
         "args": {"cni": {"labels": [{"key": "netd.name", "value": "x"}, {"key": "other", "value": "-"}]}}
     }));
     let config = config.unwrap();
     assert_eq!(config.domain.as_str(), "example.org");
     assert_eq!(words(&config.upstreams), ["10.0.0.53:53", "10.0.0.53:5353", "[fd00::53]:53", "[fd00::53]:54"]);
     assert_eq!((config.ttl, config.forward_single_label), (0, true));
+    assert_eq!(words(&config.own_upstreams), ["tls://10.0.0.56:853#dns.example"]);
+    let split =
+        config.split_domains.iter().map(|(domain, upstreams)| format!("{domain} {}", words(upstreams).join(" ")));
+    assert_eq!(split.collect::<Vec<_>>(), ["corp.example 10.0.0.54:53 10.0.0.55:53", "void.example "]);
     assert_eq!((words(&config.names), words(&config.labels)), (vec!["all".to_owned()], vec!["x".to_owned()]));
     assert_eq!(words(&config.aliases), ["db", "primary.db"]);
 }
@@ -157,6 +163,18 @@ fn what_cannot_be_is_named() {
         (json!({"upstreams": ["dns.example"]}), "key \"upstreams\": \"dns.example\" is no address".to_owned()),
         (json!({"upstreams": ["0.0.0.0"]}), "key \"upstreams\": \"0.0.0.0\" is no address".to_owned()),
         (json!({"upstreams": ["10.0.0.53:0"]}), "key \"upstreams\": \"10.0.0.53:0\" is no address".to_owned()),
+        (
+            json!({"upstreams": ["tls://10.0.0.53", "10.0.0.54"]}),
+            "key \"upstreams\": some are asked over TLS".to_owned(),
+        ),
+        (json!({"splitDomains": {"a..b": []}}), "key \"splitDomains\": host name \"a..b\" has an empty".to_owned()),
+        (json!({"splitDomains": {"a": ["x"]}}), "key \"splitDomains\": \"x\" is no address".to_owned()),
+        (json!({"splitDomains": {"a": [], "A.": []}}), "key \"splitDomains\": \"a\" is there twice".to_owned()),
+        (
+            json!({"runtimeConfig": {"dns": {"servers": ["x"]}}}),
+            "key \"runtimeConfig.dns.servers\": \"x\" is no address".to_owned(),
+        ),
+        (json!({"splitDomains": {"a": []}, "internal": true}), "keys \"internal\" and \"splitDomains\"".to_owned()),
         (json!({"upstreams": ["10.0.0.53"], "internal": true}), "keys \"internal\" and \"upstreams\"".to_owned()),
         (json!({"ttl": 2_147_483_648_u64}), "key \"ttl\": 2147483648 is longer than 2147483647 seconds".to_owned()),
         (json!({"ttl": -1}), "key \"ttl\": invalid value: integer `-1`".to_owned()),
@@ -209,6 +227,19 @@ fn a_record_that_cannot_be_is_named() {
         let msg = config(&value).unwrap_err();
         assert!(msg.starts_with(&expected), "{value}: {msg}");
     }
+}
+
+#[test]
+fn what_the_runtime_wants_in_resolv_conf_comes_after_all_else_and_its_servers_are_netds_to_ask() {
+    let wanted = json!({"runtimeConfig": {"dns": {
+        "servers": ["10.0.0.56"], "searches": ["corp.example", "example.org"], "options": ["ndots:2", "timeout:1"]
+    }}});
+    let names = recorded(&wanted, &target("c1", ""));
+    assert_eq!(words(&names.own_upstreams), ["10.0.0.56:53"]);
+    let dns = tell(previous(), &names, &config(&wanted).unwrap()).dns;
+    assert_eq!(dns.nameservers, ["10.1.0.1", "10.0.0.53"]);
+    assert_eq!(dns.search, ["web.internal", "example.org", "corp.example"]);
+    assert_eq!(dns.options, ["timeout:1", "ndots:2"]);
 }
 
 #[test]
@@ -268,13 +299,13 @@ fn a_network_without_a_gateway_on_the_host_is_refused_by_name() {
 fn the_container_is_told_to_ask_netd_first() {
     let mut names = recorded(&json!({}), &target("c1", ""));
     names.listen = listen(&["10.1.0.1", "fd00::1", "fe80::1"]);
-    let dns = tell(previous(), &names).dns;
+    let dns = tell(previous(), &names, &config(&json!({})).unwrap()).dns;
     assert_eq!(dns.nameservers, ["10.1.0.1", "fd00::1", "10.0.0.53"], "once each, and none that needs a link");
     assert_eq!(dns.search, ["web.internal", "example.org"]);
     assert_eq!((&*dns.domain, dns.options), ("web.internal", vec!["timeout:1".to_owned()]));
     let mut chosen = previous();
     chosen.dns.domain = "example.org".to_owned();
-    assert_eq!(tell(chosen, &names).dns.domain, "example.org");
+    assert_eq!(tell(chosen, &names, &config(&json!({})).unwrap()).dns.domain, "example.org");
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn zones() -> Zones {
             number: 80,
         }],
         texts: vec!["version=7".parse().expect("invariant: it is short")],
+        upstreams: None,
         ttl: 5,
     };
     // One name that more containers bear than a packet takes.
@@ -99,6 +100,7 @@ fn zones() -> Zones {
         gateways: vec![address(1)],
         near: vec!["10.1.0.0/25".parse().expect("invariant: it is a subnet")],
         upstreams: Upstreams::Host,
+        split_domains: Vec::new(),
         forward_single_label: false,
         records: vec![StaticRecord {
             name: "far".parse().expect("invariant: it is a name"),

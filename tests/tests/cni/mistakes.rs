@@ -62,6 +62,7 @@ const MISTAKES: &[Mistake] = &[
     Mistake("dhcp", "families", r#"{"families": ["ipv5"]}"#, &["families", "ipv5"]),
     Mistake("dns", "domain", r#"{"domain": "a..b"}"#, &["domain", "a..b"]),
     Mistake("dns", "upstreams", r#"{"upstreams": ["nowhere"]}"#, &["upstreams", "nowhere"]),
+    Mistake("dns", "splitDomains", r#"{"splitDomains": {"a": ["nowhere"]}}"#, &["splitDomains", "nowhere"]),
     Mistake("dns", "names", r#"{"names": ["a b"]}"#, &["names", "a b"]),
     Mistake("dns", "services", r#"{"services": [{"name": "http", "port": 0}]}"#, &["services", "0"]),
     Mistake(

@@ -9,6 +9,7 @@ mod ports;
 mod reclaim;
 mod repair;
 mod restart;
+mod split;
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::fixture::upstreams;
 use crate::forward::plain::Query;
 use crate::network::Upstreams;
 
@@ -14,8 +15,7 @@ fn forward(name: &str) -> Forward {
 }
 
 fn key(servers: &[&str], forward: &Forward) -> Key {
-    let servers = servers.iter().map(|server| server.parse().unwrap()).collect();
-    Key { servers, plain: Plain::of(forward).unwrap() }
+    Key { servers: upstreams(servers), plain: Plain::of(forward).unwrap() }
 }
 
 /// An address for this name, of so many seconds, by an upstream that spells the name once more.

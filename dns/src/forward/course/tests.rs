@@ -1,7 +1,9 @@
+use std::net::SocketAddr;
+
 use super::*;
 
-fn server(last: u8) -> SocketAddr {
-    ([192, 0, 2, last], 53).into()
+fn server(last: u8) -> Upstream {
+    SocketAddr::from(([192, 0, 2, last], 53)).into()
 }
 
 /// Who is asked when, in milliseconds, while nobody answers; `over` says whose failure is heard at what time.
@@ -13,7 +15,7 @@ fn asked(servers: u8, over: &[(u64, u8)]) -> Vec<(u64, u8)> {
     for millis in 0..4000 {
         let now = start + Duration::from_millis(millis);
         while let Some((_, last)) = over.next_if(|(at, _)| *at == millis) {
-            course.over(server(*last), now);
+            course.over(&server(*last), now);
         }
         assert!(course.next() <= course.end());
         let is_due = course.next() <= now;

@@ -19,7 +19,7 @@ async fn forwarded(scripts: &[upstream::Script]) -> (Message, Duration, Vec<usiz
     for (last, &script) in (50..).zip(scripts) {
         upstreams.push(host.upstream(last, script).await);
     }
-    host.server.set_upstreams(upstreams.iter().map(|upstream| upstream.address).collect());
+    host.server.set_upstreams(upstreams.iter().map(|upstream| upstream.address.into()).collect());
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!(response.metadata.id, 0x1234);
     assert_eq!(response.queries, question(OUTSIDE).queries);
@@ -45,7 +45,7 @@ async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
     let failure = host.ask(7, &asked).await;
     assert_eq!((code(&failure), &failure.queries), (ResponseCode::ServFail, &asked.queries));
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     for _ in 0..2 {
         let response = host.ask(7, &asked).await;
         assert_eq!((response.metadata.id, &response.queries), (0x1234, &asked.queries));
@@ -69,7 +69,7 @@ async fn the_answer_of_a_slow_upstream_counts_if_the_next_ones_are_slower() {
     let host = Host::new().await;
     let (slow, dead) = (host.upstream(50, answers).await, host.upstream(51, is_silent).await);
     slow.becomes(answers, Duration::from_millis(700));
-    host.server.set_upstreams(vec![slow.address, dead.address]);
+    host.server.set_upstreams(servers(&[slow.address, dead.address]));
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!((code(&response), took.as_millis() / 10), (ResponseCode::NoError, 70));
     assert_eq!((slow.asked(), dead.asked()), (1, 1));
@@ -93,7 +93,7 @@ async fn after_four_seconds_of_silence_the_client_hears_servfail() {
 async fn a_datagram_that_is_lost_is_sent_again() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let lost = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         upstream.becomes(answers, Duration::ZERO);
@@ -107,7 +107,7 @@ async fn a_datagram_that_is_lost_is_sent_again() {
 async fn a_dead_upstream_costs_its_time_once_and_is_tried_again_when_it_may_live() {
     let host = Host::new().await;
     let (flaps, other) = (host.upstream(50, is_silent).await, host.upstream(51, answers).await);
-    host.server.set_upstreams(vec![flaps.address, other.address]);
+    host.server.set_upstreams(servers(&[flaps.address, other.address]));
     let ask = async |name: &str| {
         let (response, took) = timed(host.ask(7, &question(name))).await;
         assert_eq!(code(&response), ResponseCode::NoError, "{name}");
@@ -171,7 +171,7 @@ async fn without_upstreams_the_client_hears_servfail_at_once() {
 async fn where_nobody_listens_the_next_is_asked_at_once() {
     let host = Host::new().await;
     let upstream = host.upstream(51, answers).await;
-    host.server.set_upstreams(vec![host.at(50), upstream.address]);
+    host.server.set_upstreams(servers(&[host.at(50), upstream.address]));
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!((code(&response), took), (ResponseCode::NoError, Duration::ZERO));
 }
@@ -180,7 +180,7 @@ async fn where_nobody_listens_the_next_is_asked_at_once() {
 async fn we_do_not_ask_ourselves() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![host.at(1), upstream.address]);
+    host.server.set_upstreams(servers(&[host.at(1), upstream.address]));
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!((code(&response), took), (ResponseCode::NoError, Duration::ZERO));
     let expected = Counters { forwarded: 1, ..Counters::default() };
@@ -191,8 +191,8 @@ async fn we_do_not_ask_ourselves() {
 async fn a_network_with_upstreams_of_its_own_asks_those() {
     let host = Host::new().await;
     let (theirs, own) = (host.upstream(50, denies).await, host.upstream(51, answers).await);
-    host.server.set_upstreams(vec![theirs.address]);
-    let upstreams = Upstreams::Own(Arc::from([own.address]));
+    host.server.set_upstreams(servers(&[theirs.address]));
+    let upstreams = Upstreams::Own(servers(&[own.address]).into());
     host.serve(|network| Network { upstreams, ..network });
     assert_eq!(code(&host.ask(7, &question(OUTSIDE)).await), ResponseCode::NoError);
     assert_eq!((theirs.asked(), own.asked()), (0, 1));
@@ -202,7 +202,7 @@ async fn a_network_with_upstreams_of_its_own_asks_those() {
 async fn our_names_and_an_internal_network_ask_nobody() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     for name in ["c1.", "c1.web.internal.", "nobody.", "nobody.web.internal.", "x.local.", "localhost."] {
         host.ask(7, &question(name)).await;
     }
@@ -215,7 +215,7 @@ async fn our_names_and_an_internal_network_ask_nobody() {
 async fn a_truncated_answer_is_completed_over_tcp_for_all_who_ask() {
     let host = Host::new().await;
     let upstream = host.upstream(50, truncates).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let over_udp = host.ask(7, &question(OUTSIDE)).await;
     assert!(over_udp.metadata.truncation && (1..100).contains(&over_udp.answers.len()), "what fits: {over_udp}");
     assert_eq!(upstream.asked(), 2, "over UDP and TCP");
@@ -229,7 +229,7 @@ async fn a_truncated_answer_is_completed_over_tcp_for_all_who_ask() {
 async fn where_the_whole_answer_is_not_to_be_had_the_client_gets_the_truncated_one_and_it_is_not_kept() {
     let host = Host::new().await;
     let upstream = host.upstream(50, truncates_for_good).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     for asked in [2, 4] {
         let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
         assert!(response.metadata.truncation && addresses(&response).len() == 1);
@@ -242,7 +242,7 @@ async fn where_the_whole_answer_is_not_to_be_had_the_client_gets_the_truncated_o
 async fn one_connection_serves_many_questions_until_it_is_idle() {
     let host = Host::new().await;
     let upstream = host.upstream(50, truncates).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     for name in ["a.example.", "b.example.", "c.example."] {
         assert!(host.ask(7, &question(name)).await.metadata.truncation, "{name}");
     }
@@ -256,7 +256,7 @@ async fn one_connection_serves_many_questions_until_it_is_idle() {
 async fn names_are_spelled_by_chance_towards_upstreams_and_as_they_came_towards_clients() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let name = "some.very.long.name.with.many.letters.Example.";
     let response = host.ask(7, &question(name)).await;
     let spelled = upstream.questions().remove(0);
@@ -269,7 +269,7 @@ async fn names_are_spelled_by_chance_towards_upstreams_and_as_they_came_towards_
 async fn an_answer_in_other_letters_is_not_believed_over_udp() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_spoofed_in_another_case).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let response = host.ask(7, &question(OUTSIDE)).await;
     // Over TCP the same server is asked, and there its first answer counts.
     assert_eq!((code(&response), upstream.connections()), (ResponseCode::NoError, 1));
@@ -288,7 +288,7 @@ async fn servers_that_spell_names_anew_are_asked_over_tcp_and_believed_where_tha
 async fn what_is_not_plain_is_relayed_as_it_came_and_not_kept() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let mut request = question("wWw.example.com.");
     let mut edns = Edns::new();
     edns.options_mut().insert(EdnsOption::Unknown(65_001, vec![1, 2, 3]));
@@ -310,7 +310,7 @@ async fn an_answer_that_the_client_cannot_take_is_cut() {
 async fn a_source_with_too_many_questions_in_flight_hears_servfail_and_others_are_served() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
     socket.connect(host.at(1)).await.unwrap();
     for id in 0..200 {

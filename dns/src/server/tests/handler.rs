@@ -40,7 +40,7 @@ fn with_edns(mut request: Message, version: u8) -> Message {
 async fn it_gives_the_answers_that_we_give() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let (mut front, address) = front(&host, &["web"]).await;
     let mut chaos = question("version.bind.");
     chaos.queries[0].query_class = DNSClass::CH;
@@ -72,7 +72,7 @@ async fn it_gives_the_answers_that_we_give() {
 async fn over_udp_it_cuts_where_we_cut() {
     let host = Host::new().await;
     let upstream = host.upstream(50, truncates_for_good).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let (mut front, address) = front(&host, &["web"]).await;
     let request = question("www.example.com.");
     let theirs = exchange(host.address(7), address, &request).await;
@@ -93,7 +93,7 @@ async fn it_serves_the_networks_that_it_is_for() {
 async fn a_record_that_hickory_cannot_read_is_a_server_failure() {
     let host = Host::new().await;
     let upstream = host.upstream(50, garbles).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let (mut front, address) = front(&host, &["web"]).await;
     let request = with_edns(question("www.example.com."), 0);
     let response = ask(&host, address, &request).await;

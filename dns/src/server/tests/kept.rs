@@ -17,7 +17,7 @@ async fn heard(host: &Host, last: u8, name: &str) -> (ResponseCode, Option<u32>,
 async fn an_answer_is_kept_for_its_time_for_everybody_and_its_time_runs_down() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     assert_eq!(heard(&host, 7, OUTSIDE).await, (ResponseCode::NoError, Some(60), 0));
     tokio::time::sleep(Duration::from_millis(20_500)).await;
     assert_eq!(heard(&host, 8, "WWW.example.COM.").await, (ResponseCode::NoError, Some(40), 0));
@@ -33,7 +33,7 @@ async fn an_answer_is_kept_for_its_time_for_everybody_and_its_time_runs_down() {
 async fn that_a_name_does_not_exist_is_kept_as_long_as_its_zone_says() {
     let host = Host::new().await;
     let upstream = host.upstream(50, denies_for_a_minute).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     for (after, ttl, asked) in [(0, 3600, 1), (59, 3541, 1), (2, 3600, 2)] {
         tokio::time::sleep(Duration::from_secs(after)).await;
         assert_eq!(heard(&host, 7, OUTSIDE).await, (ResponseCode::NXDomain, Some(ttl), 0));
@@ -46,7 +46,7 @@ async fn who_asks_the_same_meanwhile_waits_for_the_same_answer() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
     upstream.becomes(answers, Duration::from_millis(100));
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let mut asking = JoinSet::new();
     for id in 0..50 {
         let (from, to) = (host.address(if id % 2 == 0 { 7 } else { 8 }), host.at(1));
@@ -71,7 +71,7 @@ async fn a_failure_is_kept_for_five_seconds_and_silence_for_one() {
     for (script, kept) in cases {
         let host = Host::new().await;
         let upstream = host.upstream(50, script).await;
-        host.server.set_upstreams(vec![upstream.address]);
+        host.server.set_upstreams(servers(&[upstream.address]));
         assert_eq!(heard(&host, 7, OUTSIDE).await.0, ResponseCode::ServFail);
         let asked = upstream.asked();
         upstream.becomes(answers, Duration::ZERO);
@@ -87,7 +87,7 @@ async fn a_failure_is_kept_for_five_seconds_and_silence_for_one() {
 async fn when_all_upstreams_fail_what_they_answered_is_given_for_an_hour_more() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     heard(&host, 7, OUTSIDE).await;
     upstream.becomes(fails, Duration::ZERO);
     tokio::time::sleep(MINUTE).await;
@@ -108,7 +108,7 @@ async fn when_all_upstreams_fail_what_they_answered_is_given_for_an_hour_more() 
 async fn a_client_need_not_wait_for_silent_upstreams_where_there_is_an_old_answer() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     heard(&host, 7, OUTSIDE).await;
     tokio::time::sleep(MINUTE).await;
     upstream.becomes(answers, Duration::from_millis(2500));
@@ -123,7 +123,7 @@ async fn no_network_hears_what_the_upstreams_of_another_say() {
     let host = Host::new().await;
     let (one, other) = (host.upstream(50, answers).await, host.upstream(51, denies_for_a_minute).await);
     for (upstream, expected) in [(&one, ResponseCode::NoError), (&other, ResponseCode::NXDomain)] {
-        let upstreams = Upstreams::Own(Arc::from([upstream.address]));
+        let upstreams = Upstreams::Own(servers(&[upstream.address]).into());
         host.serve(|network| Network { upstreams, ..network });
         assert_eq!(heard(&host, 7, OUTSIDE).await.0, expected);
     }
@@ -134,8 +134,8 @@ async fn no_network_hears_what_the_upstreams_of_another_say() {
 async fn other_resolvers_of_the_host_are_asked_anew() {
     let host = Host::new().await;
     let (one, other) = (host.upstream(50, answers).await, host.upstream(51, denies_for_a_minute).await);
-    host.server.set_upstreams(vec![one.address]);
+    host.server.set_upstreams(servers(&[one.address]));
     assert_eq!(heard(&host, 7, OUTSIDE).await.0, ResponseCode::NoError);
-    host.server.set_upstreams(vec![other.address]);
+    host.server.set_upstreams(servers(&[other.address]));
     assert_eq!(heard(&host, 7, OUTSIDE).await.0, ResponseCode::NXDomain);
 }

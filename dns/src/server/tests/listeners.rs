@@ -155,7 +155,7 @@ async fn ipv6_is_served_too() {
 async fn a_stopped_server_still_gives_the_answers_it_owes() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let request = question("www.example.com.");
     let ask = async {
         let response = host.ask(7, &request).await;
@@ -175,7 +175,7 @@ async fn a_stopped_server_still_gives_the_answers_it_owes() {
 async fn a_stopped_server_does_not_wait_for_a_silent_upstream() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
     socket.send_to(&question("www.example.com.").to_vec().unwrap(), host.at(1)).await.unwrap();
     while upstream.asked() == 0 {
@@ -189,7 +189,7 @@ async fn a_stopped_server_does_not_wait_for_a_silent_upstream() {
 async fn what_was_done_is_counted() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     host.ask(7, &question("c1.")).await;
     exchange_over_tcp(&mut host.connect(7).await, &question("nobody.")).await;
     host.ask(7, &question("www.example.com.")).await;

@@ -42,7 +42,7 @@ async fn a_question_may_come_octet_by_octet() {
 async fn a_local_answer_overtakes_a_slow_forwarded_one() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let mut stream = host.connect(7).await;
     let mut requests = Vec::new();
     for (id, name) in [(1, "www.example.com."), (2, "c1.")] {
@@ -63,7 +63,7 @@ async fn a_local_answer_overtakes_a_slow_forwarded_one() {
 async fn a_connection_has_a_bounded_number_of_questions_in_flight() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let mut stream = host.connect(7).await;
     let mut all = Vec::new();
     for number in 0..40 {
@@ -84,7 +84,7 @@ async fn a_connection_has_a_bounded_number_of_questions_in_flight() {
 async fn a_client_that_has_said_all_still_gets_its_answers() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
-    host.server.set_upstreams(vec![upstream.address]);
+    host.server.set_upstreams(servers(&[upstream.address]));
     let mut stream = host.connect(7).await;
     frame::write(&mut stream, &question("www.example.com.").to_vec().unwrap()).await.unwrap();
     stream.shutdown().await.unwrap();

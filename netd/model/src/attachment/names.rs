@@ -1,6 +1,9 @@
 //! What the `dns` plugin records for netd to serve.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use ipnetwork::IpNetwork;
 use serde::{Deserialize, Serialize};
@@ -8,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     element::Transport,
     name::{HostName, LinkName, ServedName},
+    upstream::Upstream,
 };
 
 /// The names of an attachment and how its network's names are served, as the `dns` plugin recorded them.
@@ -35,7 +39,13 @@ pub struct Names {
     pub subnets: Vec<IpNetwork>,
     /// Servers for all other names; the host's where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub upstreams: Vec<SocketAddr>,
+    pub upstreams: Vec<Upstream>,
+    /// Servers for all other names of this container alone; they go before those of the network.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub own_upstreams: Vec<Upstream>,
+    /// Domain -> servers for the names in it; nobody is asked where there are none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub split_domains: BTreeMap<HostName, Vec<Upstream>>,
     /// Whether no name is ever asked of another server.
     #[serde(default)]
     pub internal: bool,
