@@ -5,6 +5,7 @@
 //! Everything before the socket is pure; [`Server`] swaps one snapshot for the next and never changes one.
 
 mod answer;
+mod batch;
 mod counters;
 #[cfg(test)]
 mod fixture;
@@ -28,6 +29,7 @@ mod special;
 mod tcp;
 mod udp;
 mod upstream;
+mod usual;
 mod zone;
 
 pub use counters::Counters;
@@ -43,3 +45,4 @@ pub use packet::{Action, Forward, Origin, respond};
 pub use server::Server;
 pub use snapshot::{Zones, ZonesBuilder};
 pub use upstream::Upstream;
+pub use usual::{LONGEST as LONGEST_USUAL, respond_usual};

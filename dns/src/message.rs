@@ -24,14 +24,16 @@ use crate::zone::TTL;
 /// Octets of a message header, RFC 1035 4.1.1.
 pub(crate) const HEADER: usize = 12;
 /// Octets of an OPT record without options, RFC 6891 6.1.2.
-const OPT: u16 = 11;
+pub(crate) const OPT: u16 = 11;
 /// What a client without EDNS can take over UDP, RFC 1035 4.2.1.
-const MIN_UDP: u16 = 512;
+pub(crate) const MIN_UDP: u16 = 512;
 /// The largest response that we send over UDP of our own accord, and what we say that we can take: it fits every path
 /// without fragments (DNS flag day 2020).
-const MAX_UDP: u16 = 1232;
+pub(crate) const MAX_UDP: u16 = 1232;
 /// RFC 2181 8.
-const MAX_TTL: u32 = 0x7fff_ffff;
+pub(crate) const MAX_TTL: u32 = 0x7fff_ffff;
+/// Seconds of the intervals of an SOA that only who transfers a zone minds.
+pub(crate) const INTERVAL: i32 = 3600;
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +283,6 @@ fn encodable(owner: rr::Name, record: &Record) -> rr::Record {
 /// Names of server and mailbox as RFC 6303 3 gives them to zones that are served locally. Nobody transfers our zones,
 /// so of the intervals only the last counts: how long a negative answer is kept (RFC 2308 5).
 fn start_of_authority(soa: &Soa) -> rdata::SOA {
-    const INTERVAL: i32 = 3600;
     let mailbox = rr::Name::from_labels(["nobody", "invalid"]).unwrap_or_default();
     rdata::SOA::new(wire_name(&soa.owner), mailbox, soa.serial, INTERVAL, INTERVAL, INTERVAL, TTL)
 }

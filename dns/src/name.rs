@@ -264,7 +264,8 @@ pub(crate) fn split_first_label(octets: &[u8]) -> Option<(&[u8], &[u8])> {
     octets.split_at_checked(usize::from(*octets.first()?) + 1)
 }
 
-fn after_first_label(octets: &[u8]) -> Option<&[u8]> {
+/// The name above; none for the root.
+pub(crate) fn after_first_label(octets: &[u8]) -> Option<&[u8]> {
     let (&length, rest) = octets.split_first()?;
     rest.get(length.into()..)
 }

@@ -81,13 +81,13 @@ pub(crate) fn reverse_name(subnet: IpNetwork) -> Option<Name> {
 }
 
 /// A decimal octet without leading zeros.
-fn octet(label: &[u8]) -> Option<u8> {
+pub(crate) fn octet(label: &[u8]) -> Option<u8> {
     let strict = label.iter().all(u8::is_ascii_digit) && (label.len() == 1 || label.first() != Some(&b'0'));
     std::str::from_utf8(label).ok().filter(|_| strict)?.parse().ok()
 }
 
 /// One hexadecimal digit.
-fn nibble(label: &[u8]) -> Option<u8> {
+pub(crate) fn nibble(label: &[u8]) -> Option<u8> {
     let [digit] = label else { return None };
     u8::try_from(char::from(*digit).to_digit(16)?).ok()
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use fastrand::Rng;
 use tokio::sync::watch;
 
@@ -42,7 +42,16 @@ pub(crate) struct Service {
 pub(crate) enum Outcome {
     Silence,
     Response(Vec<u8>),
-    Later(Pin<Box<dyn Future<Output = Vec<u8>> + Send>>),
+    Later(Later),
+}
+
+/// A response that others must give first.
+pub(crate) type Later = Pin<Box<dyn Future<Output = Vec<u8>> + Send>>;
+
+/// What packets that came together are answered from.
+pub(crate) struct Snapshot {
+    pub(crate) zones: Guard<Arc<Zones>>,
+    pub(crate) networks: Guard<Arc<Vec<NetworkId>>>,
 }
 
 /// Tells a listener's tasks to finish.
@@ -72,6 +81,16 @@ impl Service {
     /// The right to one TCP connection; none when too many are open.
     pub(crate) fn admit(&self, client: IpAddr) -> Option<Permit> {
         self.shared.connections.admit(client)
+    }
+
+    /// What is answered from at this moment.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot { zones: self.shared.zones.load(), networks: self.networks.load() }
+    }
+
+    /// Counts answers that [`Service::handle`] did not give.
+    pub(crate) fn count_answered(&self, count: u64) {
+        self.shared.tally.answered.add(count);
     }
 
     /// Decides about a packet, and counts it.

@@ -274,7 +274,7 @@ impl Node {
 }
 
 /// The name that stands in PTR records.
-fn own_name(attachment: &Attachment) -> Option<&Name> {
+pub(crate) fn own_name(attachment: &Attachment) -> Option<&Name> {
     attachment.names.iter().find(|name| !name.is_wildcard())
 }
 

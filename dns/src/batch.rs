@@ -1,0 +1,185 @@
+//! Many datagrams with one system call, in and out, from memory that is there once for each thread.
+
+use std::cell::RefCell;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::AsRawFd;
+
+use fastrand::Rng;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
+use rustix::net::addr::SocketAddrArg;
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendto};
+use tokio::net::UdpSocket;
+
+use crate::message::Transport;
+use crate::service::{Later, MAX_REQUEST, Outcome, Service};
+use crate::usual::{LONGEST, Usual};
+
+/// Datagrams of one system call: with more, what each of them costs hardly falls, and the last waits longer.
+const BATCH: usize = 32;
+
+/// An answer that others must give, and whom it is for.
+pub(crate) type Pending = (Later, SocketAddr);
+
+/// Memory for as many datagrams as go into one batch.
+struct Batch<A> {
+    /// Addresses of one family: the kernel cuts the place of a longer one to that of a shorter one that was there before.
+    headers: MultiHeaders<A>,
+    requests: Box<[[u8; MAX_REQUEST]; BATCH]>,
+    /// Octets of each request, and who sent it.
+    received: [(usize, SocketAddr); BATCH],
+    responses: Box<[[u8; LONGEST]; BATCH]>,
+    /// Octets of each response, and who gets it.
+    answered: [(usize, SocketAddr); BATCH],
+    rng: Rng,
+}
+
+thread_local! {
+    static V4: RefCell<Batch<SockaddrIn>> = RefCell::new(Batch::new());
+    static V6: RefCell<Batch<SockaddrIn6>> = RefCell::new(Batch::new());
+}
+
+/// Takes a batch of requests from a socket and answers them; those that others must answer go into `pending`. Whether
+/// there may be more.
+///
+/// # Errors
+/// What the kernel says to receiving, [`io::ErrorKind::WouldBlock`] where nothing is there.
+pub(crate) fn answer(
+    socket: &UdpSocket,
+    is_ipv4: bool,
+    service: &Service,
+    pending: &mut Vec<Pending>,
+) -> io::Result<bool> {
+    if is_ipv4 {
+        V4.with_borrow_mut(|batch| batch.answer(socket, |v4| SocketAddr::V4(v4.into()), service, pending))
+    } else {
+        V6.with_borrow_mut(|batch| batch.answer(socket, |v6| SocketAddr::V6(v6.into()), service, pending))
+    }
+}
+
+/// Sends without waiting: a client that cannot be reached must not keep the others waiting, and asks again.
+pub(crate) fn send(socket: &UdpSocket, response: &[u8], client: SocketAddr) {
+    if let Err(error) = sendto(socket, response, SendFlags::DONTWAIT, &client) {
+        not_sent(client, &error.into());
+    }
+}
+
+impl<A: Copy + SockaddrLike> Batch<A> {
+    fn new() -> Self {
+        let nobody = (0, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
+        Self {
+            headers: MultiHeaders::preallocate(BATCH, None),
+            requests: boxed(),
+            received: [nobody; BATCH],
+            responses: boxed(),
+            answered: [nobody; BATCH],
+            rng: Rng::new(),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        socket: &UdpSocket,
+        client: fn(A) -> SocketAddr,
+        service: &Service,
+        pending: &mut Vec<Pending>,
+    ) -> io::Result<bool> {
+        let count = self.receive(socket, client)?;
+        let responses = self.respond(count, socket, service, pending);
+        self.send(socket, responses);
+        Ok(count == BATCH)
+    }
+
+    fn receive(&mut self, socket: &UdpSocket, client: fn(A) -> SocketAddr) -> io::Result<usize> {
+        let mut slices = self.requests.each_mut().map(|request| [IoSliceMut::new(request)]);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let messages = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
+        let mut count = 0;
+        for (message, place) in messages.zip(&mut self.received) {
+            // What has no address, which the kernel never does, is no request.
+            let length = message.address.map_or(0, |_| message.bytes);
+            *place = (length, message.address.map_or(place.1, client));
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Answers the first `count` requests; how many responses that makes.
+    fn respond(&mut self, count: usize, socket: &UdpSocket, service: &Service, pending: &mut Vec<Pending>) -> usize {
+        let snapshot = service.snapshot();
+        let usual = Usual::new(&snapshot.zones, &snapshot.networks);
+        let mut places = self.responses.iter_mut().zip(&mut self.answered);
+        let mut place = places.next();
+        let (mut usuals, mut filled) = (0, 0);
+        for (request, &(length, client)) in self.requests.iter().zip(&self.received).take(count) {
+            let Some((response, answered)) = &mut place else { break };
+            let (request, rng) = (request.get(..length).unwrap_or_default(), &mut self.rng);
+            let written = usual.as_ref().and_then(|usual| usual.answer(request, client.ip(), rng, response));
+            usuals += u64::from(written.is_some());
+            let written = written.or_else(|| match service.handle(request, client.ip(), Transport::Udp, rng) {
+                Outcome::Silence => None,
+                Outcome::Later(later) => {
+                    pending.push((later, client));
+                    None
+                }
+                Outcome::Response(octets) => {
+                    if let Some(room) = response.get_mut(..octets.len()) {
+                        room.copy_from_slice(&octets);
+                        Some(octets.len())
+                    } else {
+                        // What others said may be longer.
+                        send(socket, &octets, client);
+                        None
+                    }
+                }
+            });
+            if let Some(written) = written {
+                **answered = (written, client);
+                filled += 1;
+                place = places.next();
+            }
+        }
+        service.count_answered(usuals);
+        filled
+    }
+
+    fn send(&self, socket: &UdpSocket, count: usize) {
+        let responses = || self.responses.iter().zip(&self.answered).take(count);
+        if let (1, Some((response, &(length, client)))) = (count, responses().next()) {
+            return send(socket, response.get(..length).unwrap_or_default(), client);
+        }
+        let clients = self.answered.map(|(_, client)| client.as_any());
+        let slices: [_; BATCH] = std::array::from_fn(|index| {
+            let response = self.responses.get(index).map_or(&[][..], |response| &response[..]);
+            let length = self.answered.get(index).map_or(0, |&(length, _)| length);
+            [IoSlice::new(response.get(..length).unwrap_or_default())]
+        });
+        let mut controls: [_; BATCH] = std::array::from_fn(|_| SendAncillaryBuffer::default());
+        let messages = clients.iter().zip(&slices).zip(&mut controls);
+        let mut messages = messages.map(|((client, slice), control)| MMsgHdr::new_with_addr(client, slice, control));
+        let mut messages: [_; BATCH] = std::array::from_fn(|_| messages.next().expect("invariant: as many as places"));
+        let mut rest = messages.get_mut(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            // An error is that of the first one, which is passed over.
+            let sent = sendmmsg(socket, rest, SendFlags::DONTWAIT).unwrap_or_else(|error| {
+                let place = count - rest.len();
+                self.answered.get(place).inspect(|(_, client)| not_sent(*client, &error.into()));
+                1
+            });
+            rest = rest.get_mut(sent.max(1)..).unwrap_or_default();
+        }
+    }
+}
+
+fn boxed<const N: usize>() -> Box<[[u8; N]; BATCH]> {
+    let places = vec![[0; N]; BATCH].into_boxed_slice();
+    places.try_into().unwrap_or_else(|_| Box::new([[0; N]; BATCH]))
+}
+
+fn not_sent(client: SocketAddr, error: &io::Error) {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        tracing::debug!(%client, "answer dropped, the socket's buffer is full");
+    } else {
+        tracing::debug!(%client, %error, "answer not sent");
+    }
+}

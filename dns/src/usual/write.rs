@@ -1,0 +1,128 @@
+//! Writing the response to a usual question.
+
+use super::LONGEST;
+use super::question::Question;
+use crate::message::{HEADER, INTERVAL, MAX_TTL, MAX_UDP, OPT};
+use crate::record::Kind;
+use crate::zone::TTL;
+
+const IN: [u8; 2] = [0, 1];
+/// Flags and codes of the third and the fourth octet, RFC 1035 4.1.1.
+const RESPONSE: u8 = 0x80;
+const AUTHORITATIVE: u8 = 0x04;
+const RECURSION_DESIRED: u8 = 0x01;
+const RECURSION_AVAILABLE: u8 = 0x80;
+const CHECKING_DISABLED: u8 = 0x10;
+const NAME_ERROR: u8 = 3;
+/// A pointer to the name in the question, RFC 1035 4.1.4.
+const OWNER: [u8; 2] = [0xc0, 12];
+/// Who is written to about our zones, as [`crate::message`] has it.
+const MAILBOX: &[u8] = b"\x06nobody\x07invalid\0";
+
+/// A response that grows.
+#[derive(Debug)]
+pub(super) struct Writer<'r, 'q> {
+    room: &'r mut [u8; LONGEST],
+    question: &'q Question<'q>,
+    /// Octets that are written, and that may be before OPT.
+    end: usize,
+    limit: usize,
+    answers: u16,
+    authorities: u16,
+    code: u8,
+}
+
+impl<'r, 'q> Writer<'r, 'q> {
+    /// Begins with header and question as they came. All that follows is none where it does not fit.
+    pub(super) fn new(room: &'r mut [u8; LONGEST], question: &'q Question<'q>) -> Option<Self> {
+        let limit = question.limit - question.edns.map_or(0, |_| usize::from(OPT));
+        let mut writer = Self { room, question, end: 0, limit, answers: 0, authorities: 0, code: 0 };
+        writer.put(question.start)?;
+        Some(writer)
+    }
+
+    /// A set of addresses.
+    pub(super) fn addresses<const N: usize>(
+        &mut self,
+        ttl: u32,
+        addresses: impl Iterator<Item = [u8; N]>,
+    ) -> Option<()> {
+        for address in addresses {
+            self.record(self.question.kind, ttl, N)?;
+            self.put(&address)?;
+            self.answers += 1;
+        }
+        Some(())
+    }
+
+    /// The name of an address.
+    pub(super) fn pointer(&mut self, name: &[u8], domain: &[u8], ttl: u32) -> Option<()> {
+        self.record(Kind::PTR, ttl, name.len() + domain.len() + 1)?;
+        self.put(name)?;
+        self.put(domain)?;
+        self.answers += 1;
+        self.put(&[0])
+    }
+
+    /// The start of authority of the root, or of a domain that the name in the question ends with.
+    pub(super) fn soa(&mut self, domain: &[u8], serial: u32) -> Option<()> {
+        let start = HEADER + self.question.spelled.len().checked_sub(domain.len())?;
+        let [high, low] = u16::try_from(start).ok()?.to_be_bytes();
+        let pointer = [0xc0 | high, low];
+        let owner = if domain.is_empty() { &[0][..] } else { &pointer[..] };
+        self.put(owner)?;
+        self.head(Kind::SOA, TTL, owner.len() + MAILBOX.len() + 5 * size_of::<u32>())?;
+        self.put(owner)?;
+        self.put(MAILBOX)?;
+        self.put(&serial.to_be_bytes())?;
+        for _ in ["refresh", "retry", "expire"] {
+            self.put(&INTERVAL.to_be_bytes())?;
+        }
+        self.authorities += 1;
+        self.put(&TTL.to_be_bytes())
+    }
+
+    /// There is no such name.
+    pub(super) fn deny(&mut self) {
+        self.code = NAME_ERROR;
+    }
+
+    /// Ends with header and OPT; how many octets it has.
+    pub(super) fn finish(self, forwards: bool) -> Option<usize> {
+        let Self { room, question, mut end, answers, authorities, code, .. } = self;
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let high = RESPONSE | AUTHORITATIVE | flag(question.recursion_desired, RECURSION_DESIRED);
+        let low = flag(forwards, RECURSION_AVAILABLE) | flag(question.checking_disabled, CHECKING_DISABLED) | code;
+        let ([a0, a1], [b0, b1]) = (answers.to_be_bytes(), authorities.to_be_bytes());
+        let additional = u8::from(question.edns.is_some());
+        room.get_mut(2..HEADER)?.copy_from_slice(&[high, low, 0, 1, a0, a1, b0, b1, 0, additional]);
+        if let Some(wants_dnssec) = question.edns {
+            let [size_high, size_low] = MAX_UDP.to_be_bytes();
+            let opt = [0, 0, 41, size_high, size_low, 0, 0, flag(wants_dnssec, 0x80), 0, 0, 0];
+            room.get_mut(end..end + opt.len())?.copy_from_slice(&opt);
+            end += opt.len();
+        }
+        Some(end)
+    }
+
+    /// All of an answer but its data.
+    fn record(&mut self, kind: Kind, ttl: u32, length: usize) -> Option<()> {
+        self.put(&OWNER)?;
+        self.head(kind, ttl, length)
+    }
+
+    /// What stands between the owner of a record and its data.
+    fn head(&mut self, Kind(kind): Kind, ttl: u32, length: usize) -> Option<()> {
+        let ([k0, k1], [t0, t1, t2, t3]) = (kind.to_be_bytes(), ttl.min(MAX_TTL).to_be_bytes());
+        let [l0, l1] = u16::try_from(length).ok()?.to_be_bytes();
+        self.put(&[k0, k1, IN[0], IN[1], t0, t1, t2, t3, l0, l1])
+    }
+
+    fn put(&mut self, octets: &[u8]) -> Option<()> {
+        let end = self.end + octets.len();
+        let free = self.room.get_mut(self.end..end).filter(|_| end <= self.limit)?;
+        free.copy_from_slice(octets);
+        self.end = end;
+        Some(())
+    }
+}
