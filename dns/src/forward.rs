@@ -115,12 +115,19 @@ impl Forwarder {
         self.in_flight.admit(source)
     }
 
-    /// Who is to be asked for this.
-    pub(crate) fn inquiry(&self, forward: Forward) -> Inquiry {
+    /// Who is to be asked for this. Not who asks: a server in a container that asks us, and that is our upstream, would wait
+    /// for itself.
+    pub(crate) fn inquiry(&self, forward: Forward, source: IpAddr) -> Inquiry {
         let servers = match &forward.upstreams {
             Upstreams::None => Servers::default(),
             Upstreams::Host => Servers::clone(&self.host.load()),
             Upstreams::Own(own) => Arc::clone(own),
+        };
+        let asks = |server: &Upstream| server.address.ip() == source;
+        let servers = if servers.iter().any(asks) {
+            servers.iter().filter(|server| !asks(server)).cloned().collect()
+        } else {
+            servers
         };
         let key = Plain::of(&forward).map(|plain| Key { servers: Arc::clone(&servers), plain });
         Inquiry { forward, servers, key }

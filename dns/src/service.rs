@@ -121,7 +121,7 @@ impl Service {
             Some(alias) => alias.tell(octets, limit),
             None => octets,
         };
-        let pending = match forwarder.recall(forwarder.inquiry(forward)) {
+        let pending = match forwarder.recall(forwarder.inquiry(forward, source)) {
             Recalled::Reply(reply) => return Outcome::Response(told(self.shared.tally.forwarded(reply))),
             Recalled::Nothing(pending) => pending,
         };

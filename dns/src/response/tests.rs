@@ -112,3 +112,33 @@ fn a_response_that_fills_the_buffer_counts_as_truncated() {
     assert!(!response(MAX_UDP_RESPONSE).is_truncated());
     assert!(response(MAX_UDP_RESPONSE + 1).is_truncated());
 }
+
+/// What an upstream may send: one octet in a few is anything, and the end may be missing.
+#[test]
+fn whatever_an_upstream_sends_is_read_without_harm() {
+    let mut rng = fastrand::Rng::with_seed(5452);
+    let record = [&[0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4][..], &[192, 0, 2, 1]].concat();
+    let mut good = message(OURS, [0x81, 0x80], 1, &[QUESTION, &record.repeat(40)].concat());
+    good[7] = 40;
+    let mut kept = 0;
+    for _ in 0..50_000 {
+        let mut octets = good.clone();
+        for _ in 0..rng.usize(0..6) {
+            let at = rng.usize(2..octets.len());
+            octets[at] = rng.u8(..);
+        }
+        octets.truncate(if rng.u8(..) < 64 { rng.usize(..=octets.len()) } else { octets.len() });
+        let Some(response) = matching(&octets) else { continue };
+        for limit in [512, 1232] {
+            let told = response.relay(&forward(limit));
+            assert!(told.len() <= limit && told[..2] == [0x12, 0x34], "{octets:?}");
+        }
+        if let Some(lifetime) = response.lifetime() {
+            kept += 1;
+            assert!(!lifetime.time.is_zero() && lifetime.ttls.len() <= 40, "{octets:?}");
+            let mut ends = lifetime.ttls.iter().map(|at| usize::from(*at) + 4);
+            assert!(ends.all(|end| end <= octets.len()), "{octets:?}");
+        }
+    }
+    assert!(kept > 1000, "{kept}");
+}

@@ -1,7 +1,7 @@
 //! Who is asked for which names, with a second server that is not ours: dnsmasq, for `corp.example`.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tests::{Container, Daemon, Host, Lab, eventually, need};
@@ -149,5 +149,25 @@ fn without_a_port_for_another_socket_questions_go_over_a_connection_and_none_mee
     taker.kill();
     eventually(SOON, || addresses(&web, "www.plain") == ["203.0.113.7"]);
     outside.resolver.kill();
+    netd.stop();
+}
+
+#[test]
+fn a_resolver_that_leads_back_to_us_is_noticed_at_once() {
+    let lab = Lab::new();
+    let outside = Outside::new(&lab);
+    let netd = outside.host.netd();
+    let web = outside.container("c1", ("web", 1), &json!({}));
+    assert_eq!(addresses(&web, "a.example.com"), ["203.0.113.7"]);
+    for resolver in ["10.1.0.1", "10.1.0.2"] {
+        outside.host.write_resolv_conf(&format!("nameserver {resolver}\n"));
+        let ask = |name: &str| {
+            let started = Instant::now();
+            (web.dig_with(&format!("+time=6 {name}")).status, started.elapsed())
+        };
+        eventually(SOON, || ask(&format!("www.{resolver}.example.com")).0 == "SERVFAIL");
+        let (status, elapsed) = ask(&format!("b.{resolver}.example.com"));
+        assert!(status == "SERVFAIL" && elapsed < Duration::from_secs(2), "{resolver}: {status} after {elapsed:?}");
+    }
     netd.stop();
 }

@@ -188,6 +188,21 @@ async fn we_do_not_ask_ourselves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_asks_is_not_asked() {
+    let host = Host::new().await;
+    // As a filter of names that runs in a container: what it does not know it asks of the gateway.
+    let (in_container, other) = (host.upstream(7, is_silent).await, host.upstream(51, answers).await);
+    host.server.set_upstreams(servers(&[in_container.address, other.address]));
+    let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
+    assert_eq!((code(&response), took, in_container.asked()), (ResponseCode::NoError, Duration::ZERO, 0));
+    host.server.set_upstreams(servers(&[in_container.address]));
+    let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
+    assert_eq!((code(&response), took, in_container.asked()), (ResponseCode::ServFail, Duration::ZERO, 0));
+    in_container.becomes(answers, Duration::ZERO);
+    assert_eq!(code(&host.ask(8, &question("other.example.")).await), ResponseCode::NoError, "others ask it");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_network_with_upstreams_of_its_own_asks_those() {
     let host = Host::new().await;
     let (theirs, own) = (host.upstream(50, denies).await, host.upstream(51, answers).await);
