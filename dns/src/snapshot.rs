@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 
 use crate::zone::{Zone, holds};
-use crate::{ContainerId, Name, Network, NetworkId, SplitDomain};
+use crate::{Attachment, ContainerId, Name, Network, NetworkId, SplitDomain};
 
 #[cfg(test)]
 mod tests;
@@ -86,8 +86,10 @@ impl ZonesBuilder {
 
     /// Adds a network; one of the same id is replaced.
     #[must_use]
-    pub fn network(mut self, network: Network) -> Self {
+    pub fn network(mut self, network: impl Into<Arc<Network>>) -> Self {
+        let network = network.into();
         let zone = match self.previous.get(&network.id) {
+            // One that is the same object is equal, which is seen at once.
             Some(same) if same.network == network => Arc::clone(same),
             _ => Arc::new(Zone::new(network)),
         };
@@ -105,16 +107,20 @@ impl ZonesBuilder {
     /// The snapshot.
     pub fn build(self) -> Zones {
         let mut memberships: HashMap<ContainerId, BTreeSet<NetworkId>> = HashMap::new();
+        let mut first: HashMap<&ContainerId, &NetworkId> = HashMap::new();
         let mut domains = HashSet::new();
         let mut subnets = Vec::new();
-        for Network { id, domain, subnets: own, attachments, .. } in self.networks.values().map(|zone| &zone.network) {
+        for zone in self.networks.values() {
+            let Network { id, domain, subnets: own, attachments, .. } = &*zone.network;
             domains.insert(domain.clone());
             subnets.extend(own);
-            for attachment in attachments {
-                memberships.entry(attachment.container.clone()).or_default().insert(id.clone());
+            for Attachment { container, .. } in attachments {
+                let first = *first.entry(container).or_insert(id);
+                if first != id {
+                    memberships.entry(container.clone()).or_default().extend([first.clone(), id.clone()]);
+                }
             }
         }
-        memberships.retain(|_, networks| networks.len() > 1);
         Zones {
             generation: self.generation,
             networks: self.networks,

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
@@ -24,7 +25,7 @@ const TASKS: &[u8] = b"\x05tasks";
 /// A network and its indexes.
 #[derive(Debug)]
 pub(crate) struct Zone {
-    pub(crate) network: Network,
+    pub(crate) network: Arc<Network>,
     /// By relative name.
     nodes: HashMap<Name, Node>,
     /// Positions in `network.attachments`.
@@ -66,7 +67,7 @@ pub(crate) enum Bearer {
 
 impl Zone {
     /// Builds the indexes.
-    pub(crate) fn new(network: Network) -> Self {
+    pub(crate) fn new(network: Arc<Network>) -> Self {
         let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard)
             || network.records.iter().any(|record| record.name.is_wildcard());
         let mut zone = Self { network, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };

@@ -29,7 +29,7 @@ use crate::{
     settings::Settings,
     settle::Settle,
     sources::Sources,
-    zones::{self, Served},
+    zones::{self, Kept, Served},
 };
 
 mod told;
@@ -59,6 +59,7 @@ struct Daemon {
     attached: BTreeSet<AttachmentId>,
     /// None until the store was read.
     with_names: Option<Vec<Arc<Attachment>>>,
+    kept: Kept,
     served: Vec<Served>,
     server: Arc<dns::Server>,
     upstreams: Option<Arc<[dns::Upstream]>>,
@@ -148,6 +149,7 @@ impl Daemon {
             snapshot: Arc::default(),
             attached: BTreeSet::new(),
             with_names: None,
+            kept: Kept::default(),
             served: Vec::new(),
             server: Arc::new(dns::Server::new(PORT)),
             upstreams: None,
@@ -269,7 +271,7 @@ impl Daemon {
 
     /// Serves the names of this host's containers, and of those that share a network with them.
     fn serve(&mut self) {
-        self.served = zones::served(self.with_names.as_deref().unwrap_or_default(), &self.view);
+        self.served = self.kept.served(self.with_names.as_deref().unwrap_or_default(), &self.view);
         let zones = zones::zones(&self.served, &self.settings, &self.server.zones(), self.generation());
         self.server.set_zones(Arc::new(zones));
     }

@@ -30,9 +30,16 @@ mod tests;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Served {
     /// Its zone.
-    pub(crate) network: dns::Network,
+    pub(crate) network: Arc<dns::Network>,
     /// Where it is answered.
     pub(crate) listen: BTreeSet<Listen>,
+}
+
+/// What is served, kept by network: the change of an attachment costs what its network has, not what all have.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    view: Arc<View>,
+    networks: BTreeMap<NetworkName, (Vec<Arc<Attachment>>, Vec<Served>)>,
 }
 
 /// The attachments whose names are served.
@@ -70,6 +77,23 @@ pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &V
     view.networks.iter().filter_map(of_network).collect()
 }
 
+impl Kept {
+    /// [`served`], of attachments in the order of their networks.
+    pub(crate) fn served(&mut self, attachments: &[Arc<Attachment>], view: &Arc<View>) -> Vec<Served> {
+        let mut before = std::mem::take(&mut self.networks);
+        if !Arc::ptr_eq(&self.view, view) {
+            before.clear();
+            self.view = Arc::clone(view);
+        }
+        for members in attachments.chunk_by(|one, next| one.id.network == next.id.network) {
+            let Some(network) = members.first().map(|first| first.id.network.clone()) else { continue };
+            let kept = before.remove(&network).filter(|(old, _)| are_same(old, members));
+            self.networks.insert(network, kept.unwrap_or_else(|| (members.to_vec(), served(members, view))));
+        }
+        self.networks.values().flat_map(|(_, served)| served).cloned().collect()
+    }
+}
+
 /// The networks of these attachments, with what other hosts have of them.
 pub(crate) fn served(attachments: &[Arc<Attachment>], view: &View) -> Vec<Served> {
     let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
@@ -90,7 +114,7 @@ pub(crate) fn is_served(attachment: &Attachment, boot: &str) -> bool {
 pub(crate) fn zones(served: &[Served], settings: &Settings, previous: &dns::Zones, generation: u64) -> dns::Zones {
     let of_host = settings.split_domains.iter().filter_map(|(domain, upstreams)| split_domain(domain, upstreams));
     let builder = dns::ZonesBuilder::after(previous, generation).split_domains(of_host.collect());
-    served.iter().fold(builder, |builder, served| builder.network(served.network.clone())).build()
+    served.iter().fold(builder, |builder, served| builder.network(Arc::clone(&served.network))).build()
 }
 
 /// Where to listen: `index` gives the number of an interface, and where it is not there, nobody can ask.
@@ -101,8 +125,10 @@ pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u
             networks.entry(listen).or_default().push(served.network.id.clone());
         }
     }
+    let mut indexes: BTreeMap<&LinkName, Option<u32>> = BTreeMap::new();
     let listeners = networks.into_iter().filter_map(|(listen, networks)| {
-        let device = dns::Device { name: listen.link.to_string(), index: index(&listen.link)? };
+        let index = *indexes.entry(&listen.link).or_insert_with(|| index(&listen.link));
+        let device = dns::Device { name: listen.link.to_string(), index: index? };
         Some(dns::Listener { device: Some(device), address: listen.address, networks })
     });
     listeners.collect()
@@ -132,7 +158,7 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: 
         attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),
     };
     let domains = domains.into_iter().filter_map(name);
-    domains.map(|domain| Served { network: of_domain(domain), listen: listen.clone() }).collect()
+    domains.map(|domain| Served { network: Arc::new(of_domain(domain)), listen: listen.clone() }).collect()
 }
 
 /// The records of the network, as its containers were told, each once.

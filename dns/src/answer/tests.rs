@@ -343,7 +343,7 @@ fn names_in_a_split_domain_are_asked_of_its_upstreams_and_the_longest_domain_cou
         split("in-addr.arpa", &["192.0.2.6:53"]),
         split("internal", &["192.0.2.7:53"]),
     ];
-    let zones = ZonesBuilder::new(1).network(Network { split_domains, ..dev }).network(fixture::web());
+    let zones = ZonesBuilder::new(1).network(Network { split_domains, ..Network::clone(&dev) }).network(fixture::web());
     let zones = zones.network(fixture::back()).split_domains(of_host).build();
     Asker { zones: &zones, listener: &["dev"], source: "10.3.0.7" }.check(&[
         ("www.example", Kind::A, "forward to Own([192.0.2.1:53])"),

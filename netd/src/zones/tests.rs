@@ -114,7 +114,7 @@ fn what_was_to_be_asked_over_tls_is_never_asked_in_the_open() {
         attachment
     };
     let attachments = [told("c1", &["192.0.2.1"]), told("c2", &["tls://192.0.2.2", "tls://192.0.2.3#dns.example"])];
-    let upstreams = serve(&attachments).remove(0).network.upstreams;
+    let upstreams = serve(&attachments).remove(0).network.upstreams.clone();
     assert_eq!(format!("{upstreams:?}"), "Own([tls://192.0.2.2:853#192.0.2.2, tls://192.0.2.3:853#dns.example])");
 }
 
@@ -169,7 +169,7 @@ fn view(known: NetworkView) -> View {
 #[test]
 fn the_hosts_part_is_near_where_a_person_prefers_that() {
     let attachments = [Arc::new(sample::attachment("web", "c1", "10.1.0.7"))];
-    let near = |prefer_local| served(&attachments, &view(known(prefer_local))).remove(0).network.near;
+    let near = |prefer_local| served(&attachments, &view(known(prefer_local))).remove(0).network.near.clone();
     assert_eq!((near(false), near(true)), (vec![], vec!["10.1.0.0/24".parse().unwrap()]));
 }
 
@@ -183,4 +183,27 @@ fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_ot
     let [web] = told.as_slice() else { panic!("{told:?}") };
     let containers: Vec<_> = web.containers.iter().map(|container| container.container.as_str()).collect();
     assert_eq!((web.network.as_str(), web.host.as_str(), containers), ("web", "h1", vec!["c1"]));
+}
+
+#[test]
+fn what_of_a_network_did_not_change_is_the_same_object_and_the_rest_is_made_anew() {
+    let documents = |address: &str| {
+        let of_lab = sample::attachment("lab", "c1", "10.2.0.7");
+        let of_web = [sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", address)];
+        [of_lab].into_iter().chain(of_web).map(Arc::new).collect::<Vec<_>>()
+    };
+    let (view, mut kept) = (Arc::new(View::default()), Kept::default());
+    let before = documents("10.1.0.8");
+    let first = kept.served(&before, &view);
+    assert_eq!(first, served(&before, &view));
+    // Whoever reads the store keeps what was not written anew.
+    let after = [&before[..2], &documents("10.1.0.9")[2..]].concat();
+    let second = kept.served(&after, &view);
+    assert_eq!(second, served(&after, &view));
+    let same = first.iter().zip(&second).map(|(first, second)| Arc::ptr_eq(&first.network, &second.network));
+    assert_eq!(same.collect::<Vec<_>>(), [true, false]);
+    let gone = kept.served(&after[..1], &view);
+    assert_eq!(gone, served(&after[..1], &view));
+    let of_another_view = kept.served(&after[..1], &Arc::new(View::default()));
+    assert!(!Arc::ptr_eq(&of_another_view[0].network, &gone[0].network));
 }

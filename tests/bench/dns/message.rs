@@ -48,7 +48,7 @@ fn ask(socket: &UdpSocket, question: &[u8]) -> io::Result<Option<Ipv4Addr>> {
             Ok(length) => {
                 let answer = &buffer[..length];
                 if length > HEADER && answer[..2] == question[..2] {
-                    let one = answer[6..8] == [0, 1] && answer[3] & 15 == 0 && answer[8..12] == [0; 4];
+                    let one = answer[6..8] == [0, 1] && answer[3].trailing_zeros() >= 4 && answer[8..12] == [0; 4];
                     let address = answer.last_chunk().copied().filter(|_| one);
                     return Ok(address.map(<[u8; 4]>::into));
                 }
