@@ -8,6 +8,7 @@ use tests::{Container, Daemon, Host, Lab, eventually, need};
 
 const UPSTREAM: &str = env!("CARGO_BIN_EXE_upstream");
 const DNSMASQ: &str = "/usr/sbin/dnsmasq";
+const UNBOUND: &str = "/usr/sbin/unbound";
 const SOON: Duration = Duration::from_secs(10);
 
 /// A host whose resolver gives 203.0.113.7 for every name, and beside it one at 192.0.2.54 that knows `corp.example`.
@@ -169,5 +170,55 @@ fn a_resolver_that_leads_back_to_us_is_noticed_at_once() {
         let (status, elapsed) = ask(&format!("b.{resolver}.example.com"));
         assert!(status == "SERVFAIL" && elapsed < Duration::from_secs(2), "{resolver}: {status} after {elapsed:?}");
     }
+    netd.stop();
+}
+
+/// unbound at 192.0.2.54 over TLS, with a certificate of its own for `dns.example`, which is in the folder of `outside`.
+fn over_tls(outside: &Host) -> Daemon {
+    need(UNBOUND, "unbound");
+    need("/usr/bin/openssl", "openssl");
+    let folder = outside.folder();
+    let [key, certificate, config] = ["tls.key", "tls.pem", "unbound.conf"].map(|name| folder.join(name));
+    outside.sh(&format!(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=dns.example \
+         -addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:dns.example -keyout {} -out {} 2>/dev/null",
+        key.display(),
+        certificate.display()
+    ));
+    let text = format!(
+        "server:\n do-daemonize: no\n username: ''\n chroot: ''\n pidfile: ''\n use-syslog: no\n\
+         interface: 192.0.2.54@853\n tls-service-key: '{}'\n tls-service-pem: '{}'\n\
+         access-control: 192.0.2.0/24 allow\n local-zone: 'corp.example.' static\n\
+         local-data: 'db.corp.example. 600 IN A 198.51.100.9'\n",
+        key.display(),
+        certificate.display()
+    );
+    std::fs::write(&config, text).unwrap();
+    let daemon = Daemon::start(outside, Path::new(UNBOUND), folder.join("unbound.log"), |command| {
+        command.arg("-c").arg(&config);
+    });
+    eventually(SOON, || outside.run("ss -Hltn sport = 853").text().contains("192.0.2.54"));
+    daemon
+}
+
+#[test]
+fn an_upstream_over_tls_is_asked_only_if_it_is_who_it_should_be() {
+    let lab = Lab::new();
+    let outside = Outside::new(&lab);
+    let unbound = over_tls(&outside.other);
+    let certificate = outside.other.folder().join("tls.pem");
+    let settings = |name: &str| {
+        format!("upstreams = ['tls://192.0.2.54#{name}']\nupstream_ca_file = '{}'\n", certificate.display())
+    };
+    let netd = outside.host.netd_with(&settings("dns.example"));
+    let web = outside.container("c1", ("web", 1), &json!({}));
+    assert_eq!(addresses(&web, "+time=5 db.corp.example"), ["198.51.100.9"]);
+    // dnsmasq is at the same address, where it could be asked in the open.
+    assert_eq!(web.dig_with("many.corp.example").status, "NXDOMAIN");
+    std::fs::write(outside.host.folder().join("netd.toml"), settings("other.example")).unwrap();
+    outside.host.sh(&format!("kill -HUP {}", netd.pid()));
+    eventually(SOON, || web.dig_with("+time=6 db.corp.example").status == "SERVFAIL");
+    assert_eq!(web.dig_with("+time=6 many.corp.example").status, "SERVFAIL");
+    unbound.kill();
     netd.stop();
 }
