@@ -1,7 +1,7 @@
 # Each target is one command. What it needs from Debian stands in tests/packages, and is installed when root asks.
 
 PREFIX ?= /usr
-.PHONY: help demo demo-overlay test test-crash bench bench-overlay bench-dns lint fuzz install
+.PHONY: help demo demo-overlay test test-crash test-vm bench bench-overlay bench-dns lint fuzz install
 
 help:       ## print this list
 	@sed -n 's/^\([a-z-]*\): *## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 22
@@ -17,6 +17,9 @@ test:       ## every test; those of the network run in namespaces of their own a
 
 test-crash: ## ADD and DEL killed at every system call in turn (make test does it at those that change something)
 	@tests/make/need test && tests/make/test crash
+
+test-vm:    ## what this kernel may lack, in Debian's own, booted in a virtual machine
+	@tests/make/need test-vm && tests/vm/run
 
 bench:      ## ADD and DEL side by side with the reference plugins; PART=chain: that alone (or bridge, leases, ports)
 	@tests/make/need bench && tests/bench/run $(PART)

@@ -20,5 +20,5 @@ pub use crate::binaries::{built, workspace};
 pub use crate::eventually::{eventually, holds_within, throughout};
 pub use crate::lab::{Attachment, Call, Container, Daemon, Host, Lab, List, Node, PLUGINS, REFERENCE, Run};
 pub use crate::process::{Outcome, Refusal, run};
-pub use crate::skip::{need, skip};
+pub use crate::skip::{has, need, skip};
 pub use crate::tracer::{Point, Trace};

@@ -183,18 +183,19 @@ impl Attach<'_> {
         shared
     }
 
-    /// The host's own way into the VLAN: a pair of which one end is a port of the bridge, the other holds the gateways.
+    /// The host's own way into the VLAN: a pair of which one end is a port of the bridge, the other holds the gateways. The
+    /// port names the other: only that end is a port as soon as it is made, which VLANs need.
     fn vlan_pair(&self, gateway: &LinkName, port: &LinkName) -> Vec<Object> {
-        let peer = Some((Side::Host, port.clone()));
+        let peer = Some((Side::Host, gateway.clone()));
         let up = Some(true);
-        let held = Link::new(Side::Host, gateway.clone(), LinkKind::Veth { peer });
+        let held = Link::new(Side::Host, gateway.clone(), LinkKind::Veth { peer: None });
         let ours = Link { group: Some(GROUP), mtu: self.mtu(), up, ..held };
         let port = Link {
             group: Some(GROUP),
             mtu: self.mtu(),
             port: Some(Port { bridge: self.config.bridge.clone(), hairpin: None, isolated: None }),
             up,
-            ..Link::new(Side::Host, port.clone(), LinkKind::Veth { peer: None })
+            ..Link::new(Side::Host, port.clone(), LinkKind::Veth { peer })
         };
         let mut objects = self.vlans(&port.name);
         objects.extend([Object::Link(ours), Object::Link(port)]);

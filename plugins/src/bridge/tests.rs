@@ -114,6 +114,8 @@ fn the_gateway_of_a_vlan_stands_on_a_pair_of_its_own() {
     let text = script(&json!({"bridge": "br0", "vlan": 100, "isGateway": true}), &["10.1.0.7/24"], &facts(None));
     assert!(text.contains("type bridge vlan_filtering 1"), "{text}");
     assert!(text.contains("ip address add 10.1.0.1/24 dev br0.100"), "{text}");
+    // The kernel makes a port at once of the end that names the other, and of that alone.
+    assert!(text.contains(" type veth peer dev br0.100 "), "{text}");
     assert!(text.contains("bridge vlan delete dev veth97b703de28b vid 1"), "{text}");
     assert!(text.contains("bridge vlan add dev veth97b703de28b vid 100 pvid untagged"), "{text}");
     let text = script(&json!({"vlan": 100, "preserveDefaultVlan": true}), &[], &facts(None));

@@ -1,4 +1,5 @@
-//! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`,
+//! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`, the same as
+//! `packet answer-sctp ADDRESS:PORT`, `packet ask sctp ADDRESS:PORT`,
 //! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT COUNT`, `packet turns ADDRESS:PORT COUNT`,
 //! `packet send PROTOCOL ADDRESS [FIRST]`, `packet serve ADDRESS:PORT`, `packet get|put ADDRESS:PORT BYTES`.
 //!
@@ -10,9 +11,12 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use rustix::net::{AddressFamily, Protocol, SendFlags, SocketType, sendto, socket, sockopt};
+use rustix::net::{
+    AddressFamily, Protocol, SendFlags, SocketType, bind, connect, ipproto, listen, sendto, socket, sockopt,
+};
 
 const PATIENCE: Duration = Duration::from_secs(2);
 const WORD: &[u8] = b"word";
@@ -23,6 +27,8 @@ fn main() {
     match words.as_slice() {
         // More words tell a reader of the process table something.
         ["answer", at, ..] => answer(at.parse().unwrap()),
+        ["answer-sctp", at] => answer_sctp(at.parse().unwrap()),
+        ["ask", "sctp", at] => ask_sctp(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
         ["asks", "tcp", at, count] => (0..count.parse().unwrap()).for_each(|_: u32| ask_tcp(at.parse().unwrap())),
         ["ask", "udp", at] => ask_udp(at.parse().unwrap(), None),
@@ -47,16 +53,43 @@ fn answer(at: SocketAddr) {
             udp.send_to(&bytes[..length], asker).unwrap();
         }
     });
-    loop {
-        let (mut stream, _) = tcp.accept().unwrap();
+    answer_streams(&tcp);
+}
+
+fn answer_streams(listener: &TcpListener) {
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
         let mut bytes = [0; WORD.len()];
         // Who gave up asking is none to fail for.
         let _ = stream.read_exact(&mut bytes).and_then(|()| stream.write_all(&bytes));
     }
 }
 
+/// With SCTP's one-to-one sockets, which are used as TCP's.
+fn sctp(at: SocketAddr) -> OwnedFd {
+    let family = if at.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    socket(family, SocketType::STREAM, Some(ipproto::SCTP)).unwrap()
+}
+
+fn answer_sctp(at: SocketAddr) {
+    let socket = sctp(at);
+    bind(&socket, &at).unwrap();
+    listen(&socket, 8).unwrap();
+    answer_streams(&socket.into());
+}
+
+fn ask_sctp(at: SocketAddr) {
+    let stream = TcpStream::from(sctp(at));
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    connect(&stream, &at).unwrap();
+    ask_stream(stream);
+}
+
 fn ask_tcp(at: SocketAddr) {
-    let mut stream = TcpStream::connect_timeout(&at, PATIENCE).unwrap();
+    ask_stream(TcpStream::connect_timeout(&at, PATIENCE).unwrap());
+}
+
+fn ask_stream(mut stream: TcpStream) {
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(WORD).unwrap();
     let mut bytes = [0; WORD.len()];

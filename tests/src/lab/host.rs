@@ -126,8 +126,19 @@ impl Host {
         self.run(&format!("{} show {words}", built("netd").display())).text()
     }
 
-    /// Whether the kernel makes interfaces of this kind: `dummy`, `vlan`, `ipvlan`, `vrf`.
+    /// Whether the kernel makes interfaces of this kind: `dummy`, `vlan`, `ipvlan`, `vrf`, or `bridge vlan_filtering 1`.
     pub fn knows(&self, kind: &str) -> bool {
+        self.probe(kind).is_none()
+    }
+
+    /// The same for a test that needs them, see [`crate::has`].
+    #[track_caller]
+    pub fn has(&self, kind: &str) -> bool {
+        crate::has(kind, self.probe(kind).as_deref())
+    }
+
+    /// What was said to one who made such an interface, if it was refused.
+    fn probe(&self, kind: &str) -> Option<String> {
         let attributes = match kind {
             "vlan" => "link probe1 type vlan id 5",
             "ipvlan" => "link probe1 type ipvlan",
@@ -135,7 +146,8 @@ impl Host {
             other => &format!("type {other}"),
         };
         let made = "ip link add probe1 type veth peer name probe2; trap 'ip link del probe1' EXIT";
-        self.run_script(&format!("{made}; ip link add probe0 {attributes}; ip link del probe0")).success()
+        let probe = self.run_script(&format!("{made}; ip link add probe0 {attributes}; ip link del probe0"));
+        (!probe.success()).then_some(probe.stderr)
     }
 
     /// Joins two hosts by a cable: a veth pair, named `to-<other>` on each side, up, with these addresses.

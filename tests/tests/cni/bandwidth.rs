@@ -81,6 +81,37 @@ fn assert_held_back(times: [u64; 2], expected: [bool; 2], what: &str) {
     }
 }
 
+/// On interfaces of kinds that this kernel may lack.
+#[test]
+fn what_passes_ipvlan_and_vlan_takes_its_time() {
+    for kind in ["ipvlan", "vlan"] {
+        let lab = Lab::new();
+        let [host, far] = lan(&lab);
+        if !host.has(kind) {
+            return;
+        }
+        let mut config = macvlan("1.1.0", &limits());
+        config["plugins"][0]["type"] = kind.into();
+        if kind == "vlan" {
+            config["plugins"][0]["vlanId"] = 5.into();
+            far.sh("ip address flush dev to-a; ip link add link to-a name far5 type vlan id 5; ip link set far5 up");
+            far.sh("ip address add 10.1.2.1/24 dev far5; ip address add 2001:db8::1/64 dev far5 nodad");
+        }
+        let _far = served(&far);
+        let c1 = host.container("c1");
+        let before = [host.kernel_text(), c1.kernel_text()];
+        let attachment = c1.add(&config);
+        for address in ["10.1.2.1", "2001:db8::1"] {
+            assert_held_back(times(&c1, address, SENT), [true, true], &format!("{kind} {address}"));
+        }
+        assert_eq!(attachment.check(), Ok(()));
+        c1.sh("tc qdisc del dev eth0 root");
+        assert_eq!(attachment.check().unwrap_err().code, 103);
+        assert_eq!((attachment.del(), attachment.del()), (Ok(()), Ok(())));
+        assert_eq!([host.changes_since(&before[0]), c1.changes_since(&before[1])].concat(), [""; 0], "{kind}");
+    }
+}
+
 /// The IFBs in a result.
 fn ifbs(attachment: &Attachment) -> Vec<Value> {
     let interfaces = attachment.result()["interfaces"].as_array().unwrap().clone();

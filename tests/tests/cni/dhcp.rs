@@ -101,6 +101,33 @@ fn every_interface_on_whose_link_somebody_else_is_gets_one() {
     assert_eq!(host.leftovers(), [""; 0]);
 }
 
+/// Those of kinds that this kernel may lack.
+#[test]
+fn ipvlan_and_vlan_get_one() {
+    for (kind, keys) in [("ipvlan", json!({"master": "to-b"})), ("vlan", json!({"master": "to-b", "vlanId": 5}))] {
+        let lab = Lab::new();
+        let [host, far] = lan(&lab);
+        if !host.has(kind) {
+            return;
+        }
+        let link = if kind == "vlan" { "far5" } else { "to-a" };
+        if kind == "vlan" {
+            far.sh("ip link add link to-a name far5 type vlan id 5; ip link set far5 up; ip address flush dev to-a");
+            far.sh("ip address add 192.168.50.2/24 dev far5");
+        }
+        let server = far.dhcp_server(link, "");
+        let _keeper = host.keeper();
+        let c1 = host.container("c1");
+        let config = json!({"cniVersion": "1.1.0", "name": "lan", "type": kind, "ipam": {"type": "dhcp"}});
+        let attachment = c1.add(&with(config, &keys));
+        assert!(c1.pings("192.168.50.2"), "{kind}: {}", server.log());
+        assert_eq!(attachment.check(), Ok(()), "{kind}");
+        attachment.del().unwrap();
+        eventually(SOON, || given(&far).is_empty());
+        assert_eq!(host.leftovers(), [""; 0]);
+    }
+}
+
 #[test]
 fn an_interface_with_nobody_else_on_its_link_is_refused() {
     let lab = Lab::new();

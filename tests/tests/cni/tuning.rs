@@ -49,6 +49,30 @@ fn attributes_are_changed_and_del_puts_them_back() {
     }
 }
 
+#[test]
+fn a_dummy_is_tuned_and_put_back() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    if !host.has("dummy") {
+        return;
+    }
+    let c1 = host.container("c1");
+    let keys = json!({"mtu": 1454, "mac": "02:00:00:00:00:77", "txQLen": 20, "promisc": true, "allmulti": true});
+    let dummy = json!({"type": "dummy", "ipam": {"type": "host-local", "subnet": "10.1.2.0/24"}});
+    let plugins = json!([dummy, with(json!({"type": "tuning"}), &keys)]);
+    let attachment = c1.add(&json!({"cniVersion": "1.1.0", "name": "web", "plugins": plugins}));
+    assert_eq!(shown(&c1), json!([1454, "02:00:00:00:00:77", 20, true, true]));
+    assert_eq!(attachment.result()["interfaces"][0]["mtu"], 1454);
+    assert_eq!(attachment.check(), Ok(()));
+    c1.sh("ip link set eth0 mtu 1400");
+    assert_eq!(attachment.check().unwrap_err().code, 103);
+    assert_eq!(attachment.call("DEL", 1, Some(&attachment.result())).run().answer(), Ok(Value::Null));
+    let after = shown(&c1);
+    assert_eq!(json!([after[0], after[2], after[3], after[4]]), json!([1500, 1000, false, false]));
+    assert_ne!(after[1], "02:00:00:00:00:77");
+    assert_eq!((attachment.del(), attachment.del()), (Ok(()), Ok(())));
+}
+
 const SYSCTLS: [(&str, &str); 3] = [
     ("net.core.somaxconn", "500"),
     ("net.ipv4.conf.IFNAME.arp_filter", "1"),

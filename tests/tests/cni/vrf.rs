@@ -15,9 +15,9 @@ fn list(network: &str, keys: &Value) -> Value {
     json!({"cniVersion": "1.1.0", "name": network, "plugins": [interface, vrf]})
 }
 
-fn host(lab: &Lab, knows: bool) -> Option<Host> {
+fn host(lab: &Lab) -> Option<Host> {
     let host = lab.host("a");
-    (host.knows("vrf") == knows).then_some(host)
+    host.has("vrf").then_some(host)
 }
 
 fn routes(container: &Container, table: &str) -> usize {
@@ -28,7 +28,10 @@ fn routes(container: &Container, table: &str) -> usize {
 #[test]
 fn a_kernel_that_lacks_it_is_said_so_and_nothing_is_changed() {
     let lab = Lab::new();
-    let Some(host) = host(&lab, false) else { return };
+    let host = lab.host("a");
+    if host.knows("vrf") {
+        return;
+    }
     let c1 = host.container("c1");
     let result = c1.add(&bridge("1.1.0", &["10.1.2.0/24"])).result();
     let before = c1.kernel_text();
@@ -43,7 +46,7 @@ fn a_kernel_that_lacks_it_is_said_so_and_nothing_is_changed() {
 #[test]
 fn interfaces_share_a_vrf_until_the_last_leaves() {
     let lab = Lab::new();
-    let Some(host) = host(&lab, true) else { return };
+    let Some(host) = host(&lab) else { return };
     let c1 = host.container("c1");
     let first = c1.add(&list("web", &json!({"table": 7})));
     let second = c1.keep(c1.attachment(&list("db", &json!({})), "eth1"));
@@ -71,7 +74,7 @@ fn interfaces_share_a_vrf_until_the_last_leaves() {
 #[test]
 fn what_is_there_is_not_taken_over() {
     let lab = Lab::new();
-    let Some(host) = host(&lab, true) else { return };
+    let Some(host) = host(&lab) else { return };
     let c1 = host.container("c1");
     c1.sh("ip link add red type vrf table 9");
     let attachment = c1.attachment(&list("web", &json!({"table": 7})), "eth0");
