@@ -31,7 +31,7 @@ impl Host {
         let done = self.alter_recorded(target, &section);
         if done.is_err() {
             // The first failure is the one to tell.
-            let _ = self.undo(&target.id, plugin);
+            let _ = self.undo_but(&target.id, plugin, |_, _| false);
         }
         done
     }
@@ -65,6 +65,16 @@ impl Host {
 
     /// DEL of such a plugin: what it made goes, what it changed is as before, and nothing of it is recorded.
     pub(crate) fn undo(&mut self, id: &AttachmentId, plugin: &str) -> Result<(), Error> {
+        self.undo_but(id, plugin, ends_with_port)
+    }
+
+    /// The same, but what `ends` is not changed back.
+    fn undo_but(
+        &mut self,
+        id: &AttachmentId,
+        plugin: &str,
+        ends: impl Fn(&Attachment, &Object) -> bool,
+    ) -> Result<(), Error> {
         let document = match self.store.read(id) {
             Ok(document) => document,
             // The names say what there is; the interface plugin, whose DEL must come, takes it away.
@@ -75,7 +85,9 @@ impl Host {
         if let Some(section) = document.sections.get(plugin) {
             let own = Attachment { sections: [(plugin.to_owned(), section.clone())].into(), ..document.clone() };
             self.remove_objects(self.still_here(&document, own.unwanted().absent))?;
-            self.put_back(&self.still_here(&document, section.before.clone()))?;
+            let mut before = self.still_here(&document, section.before.clone());
+            before.retain(|object| !ends(&document, object));
+            self.put_back(&before)?;
             self.let_go(id, &section.held)?;
         }
         self.forget(id, plugin)
@@ -107,6 +119,13 @@ impl Host {
         objects.retain(|object| object.side() == Side::Host || same_netns);
         objects
     }
+}
+
+/// Whether it is how a port of a bridge treats frames, and the attachment's own DEL takes the port away after this. To
+/// change that back would only wait for the kernel, which is busy with the interfaces of others.
+fn ends_with_port(document: &Attachment, object: &Object) -> bool {
+    let is_own = |key: &Key| document.sections.values().any(|section| section.own.find(key).is_some());
+    matches!(object, Object::Link(Link { port: Some(_), mtu: None, .. })) && is_own(&object.key())
 }
 
 /// The thing with those attributes that are to be changed; nothing where there is nothing.
