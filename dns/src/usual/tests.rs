@@ -9,9 +9,9 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::*;
-use crate::fixture::{attachment, back, listener, network, web, zones};
+use crate::fixture::{attachment, back, listener, network, upstreams, web, zones};
 use crate::packet::{Action, respond};
-use crate::{Attachment, Network, Port, Protocol, StaticData, StaticRecord, Upstreams, ZonesBuilder};
+use crate::{Attachment, Network, Port, Protocol, SplitDomain, StaticData, StaticRecord, Upstreams, ZonesBuilder};
 
 /// What a client may set.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +77,27 @@ fn what_containers_ask_all_day_is_usual() {
         for edns in [None, Some((1232, false)), Some((4096, true)), Some((0, false))] {
             assert!(is_usual(name, Asks { kind, edns, ..PLAIN }), "{name} {kind} {edns:?}");
         }
+    }
+}
+
+#[test]
+fn split_domains_change_nothing_of_what_is_ours() {
+    use RecordType::{A, PTR};
+    let split = |domain: &str| SplitDomain { domain: domain.parse().unwrap(), upstreams: upstreams(&["192.0.2.4:53"]) };
+    let split_domains = ["internal", "web.internal", "10.in-addr.arpa", "local", "lan"].map(split).to_vec();
+    let zones = ZonesBuilder::new(42).network(web()).network(back()).split_domains(split_domains).build();
+    for (name, kind, expected) in [
+        ("db.web.internal.", A, true),
+        ("nobody.web.internal.", A, true),
+        ("9.0.1.10.in-addr.arpa.", PTR, true),
+        ("99.0.1.10.in-addr.arpa.", PTR, false),
+        ("9.9.9.10.in-addr.arpa.", PTR, false),
+        ("other.internal.", A, false),
+        ("printer.local.", A, false),
+        ("lan.", A, false),
+    ] {
+        let packet = packet(name, Asks { kind, ..PLAIN });
+        assert_eq!(agree(&zones, &listener(&["web"]), [10, 1, 0, 7].into(), &packet, 7), expected, "{name}");
     }
 }
 
