@@ -101,6 +101,6 @@ fn every_plugin_is_in_readme_with_all_that_is_asked_of_it() {
     let incomplete = rows.iter().filter(|row| row.len() != width || row.iter().any(|cell| cell.is_empty()));
     none(incomplete.map(|row| format!("README.md: a cell is missing or empty in {row:?}")));
     let names = rows.iter().skip(2).filter_map(|row| row.first()).flat_map(|cell| cell.split(", "));
-    let named: Vec<&str> = names.map(|name| name.trim_matches('`')).collect();
-    assert_eq!(named, tests::PLUGINS);
+    let listed: Vec<&str> = names.map(|name| name.trim_matches('`')).collect();
+    assert_eq!(listed, tests::PLUGINS);
 }
