@@ -169,6 +169,23 @@ impl Request {
         self.frame.error(ResponseCode::Refused, false)
     }
 
+    /// The same as [`Request::server_failure`], written straight from the request as it came: every question that upstreams
+    /// are asked for has one at hand.
+    pub(crate) fn server_failure_to(&self, came: &[u8]) -> Vec<u8> {
+        let (Some(&[id_high, id_low, high, low, ..]), Some(question)) =
+            (came.first_chunk::<HEADER>(), came.get(HEADER..self.question_end))
+        else {
+            return self.server_failure();
+        };
+        // QR beside opcode and RD; RA, CD, and the code SERVFAIL.
+        let flags = [high & 0x79 | 0x80, low & 0x10 | 0x82];
+        let edns = self.frame.edns.as_ref().map(|edns| edns.flags().dnssec_ok);
+        let header = [id_high, id_low, flags[0], flags[1], 0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())];
+        let [size_high, size_low] = MAX_UDP.to_be_bytes();
+        let opt = |signed: bool| [0, 0, 41, size_high, size_low, 0, 0, if signed { 0x80 } else { 0 }, 0, 0, 0];
+        [header.as_slice(), question, edns.map(opt).as_ref().map_or(&[], <[u8; 11]>::as_slice)].concat()
+    }
+
     /// The response when no upstream gave one.
     pub(crate) fn server_failure(&self) -> Vec<u8> {
         self.frame.error(ResponseCode::ServFail, true)

@@ -116,7 +116,7 @@ fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upst
         request: asked,
         question_end,
         limit,
-        failure: request.server_failure(),
+        failure: request.server_failure_to(came),
         alias: (!aliases.is_empty()).then(|| Box::new(request.alias(aliases))),
     })
 }

@@ -112,6 +112,26 @@ fn a_source_of_no_network_is_refused_and_told_nothing() {
 }
 
 #[test]
+fn the_failure_at_hand_is_the_one_that_would_be_written() {
+    for (bits, edns) in (0..16).flat_map(|bits| [None, Some(false), Some(true)].map(|edns| (bits, edns))) {
+        let mut request = query("www.Example.com.", RecordType::Unknown(65_280));
+        request.metadata.recursion_desired = bits & 1 != 0;
+        request.metadata.checking_disabled = bits & 2 != 0;
+        request.metadata.authentic_data = bits & 4 != 0;
+        request.metadata.authoritative = bits & 8 != 0;
+        if let Some(signed) = edns {
+            request = with_edns(request, 4000);
+            let edns = request.edns.as_mut().unwrap();
+            edns.set_dnssec_ok(signed);
+            edns.options_mut().insert(EdnsOption::Unknown(65_001, vec![1, 2, 3]));
+        }
+        let came = request.to_vec().unwrap();
+        let parsed = Request::parse(&came).unwrap();
+        assert_eq!(parsed.server_failure_to(&came), parsed.server_failure(), "{request}");
+    }
+}
+
+#[test]
 fn what_is_forwarded_is_the_request_as_it_came() {
     let mut request = with_edns(query("www.Example.com.", RecordType::Unknown(65_280)), 2000);
     request.metadata.checking_disabled = true;
