@@ -1,13 +1,14 @@
 //! dnsperf asks, and the kernel says what the server spent.
 
 use std::process::Child;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
+use crate::message;
 use crate::place::{Place, SERVER};
 
 /// How hard a server is asked.
@@ -15,8 +16,6 @@ use crate::place::{Place, SERVER};
 pub(crate) enum Load {
     /// As fast as it answers: eight sockets, a hundred questions under way.
     Saturation,
-    /// One socket, one question at a time.
-    OneClient,
     /// So many a second, from eight sockets.
     Rate(u32),
 }
@@ -84,6 +83,25 @@ impl Drop for Process {
 }
 
 impl Server {
+    /// Asks for one name after another, from one socket and one question at a time, which dnsperf sleeps over.
+    pub(crate) fn ask_slowly(&self, place: &Place, names: &[String], time: Duration) -> Result<Measured> {
+        let socket = place.client_socket((SERVER, self.port).into())?;
+        socket.set_read_timeout(Some(time))?;
+        let questions: Vec<Vec<u8>> = names.iter().map(|name| message::question(7, name)).collect();
+        let before = self.process.cpu()?;
+        let started = Instant::now();
+        let (mut answers, mut lost) = (0.0, 0);
+        for question in questions.iter().cycle().take_while(|_| started.elapsed() < time) {
+            match message::ask(&socket, question)? {
+                Some(_) => answers += 1.0,
+                None => lost += 1,
+            }
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let cpu = self.process.cpu()?.saturating_sub(before).as_secs_f64() * 1e6 / answers;
+        Ok(Measured { per_second: answers / seconds, lost, cpu, p99: 0.0 })
+    }
+
     /// Asks for the names of a file.
     pub(crate) fn ask(&self, place: &Place, names: &str, load: Load, time: Duration) -> Result<Measured> {
         let mut command = place.client_command("dnsperf");
@@ -91,7 +109,6 @@ impl Server {
         command.args(["-l", &time.as_secs().to_string()]);
         match load {
             Load::Saturation => command.args(["-c", "8", "-q", "100"]),
-            Load::OneClient => command.args(["-c", "1", "-q", "1"]),
             Load::Rate(rate) => command.args(["-c", "8", "-q", "1000", "-v", "-Q", &rate.to_string()]),
         };
         let before = self.process.cpu()?;

@@ -40,7 +40,7 @@ pub(crate) fn until(socket: &UdpSocket, name: &str, address: Ipv4Addr, patience:
 }
 
 /// The address at the end of the answer, if it has one record.
-fn ask(socket: &UdpSocket, question: &[u8]) -> io::Result<Option<Ipv4Addr>> {
+pub(crate) fn ask(socket: &UdpSocket, question: &[u8]) -> io::Result<Option<Ipv4Addr>> {
     socket.send(question)?;
     let mut buffer = [0; 1_500];
     loop {

@@ -103,6 +103,7 @@ impl Running {
     /// All servers in three kinds of load.
     pub(crate) fn measure(&self, place: &Place, progress: &dyn Fn(&str)) -> Result<Vec<Measured>> {
         let names = Names::write("names", Names.ours())?;
+        let all: Vec<String> = Names.ours().map(|(name, _)| name).collect();
         let empty = |server: &Server| Measured {
             name: server.name,
             saturation: Series::default(),
@@ -116,7 +117,7 @@ impl Running {
                 measured.saturation.push(server.ask(place, &names, Load::Saturation, TIME)?);
             }
             for (server, measured) in self.servers.iter().zip(&mut measured) {
-                measured.one_client.push(server.ask(place, &names, Load::OneClient, SHORT)?);
+                measured.one_client.push(server.ask_slowly(place, &all, SHORT)?);
             }
             for (server, measured) in self.servers.iter().zip(&mut measured) {
                 measured.rate.push(server.ask(place, &names, Load::Rate(RATE), TIME)?);
