@@ -11,7 +11,7 @@ use crate::network::Upstreams;
 use crate::record::{Answer, Data, Kind, Question, Record, Soa};
 use crate::reverse::{Reverse, reverse_name};
 use crate::special;
-use crate::zone::{Bearer, Node, Zone};
+use crate::zone::{Bearer, Node, TTL, WITHHELD_TTL, Zone};
 use crate::{Name, NetworkId, SplitDomain, Upstream, Zones};
 
 #[cfg(test)]
@@ -102,12 +102,12 @@ impl<'a> View<'a> {
         let soa = self.soa(domain.clone());
         let nodes: Vec<Cow<'_, Node>> = matches.iter().filter_map(|(zone, relative)| zone.found(relative)).collect();
         if name.octets() == domain.octets() && question.kind == Kind::SOA {
-            return Some(Answer::Records(vec![Record { ttl: crate::zone::TTL, data: Data::Soa(soa) }]));
+            return Some(Answer::Records(vec![Record { ttl: TTL, data: Data::Soa(soa) }]));
         }
         if nodes.is_empty() && name.octets() != domain.octets() {
             return self.above_a_domain(question).or(Some(Answer::NxDomain(soa)));
         }
-        Some(alias(question, &nodes).unwrap_or_else(|| existing(question, records(question.kind, &nodes), soa)))
+        Some(of_nodes(question, &nodes, soa))
     }
 
     /// Relative names without their domain, as `db`.
@@ -123,8 +123,7 @@ impl<'a> View<'a> {
         let nodes = self.networks.iter().filter_map(|zone| zone.found(name.octets()));
         let nodes: Vec<Cow<'_, Node>> = nodes.filter(is_ours).collect();
         let soa = self.soa(Name::root());
-        (!nodes.is_empty())
-            .then(|| alias(question, &nodes).unwrap_or_else(|| existing(question, records(question.kind, &nodes), soa)))
+        (!nodes.is_empty()).then(|| of_nodes(question, &nodes, soa))
     }
 
     /// The host by the names that other runtimes gave it.
@@ -218,8 +217,18 @@ impl<'a> View<'a> {
     }
 
     fn soa(&self, owner: Name) -> Soa {
-        Soa { owner, serial: self.zones.serial() }
+        Soa { owner, serial: self.zones.serial(), ttl: TTL }
     }
+}
+
+/// The answer for a name that these nodes have.
+fn of_nodes(question: &Question, nodes: &[Cow<'_, Node>], soa: Soa) -> Answer {
+    if let Some(alias) = alias(question, nodes) {
+        return alias;
+    }
+    let withholds = nodes.iter().any(|node| node.withholds(question.kind));
+    let soa = if withholds { Soa { ttl: WITHHELD_TTL, ..soa } } else { soa };
+    existing(question, records(question.kind, nodes), soa)
 }
 
 /// The answer for a name that exists, with the records of the type that was asked for.
@@ -249,7 +258,7 @@ fn see<'a>(networks: &mut Vec<&'a Zone>, zone: &'a Zone) {
 
 /// The alias that stands at these nodes, where something else is asked for, and none of them has addresses.
 fn alias(question: &Question, nodes: &[Cow<'_, Node>]) -> Option<Answer> {
-    let has_addresses = nodes.iter().any(|node| !node.v4.is_empty() || !node.v6.is_empty());
+    let has_addresses = nodes.iter().any(|node| node.has_addresses());
     if has_addresses || [Kind::CNAME, Kind::ANY].contains(&question.kind) {
         return None;
     }

@@ -78,6 +78,7 @@ pub(crate) fn attachment(container: &str, at: &[&str], names: &[&str], ttl: u32)
         names: names.iter().map(|name| name.parse().unwrap()).collect(),
         ports: Vec::new(),
         texts: Vec::new(),
+        is_healthy: true,
         upstreams: None,
         ttl,
     }

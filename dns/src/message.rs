@@ -19,7 +19,6 @@ use crate::name::QuestionName;
 pub(crate) use alias::Alias;
 
 use crate::record::{Data, Kind, Question, Record, Soa};
-use crate::zone::TTL;
 
 /// Octets of a message header, RFC 1035 4.1.1.
 pub(crate) const HEADER: usize = 12;
@@ -212,7 +211,7 @@ impl Frame {
         let authority = sections
             .authority
             .as_ref()
-            .map(|soa| encodable(wire_name(&soa.owner), &Record { ttl: TTL, data: Data::Soa(soa.clone()) }));
+            .map(|soa| encodable(wire_name(&soa.owner), &Record { ttl: soa.ttl, data: Data::Soa(soa.clone()) }));
         let additional = sections.additional.iter().map(|(owner, record)| encodable(wire_name(owner), record));
         let edns = self.edns.as_ref().map(response_edns);
         let mut octets = Vec::with_capacity(MIN_UDP.into());
@@ -301,7 +300,7 @@ fn encodable(owner: rr::Name, record: &Record) -> rr::Record {
 /// so of the intervals only the last counts: how long a negative answer is kept (RFC 2308 5).
 fn start_of_authority(soa: &Soa) -> rdata::SOA {
     let mailbox = rr::Name::from_labels(["nobody", "invalid"]).unwrap_or_default();
-    rdata::SOA::new(wire_name(&soa.owner), mailbox, soa.serial, INTERVAL, INTERVAL, INTERVAL, TTL)
+    rdata::SOA::new(wire_name(&soa.owner), mailbox, soa.serial, INTERVAL, INTERVAL, INTERVAL, soa.ttl)
 }
 
 fn wire_name(name: &Name) -> rr::Name {

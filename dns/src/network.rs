@@ -71,6 +71,8 @@ pub struct Attachment {
     pub ports: Vec<Port>,
     /// What is said about it at its own name, a TXT record each (RFC 1035 3.3.14).
     pub texts: Vec<Text>,
+    /// Whether it is to be found. Of one that is not, everything is there but its addresses and ports.
+    pub is_healthy: bool,
     /// Who is asked for names that are not ours on behalf of this container; else the network's.
     pub upstreams: Option<Arc<[Upstream]>>,
     /// Time to live of its records in seconds. Low: a dead container's address must not live on in caches.

@@ -67,6 +67,8 @@ pub(crate) struct Soa {
     /// The zone. Names that are in none of ours (bare ones, special ones) are the root's.
     pub(crate) owner: Name,
     pub(crate) serial: u32,
+    /// Seconds that a negative answer may be kept (RFC 2308 5).
+    pub(crate) ttl: u32,
 }
 
 impl Record {

@@ -10,11 +10,14 @@ use ipnetwork::IpNetwork;
 
 use crate::name::split_first_label;
 use crate::network::Text;
-use crate::record::Srv;
+use crate::record::{Kind, Srv};
 use crate::{Attachment, Name, Network, StaticData, StaticRecord};
 
 /// Seconds to live of what is not a container's: negative answers (RFC 2308 5), the gateway, special names.
 pub(crate) const TTL: u32 = 5;
+
+/// Seconds to live of the answer that there is nothing where containers are that are not healthy: they may be soon.
+pub(crate) const WITHHELD_TTL: u32 = 1;
 
 /// The gateway's name below every domain.
 const GATEWAY: &str = "host";
@@ -46,12 +49,16 @@ pub(crate) struct Node {
     rare: Option<Box<Rare>>,
 }
 
-/// Records that are no addresses.
+/// Records that are no addresses, and what is not told.
 #[derive(Clone, Debug, Default)]
 struct Rare {
     services: Vec<Srv>,
     texts: Vec<Text>,
     alias: Option<Name>,
+    /// Addresses of bearers that are not healthy.
+    withheld: Vec<IpAddr>,
+    /// Whether there are services of such bearers.
+    withholds_services: bool,
 }
 
 /// Why a name exists.
@@ -75,7 +82,11 @@ impl Zone {
             for name in &attachment.names {
                 let bearers = zone.nodes.entry(name.clone()).and_modify(|node| node.is_shared = true);
                 let node = bearers.or_insert_with(|| Node::empty(Bearer::Container));
-                node.add(&attachment.addresses, attachment.ttl);
+                if attachment.is_healthy {
+                    node.add(&attachment.addresses, attachment.ttl);
+                } else {
+                    node.rare.get_or_insert_default().withheld.extend(&attachment.addresses);
+                }
             }
             for &address in &attachment.addresses {
                 zone.attachments.entry(address).or_default().push(position);
@@ -107,12 +118,17 @@ impl Zone {
         let Ok(target) = target.below(&self.network.domain) else { return rare };
         for port in &attachment.ports {
             let srv = Srv { port: port.number, target: target.clone() };
+            let told = if attachment.is_healthy {
+                Rare { services: vec![srv], ..Rare::default() }
+            } else {
+                Rare { withholds_services: true, ..Rare::default() }
+            };
             let protocol = port.protocol.label();
             for name in attachment.names.iter().filter(|name| !name.is_wildcard()) {
                 let above = format!("_{protocol}.{name}").parse::<Name>();
                 let name = format!("_{}._{protocol}.{name}", port.name).parse::<Name>();
                 rare.extend(above.ok().map(|above| (above, ttl, Rare::default())));
-                rare.extend(name.ok().map(|name| (name, ttl, Rare { services: vec![srv.clone()], ..Rare::default() })));
+                rare.extend(name.ok().map(|name| (name, ttl, told.clone())));
             }
         }
         rare
@@ -229,7 +245,12 @@ impl Node {
     /// Where its name leads, if it has nothing itself.
     pub(crate) fn alias(&self) -> Option<&Name> {
         let alias = self.rare.as_ref()?.alias.as_ref();
-        alias.filter(|_| self.v4.is_empty() && self.v6.is_empty())
+        alias.filter(|_| !self.has_addresses())
+    }
+
+    /// Whether there are addresses, told or not.
+    pub(crate) fn has_addresses(&self) -> bool {
+        !self.v4.is_empty() || !self.v6.is_empty() || !self.withheld().is_empty()
     }
 
     fn add_static(&mut self, record: &StaticRecord) {
@@ -245,22 +266,40 @@ impl Node {
         }
     }
 
-    /// What both have; none if they have no address in common.
+    /// Whether there is more of this type, of bearers that are not healthy.
+    pub(crate) fn withholds(&self, kind: Kind) -> bool {
+        let Some(rare) = &self.rare else { return false };
+        match kind {
+            Kind::A => rare.withheld.iter().any(IpAddr::is_ipv4),
+            Kind::AAAA => rare.withheld.iter().any(IpAddr::is_ipv6),
+            Kind::SRV => rare.withholds_services,
+            _ => false,
+        }
+    }
+
+    fn withheld(&self) -> &[IpAddr] {
+        self.rare.as_ref().map_or(&[], |rare| &rare.withheld)
+    }
+
+    /// What both have; none if they have no address in common, told or not.
     fn in_common(&self, other: &Self) -> Option<Self> {
         let v4: Vec<_> = self.v4.iter().filter(|v4| other.v4.contains(v4)).copied().collect();
         let v6: Vec<_> = self.v6.iter().filter(|v6| other.v6.contains(v6)).copied().collect();
-        let is_one = !v4.is_empty() || !v6.is_empty();
-        is_one.then(|| Self { v4, v6, ttl: self.ttl.min(other.ttl), ..Self::empty(Bearer::Container) })
+        let withheld: Vec<_> = self.withheld().iter().filter(|it| other.withheld().contains(it)).copied().collect();
+        let is_one = !v4.is_empty() || !v6.is_empty() || !withheld.is_empty();
+        let rare = (!withheld.is_empty()).then(|| Box::new(Rare { withheld, ..Rare::default() }));
+        is_one.then(|| Self { v4, v6, ttl: self.ttl.min(other.ttl), rare, ..Self::empty(Bearer::Container) })
     }
 
     fn add_rare(&mut self, rare: Rare, ttl: u32) {
         self.ttl = self.ttl.min(ttl);
-        if rare.services.is_empty() && rare.texts.is_empty() {
+        if rare.services.is_empty() && rare.texts.is_empty() && !rare.withholds_services {
             return;
         }
         let own = self.rare.get_or_insert_default();
         own.services.extend(rare.services);
         own.texts.extend(rare.texts);
+        own.withholds_services |= rare.withholds_services;
     }
 
     fn add(&mut self, addresses: &[IpAddr], ttl: u32) {

@@ -39,6 +39,7 @@ fn zones() -> Zones {
         names: names.iter().map(|name| name.parse().expect("it is written well")).collect(),
         ports: Vec::new(),
         texts: Vec::new(),
+        is_healthy: true,
         upstreams: None,
         ttl: 5,
     };

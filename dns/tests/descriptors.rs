@@ -65,6 +65,7 @@ fn network(address: IpAddr) -> Network {
         forward_single_label: false,
         records: vec![],
         attachments: vec![Attachment {
+            is_healthy: true,
             container: "c1".into(),
             addresses: vec![address],
             names: vec!["c1".parse().unwrap()],

@@ -24,9 +24,13 @@ use hyper_util::{
 };
 use netd_store::{Snapshot, Store};
 use rustix::net::SocketType;
-use tokio::{net::UnixStream, sync::Mutex, time::timeout};
+use tokio::{
+    net::UnixStream,
+    sync::{Mutex, mpsc},
+    time::timeout,
+};
 
-use crate::{clients::Clients, cluster::View};
+use crate::{clients::Clients, cluster::View, event::Event, health::Sick};
 
 #[cfg(test)]
 mod tests;
@@ -54,6 +58,8 @@ pub(crate) struct Known {
     pub(crate) snapshot: Arc<Snapshot>,
     /// What other hosts have.
     pub(crate) view: Arc<View>,
+    /// Who is not healthy.
+    pub(crate) sick: Arc<Sick>,
 }
 
 /// All that answers depend on.
@@ -63,6 +69,8 @@ pub(crate) struct Desk {
     boot: Arc<str>,
     server: Arc<dns::Server>,
     known: Arc<ArcSwap<Known>>,
+    /// The loop's.
+    events: mpsc::Sender<Event>,
     /// Who reads the store: one at a time, whatever is asked.
     reading: Arc<Mutex<()>>,
 }
@@ -86,8 +94,14 @@ impl Control {
 
 impl Desk {
     /// A desk of this daemon.
-    pub(crate) fn new(store: Store, boot: Arc<str>, server: Arc<dns::Server>, known: Arc<ArcSwap<Known>>) -> Self {
-        Self { store, boot, server, known, reading: Arc::default() }
+    pub(crate) fn new(
+        store: Store,
+        boot: Arc<str>,
+        server: Arc<dns::Server>,
+        known: Arc<ArcSwap<Known>>,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
+        Self { store, boot, server, known, events, reading: Arc::default() }
     }
 }
 

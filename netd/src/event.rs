@@ -2,6 +2,8 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use crate::health::Word;
+
 /// How many events may wait; who has one more waits.
 pub(crate) const WAITING: usize = 256;
 
@@ -18,6 +20,8 @@ pub(crate) enum Event {
     Timer,
     /// A plugin wants to know when what it recorded is served; the answer is the generation.
     Poke(oneshot::Sender<u64>),
+    /// Somebody said how a container is.
+    Health(Word),
     /// What other hosts have may have changed.
     Cluster,
     /// A round of repair has ended.
@@ -36,6 +40,7 @@ pub(crate) struct Burst {
     /// A second has passed, see [`crate::sources::TICK`].
     pub(crate) tick: bool,
     pub(crate) pokes: Vec<oneshot::Sender<u64>>,
+    pub(crate) words: Vec<Word>,
     pub(crate) round_ended: bool,
     pub(crate) reload: bool,
     pub(crate) stop: bool,
@@ -59,6 +64,7 @@ impl Burst {
             Event::Kernel => self.kernel = true,
             Event::Resolv => self.resolv = true,
             Event::Poke(reply) => self.pokes.push(reply),
+            Event::Health(word) => self.words.push(word),
             Event::RoundEnded => self.round_ended = true,
             Event::Reload => self.reload = true,
             Event::Stop => self.stop = true,

@@ -14,6 +14,7 @@ mod control;
 mod dhcp;
 mod event;
 mod firewall;
+mod health;
 mod heard;
 mod logs;
 mod look;

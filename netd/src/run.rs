@@ -18,6 +18,7 @@ use crate::{
     cluster::{Cluster, View},
     control::{Control, Known},
     event::Burst,
+    health::Reports,
     heard,
     logs::{Logs, Once, chain},
     overlay::Overlays,
@@ -32,6 +33,7 @@ use crate::{
     zones::{self, Kept, Served},
 };
 
+mod health;
 mod told;
 
 use told::tell_refused;
@@ -60,6 +62,7 @@ struct Daemon {
     /// None until the store was read.
     with_names: Option<Vec<Arc<Attachment>>>,
     kept: Kept,
+    reports: Reports,
     served: Vec<Served>,
     server: Arc<dns::Server>,
     upstreams: Option<Arc<[dns::Upstream]>>,
@@ -102,8 +105,8 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
     daemon.cluster.become_whole().await;
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
+    let control = tokio::spawn(control.serve(daemon.desk(events.clone())));
     let pokes = tokio::spawn(pokes.serve(events));
-    let control = tokio::spawn(control.serve(daemon.desk()));
     // The first round writes the leases without which no container can be added to an overlay network.
     let mut ready_by = Some(Instant::now() + FIRST_ROUND);
     loop {
@@ -144,6 +147,7 @@ impl Daemon {
             settings,
             logs,
             boot,
+            reports: Reports::read(store.clone()),
             reader: Reader::keeping(store, repair::of_host),
             settle: Settle::new(Instant::now()),
             snapshot: Arc::default(),
@@ -187,11 +191,15 @@ impl Daemon {
         if is_told || burst.reload {
             self.settle.change(now);
         }
-        if self.settle.read(now, !burst.pokes.is_empty()) {
+        if self.settle.read(now, !burst.pokes.is_empty() || !burst.words.is_empty()) {
             self.read_store();
         }
         self.look_at_cluster();
+        let heard = self.hear(burst.words);
         self.listen(burst.tick).await;
+        for (reply, heard) in heard {
+            let _ = reply.send(heard);
+        }
         for poke in burst.pokes {
             // Who asked may have gone.
             let _ = poke.send(self.generation());
@@ -255,7 +263,8 @@ impl Daemon {
         self.tell_changes();
         let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
         // Most writes of a verb change no name.
-        if !self.with_names.as_ref().is_some_and(|old| zones::are_same(&with_names, old)) {
+        let is_swept = self.reports.sweep(&self.snapshot);
+        if is_swept || !self.with_names.as_ref().is_some_and(|old| zones::are_same(&with_names, old)) {
             self.with_names = Some(with_names);
             self.publish();
             self.serve();
@@ -265,13 +274,14 @@ impl Daemon {
     /// Tells the other hosts what this one has.
     fn publish(&self) {
         if let Some(with_names) = &self.with_names {
-            self.cluster.publish(zones::of_host(with_names, &self.settings.host.name, &self.view));
+            self.cluster.publish(zones::of_host(with_names, &self.settings.host.name, &self.view, self.reports.sick()));
         }
     }
 
     /// Serves the names of this host's containers, and of those that share a network with them.
     fn serve(&mut self) {
-        self.served = self.kept.served(self.with_names.as_deref().unwrap_or_default(), &self.view);
+        let with_names = self.with_names.as_deref().unwrap_or_default();
+        self.served = self.kept.served(with_names, &self.view, self.reports.sick());
         let zones = zones::zones(&self.served, &self.settings, &self.server.zones(), self.generation());
         self.server.set_zones(Arc::new(zones));
     }
@@ -381,6 +391,6 @@ impl Daemon {
 
     /// The generation of what is served; it only grows.
     fn generation(&self) -> u64 {
-        self.first_generation.saturating_add(self.snapshot.generation)
+        self.first_generation.saturating_add(self.snapshot.generation).saturating_add(self.reports.changes())
     }
 }

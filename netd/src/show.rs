@@ -13,6 +13,7 @@ use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
     attachment::{Attachment, Listen, Progress},
+    health::Health,
     name::{ContainerId, HostName, LinkName, NetworkName, ServedName},
     object::{Object, Side},
     overlay::{HostLease, KnownPeer, KnownPeers, Member, Mode, VERSION},
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use crate::{
     cluster::{NetworkView, Peer, State, View},
+    health::Sick,
     rounds::Faults,
     settings::network::Network,
 };
@@ -84,6 +86,8 @@ pub(crate) struct NameRow {
     container: ContainerId,
     network: NetworkName,
     ttl: u32,
+    /// Of one that is not healthy the name leads nowhere.
+    health: Health,
 }
 
 /// A network of all hosts.
@@ -220,14 +224,18 @@ fn ago(seconds: u64) -> u64 {
 }
 
 /// The names that are served, in their order.
-pub(crate) fn names<'a>(attachments: impl IntoIterator<Item = &'a Attachment>, boot: &str) -> Vec<NameRow> {
+pub(crate) fn names<'a>(
+    attachments: impl IntoIterator<Item = &'a Attachment>,
+    boot: &str,
+    sick: &Sick,
+) -> Vec<NameRow> {
     let served = attachments.into_iter().filter(|attachment| crate::zones::is_served(attachment, boot));
-    let mut rows: Vec<NameRow> = served.flat_map(names_of).collect();
+    let mut rows: Vec<NameRow> = served.flat_map(|attachment| names_of(attachment, sick)).collect();
     rows.sort_by(|a, b| (&a.name, &a.addresses).cmp(&(&b.name, &b.addresses)));
     rows
 }
 
-fn names_of(attachment: &Attachment) -> Vec<NameRow> {
+fn names_of(attachment: &Attachment, sick: &Sick) -> Vec<NameRow> {
     let Some(names) = attachment.names() else { return Vec::new() };
     let row = |name: &ServedName| NameRow {
         name: format!("{name}.{}", names.domain),
@@ -235,6 +243,7 @@ fn names_of(attachment: &Attachment) -> Vec<NameRow> {
         container: attachment.id.container.clone(),
         network: attachment.id.network.clone(),
         ttl: names.ttl,
+        health: sick.get(&attachment.id).copied().unwrap_or_default(),
     };
     names.names.iter().map(row).collect()
 }
@@ -341,7 +350,7 @@ impl Row for PeerRow {
 }
 
 impl Row for NameRow {
-    const HEAD: &'static [&'static str] = &["NAME", "ADDRESSES", "CONTAINER", "NETWORK", "TTL"];
+    const HEAD: &'static [&'static str] = &["NAME", "ADDRESSES", "CONTAINER", "NETWORK", "TTL", "HEALTH"];
 
     fn network(&self) -> &NetworkName {
         &self.network
@@ -354,6 +363,7 @@ impl Row for NameRow {
             self.container.to_string(),
             self.network.to_string(),
             self.ttl.to_string(),
+            self.health.to_string(),
         ]
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use netd_model::{
     attachment::{Attachment, Listen, NamedPort, Names, Progress, StaticData, StaticRecord},
     element::Transport,
+    health::Health,
     name::{HostName, LinkName, NetworkName},
     overlay::{Member, NamesOfHost, RemoteContainer, VERSION},
     upstream::{Certified, Upstream, discord},
@@ -17,6 +18,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::{
     cluster::{NetworkView, Peer, State, View},
+    health::Sick,
     settings::Settings,
 };
 
@@ -39,6 +41,7 @@ pub(crate) struct Served {
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
     view: Arc<View>,
+    sick: Arc<Sick>,
     networks: BTreeMap<NetworkName, (Vec<Arc<Attachment>>, Vec<Served>)>,
 }
 
@@ -58,14 +61,15 @@ pub(crate) fn are_same(one: &[Arc<Attachment>], other: &[Arc<Attachment>]) -> bo
 
 /// What other hosts are told of these attachments: a document for each network that spans hosts and that this one is in.
 /// Containers that have none of its addresses there are of another network by the same name, and nobody's business.
-pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &View) -> Vec<NamesOfHost> {
+pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &View, sick: &Sick) -> Vec<NamesOfHost> {
     let container = |attachment: &Attachment, own: &Member| {
         let names = attachment.names()?;
         let is_own = |address: &IpAddr| own.subnets.iter().any(|subnet| subnet.contains(*address));
         let addresses: Vec<IpAddr> = names.addresses.iter().copied().filter(is_own).collect();
         let container = attachment.id.container.clone();
         let Names { names, ports, texts, ttl, .. } = names.clone();
-        let remote = RemoteContainer { container, names, addresses, ports, texts, ttl };
+        let health = sick.get(&attachment.id).copied().unwrap_or_default();
+        let remote = RemoteContainer { container, names, addresses, ports, texts, health, ttl };
         (!remote.addresses.is_empty()).then_some(remote)
     };
     let of_network = |(network, known): (&NetworkName, &NetworkView)| {
@@ -79,30 +83,42 @@ pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &V
 
 impl Kept {
     /// [`served`], of attachments in the order of their networks.
-    pub(crate) fn served(&mut self, attachments: &[Arc<Attachment>], view: &Arc<View>) -> Vec<Served> {
+    pub(crate) fn served(
+        &mut self,
+        attachments: &[Arc<Attachment>],
+        view: &Arc<View>,
+        sick: &Arc<Sick>,
+    ) -> Vec<Served> {
         let mut before = std::mem::take(&mut self.networks);
         if !Arc::ptr_eq(&self.view, view) {
             before.clear();
             self.view = Arc::clone(view);
         }
+        let were_sick = std::mem::replace(&mut self.sick, Arc::clone(sick));
+        let are_as_well = |members: &[Arc<Attachment>]| {
+            Arc::ptr_eq(&were_sick, sick) || members.iter().all(|it| were_sick.get(&it.id) == sick.get(&it.id))
+        };
         for members in attachments.chunk_by(|one, next| one.id.network == next.id.network) {
             let Some(network) = members.first().map(|first| first.id.network.clone()) else { continue };
-            let kept = before.remove(&network).filter(|(old, _)| are_same(old, members));
-            self.networks.insert(network, kept.unwrap_or_else(|| (members.to_vec(), served(members, view))));
+            let kept = before.remove(&network).filter(|(old, _)| are_same(old, members) && are_as_well(members));
+            self.networks.insert(network, kept.unwrap_or_else(|| (members.to_vec(), served(members, view, sick))));
         }
         self.networks.values().flat_map(|(_, served)| served).cloned().collect()
     }
 }
 
 /// The networks of these attachments, with what other hosts have of them.
-pub(crate) fn served(attachments: &[Arc<Attachment>], view: &View) -> Vec<Served> {
+pub(crate) fn served(attachments: &[Arc<Attachment>], view: &View, sick: &Sick) -> Vec<Served> {
     let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
     for attachment in attachments {
         if let Some(names) = attachment.names() {
             networks.entry(&attachment.id.network).or_default().push((attachment, names));
         }
     }
-    networks.iter().flat_map(|(network, members)| of_network(network, members, view.networks.get(*network))).collect()
+    let of = |network: &NetworkName, members: &[(&Attachment, &Names)]| {
+        of_network(network, members, view.networks.get(network), sick)
+    };
+    networks.iter().flat_map(|(network, members)| of(network, members)).collect()
 }
 
 /// Whether the names of an attachment are answered. One of another boot is of a container that is no more.
@@ -134,7 +150,12 @@ pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u
     listeners.collect()
 }
 
-fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: Option<&NetworkView>) -> Vec<Served> {
+fn of_network(
+    network: &NetworkName,
+    members: &[(&Attachment, &Names)],
+    others: Option<&NetworkView>,
+    sick: &Sick,
+) -> Vec<Served> {
     let peers = || others.into_iter().flat_map(|network| network.peers.values());
     let names = || members.iter().map(|(_, names)| *names);
     let domains: BTreeSet<&HostName> = names().map(|names| &names.domain).collect();
@@ -155,7 +176,7 @@ fn of_network(network: &NetworkName, members: &[(&Attachment, &Names)], others: 
         split_domains: split_domains(members),
         forward_single_label: names().any(|names| names.forward_single_label),
         records: records(names()),
-        attachments: members.iter().map(|(it, names)| member(it, names)).chain(remote.iter().cloned()).collect(),
+        attachments: members.iter().map(|(it, names)| member(it, names, sick)).chain(remote.iter().cloned()).collect(),
     };
     let domains = domains.into_iter().filter_map(name);
     domains.map(|domain| Served { network: Arc::new(of_domain(domain)), listen: listen.clone() }).collect()
@@ -182,13 +203,14 @@ fn static_record(record: &StaticRecord, ttl: u32) -> Option<dns::StaticRecord> {
     Some(dns::StaticRecord { name: name(&record.name)?, data, ttl })
 }
 
-fn member(attachment: &Attachment, names: &Names) -> dns::Attachment {
+fn member(attachment: &Attachment, names: &Names, sick: &Sick) -> dns::Attachment {
     dns::Attachment {
         container: attachment.id.container.as_str().into(),
         addresses: names.addresses.clone(),
         names: names.names.iter().filter_map(name).collect(),
         ports: names.ports.iter().filter_map(port).collect(),
         texts: names.texts.iter().filter_map(text).collect(),
+        is_healthy: !sick.contains_key(&attachment.id),
         upstreams: Some(asked(&names.own_upstreams)).filter(|own| !own.is_empty()),
         ttl: names.ttl,
     }
@@ -204,6 +226,7 @@ fn elsewhere<'p>(peers: impl Iterator<Item = &'p Arc<Peer>>) -> impl Iterator<It
         names: it.names.iter().filter_map(name).collect(),
         ports: it.ports.iter().filter_map(port).collect(),
         texts: it.texts.iter().filter_map(text).collect(),
+        is_healthy: it.health == Health::Healthy,
         upstreams: None,
         ttl: it.ttl,
     })

@@ -8,6 +8,7 @@ use crate::{Network, SplitDomain, ZonesBuilder};
 
 use super::*;
 
+mod health;
 mod services;
 
 /// Asks a listener of these networks, from this source.
@@ -49,6 +50,7 @@ fn text(answer: &Answer) -> String {
             .unwrap();
             line
         }),
+        Answer::NoData(Soa { ttl, owner, .. }) if *ttl != TTL => format!("no data in {owner} for {ttl}"),
         Answer::NoData(soa) => format!("no data in {}", soa.owner),
         Answer::NxDomain(soa) => format!("no name in {}", soa.owner),
         Answer::Alias(alias) => format!("alias of {:?} for {}", alias.data, alias.ttl),

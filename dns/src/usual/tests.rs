@@ -210,7 +210,7 @@ prop_compose! {
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let ports = vec![Port { name: "db".parse().unwrap(), protocol: Protocol::Tcp, number: 80 }];
             let ports = if ttl == 5 { ports } else { Vec::new() };
-            Attachment { ports, ..attachment(&format!("c{container}"), addresses, &names, ttl) }
+            Attachment { ports, is_healthy: ttl != 3, ..attachment(&format!("c{container}"), addresses, &names, ttl) }
         };
         all.into_iter().map(one).collect()
     }

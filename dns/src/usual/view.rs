@@ -222,13 +222,14 @@ enum Found<'a> {
 
 fn collected<'a>(kind: Kind, nodes: impl Iterator<Item = Cow<'a, Node>>) -> Option<Found<'a>> {
     let (mut v4, mut v6) = (Addresses::new(Ipv4Addr::UNSPECIFIED), Addresses::new(Ipv6Addr::UNSPECIFIED));
-    let mut found = Found::Nothing;
+    let (mut found, mut withholds) = (Found::Nothing, false);
     for node in nodes {
         // Where it leads is another question.
         if node.alias().is_some() {
             return None;
         }
         found = Found::NoneOfType;
+        withholds |= node.withholds(kind);
         match kind {
             Kind::A => v4.add(&node.v4, node.ttl)?,
             Kind::AAAA => v6.add(&node.v6, node.ttl)?,
@@ -239,6 +240,9 @@ fn collected<'a>(kind: Kind, nodes: impl Iterator<Item = Cow<'a, Node>>) -> Opti
         found = Found::Addresses(Said::Addresses4(v4.each_once()));
     } else if v6.count > 0 {
         found = Found::Addresses(Said::Addresses6(v6.each_once()));
+    } else if withholds {
+        // That there is nothing is kept for another time.
+        return None;
     }
     Some(found)
 }

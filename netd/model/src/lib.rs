@@ -9,6 +9,7 @@ pub mod name;
 pub mod attachment;
 pub mod dhcp;
 pub mod element;
+pub mod health;
 pub mod object;
 pub mod overlay;
 pub mod upstream;

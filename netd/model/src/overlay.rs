@@ -15,6 +15,7 @@ pub use vni::{InvalidVni, Vni};
 use crate::{
     addr::{Mac, Mtu},
     attachment::NamedPort,
+    health::Health,
     name::{ContainerId, Derived, HostName, LinkName, NetworkName, ServedName, derived_link},
 };
 
@@ -120,6 +121,9 @@ pub struct RemoteContainer {
     /// What is said about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<String>,
+    /// Whether it is to be found.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub health: Health,
     /// How long an answer may be kept, in seconds.
     pub ttl: u32,
 }

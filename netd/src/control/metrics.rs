@@ -4,7 +4,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use netd_model::attachment::{Attachment, Progress};
+use netd_model::{
+    attachment::{Attachment, AttachmentId, Progress},
+    health::Health,
+};
 use prometheus_client::{
     encoding::prometheus_text,
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -26,6 +29,7 @@ pub(super) fn text(counters: dns::Counters, known: &Known, boot: &str) -> Result
     registry.register("attachments", "Containers in networks of this host", attachments(known));
     registry.register("names", "Names that containers of this host have", names(known, boot));
     registry.register("peers", "Other hosts in networks", peers(known));
+    registry.register("attachments_not_healthy", "Containers whose names lead nowhere", not_healthy(known));
     let broken = Gauge::<i64>::default();
     broken.set(signed(known.snapshot.broken.len()));
     registry.register("documents_broken", "Documents and directories that cannot be read", broken);
@@ -67,6 +71,12 @@ fn names(known: &Known, boot: &str) -> Family<Labels<1>, Gauge> {
     let served = known.snapshot.attachments.values().filter(|attachment| zones::is_served(attachment, boot));
     let of = |attachment: &Attachment| attachment.names().map_or(0, |names| names.names.len());
     counted(served.map(|attachment| ([("network", attachment.id.network.to_string())], of(attachment))))
+}
+
+fn not_healthy(known: &Known) -> Family<Labels<2>, Gauge> {
+    let labels =
+        |id: &AttachmentId, health: &Health| [("network", id.network.to_string()), ("state", health.to_string())];
+    counted(known.sick.iter().map(|(id, health)| (labels(id, health), 1)))
 }
 
 fn peers(known: &Known) -> Family<Labels<2>, Gauge> {

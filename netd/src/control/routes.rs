@@ -4,16 +4,25 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Query, State, rejection::QueryRejection},
+    body::Bytes,
+    extract::{
+        DefaultBodyLimit, Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
     http::{StatusCode, header},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, put},
 };
-use netd_model::name::NetworkName;
+use netd_model::{attachment::AttachmentId, health::Health, name::NetworkName};
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
 use super::{Desk, metrics};
-use crate::show::{self, Recorded, Row};
+use crate::{
+    event::Event,
+    health::{Heard, Word},
+    show::{self, Recorded, Row},
+};
 
 /// The description of all that is below.
 const OPENAPI: &str = include_str!("../../openapi.json");
@@ -43,13 +52,21 @@ struct Filter {
     network: Option<NetworkName>,
 }
 
+/// How a container is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    state: Health,
+}
+
 /// Each path with what answers it.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Desk>); 6] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Desk>); 7] {
     [
         ("/metrics", get(figures)),
         ("/v1/openapi.json", get(openapi)),
         ("/v1/networks", get(networks)),
         ("/v1/attachments", get(attachments)),
+        ("/v1/attachments/{network}/{container}/{ifname}/health", put(health)),
         ("/v1/names", get(names)),
         ("/v1/peers", get(peers)),
     ]
@@ -91,6 +108,32 @@ async fn names(State(desk): State<Desk>, filter: Result<Query<Filter>, QueryReje
 
 async fn peers(State(desk): State<Desk>, filter: Result<Query<Filter>, QueryRejection>) -> Reply<Response> {
     rows(desk, filter, |recorded| Ok(show::peers(&recorded.peers()?))).await
+}
+
+/// How a container is, from who runs it; answered when it is served.
+async fn health(
+    State(desk): State<Desk>,
+    id: Result<Path<AttachmentId>, PathRejection>,
+    body: Result<Bytes, BytesRejection>,
+) -> Reply<StatusCode> {
+    let Path(id) = id.map_err(|error| refuse(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let body = body.map_err(|error| refuse(error.status(), error.body_text()))?;
+    let Wanted { state } = serde_json::from_slice(&body).map_err(|error| {
+        let like = r#"the body is like {"state": "unhealthy"}"#;
+        refuse(StatusCode::BAD_REQUEST, format!("{like}: {error}"))
+    })?;
+    let owner = id.owner();
+    let (reply, heard) = oneshot::channel();
+    let stops = || refuse(StatusCode::SERVICE_UNAVAILABLE, "netd stops");
+    desk.events.send(Event::Health(Word { id, health: state, reply })).await.map_err(|_| stops())?;
+    match heard.await.map_err(|_| stops())? {
+        Heard::Served => Ok(StatusCode::NO_CONTENT),
+        Heard::Unknown => {
+            let why = format!("there is no attachment {owner}, see /v1/attachments");
+            Err(refuse(StatusCode::NOT_FOUND, why))
+        }
+        Heard::NotWritten(why) => Err(refuse(StatusCode::INTERNAL_SERVER_ERROR, why)),
+    }
 }
 
 /// What `netd show` says, of one network or of all.

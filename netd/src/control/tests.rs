@@ -2,6 +2,7 @@ use std::{collections::BTreeSet, os::unix::fs::MetadataExt, path::PathBuf};
 
 use netd_model::{
     attachment::{Attachment, Progress},
+    health::Health,
     overlay::KnownPeers,
 };
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::sample;
+use crate::{health::Heard, sample};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
 
@@ -39,7 +40,9 @@ impl Lab {
         let known: Arc<ArcSwap<Known>> = Arc::default();
         let control = Control::bind(folder.path()).unwrap();
         let server = Arc::new(dns::Server::new(0));
-        let desk = Desk::new(store, sample::BOOT.into(), server, Arc::clone(&known));
+        let (events, words) = mpsc::channel(1);
+        tokio::spawn(hear(words));
+        let desk = Desk::new(store, sample::BOOT.into(), server, Arc::clone(&known), events);
         Self { folder, known, server: tokio::spawn(control.serve(desk)) }
     }
 
@@ -52,8 +55,10 @@ impl Lab {
         let length = body.len();
         let head = format!("{method} {path} HTTP/1.1\r\nHost: netd\r\nContent-Type: application/json\r\n");
         client.write_all(format!("{head}Content-Length: {length}\r\n\r\n{body}").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        client.read_to_string(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        // Who is answered before all was read is hung up on.
+        let _ = client.read_to_end(&mut answer).await;
+        let answer = String::from_utf8(answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
@@ -62,6 +67,15 @@ impl Lab {
         let (status, body) = self.ask("GET", path, "").await;
         assert_eq!(status, 200, "{path}: {body}");
         serde_json::from_str(&body).unwrap()
+    }
+}
+
+/// The loop: it knows one container.
+async fn hear(mut events: mpsc::Receiver<Event>) {
+    while let Some(event) = events.recv().await {
+        let Event::Health(word) = event else { panic!("{event:?}") };
+        let is_known = word.id.container.as_str() == "c1" && word.health == Health::Starting;
+        word.reply.send(if is_known { Heard::Served } else { Heard::Unknown }).unwrap();
     }
 }
 
@@ -131,8 +145,10 @@ async fn what_is_described_is_what_is_answered() {
     for (path, methods) in described {
         for method in METHODS {
             // HEAD is GET without a body (RFC 9110 9.3.2).
-            let is_described = methods.get(method.to_lowercase()).is_some() || method == "HEAD";
-            let (status, body) = lab.ask(method, path, "").await;
+            let described = if method == "HEAD" { "get" } else { &method.to_lowercase() };
+            let is_described = methods.get(described).is_some();
+            let filled = path.replace("{network}", "web").replace("{container}", "c1").replace("{ifname}", "eth0");
+            let (status, body) = lab.ask(method, &filled, "").await;
             assert_eq!(status != 405, is_described, "{method} {path}: {body}");
         }
     }
@@ -171,17 +187,37 @@ async fn figures_count_what_is_there() {
     second.progress = Progress::Adding;
     let attachments = [first, Arc::new(second)].map(|attachment| (attachment.id.clone(), attachment));
     let snapshot = Arc::new(Snapshot { attachments: attachments.into(), ..Snapshot::default() });
-    lab.known.store(Arc::new(Known { snapshot, view: Arc::default() }));
+    let sick = Arc::new(Sick::from([(snapshot.attachments.keys().next().unwrap().clone(), Health::Starting)]));
+    lab.known.store(Arc::new(Known { snapshot, view: Arc::default(), sick }));
     let (status, text) = lab.ask("GET", "/metrics", "").await;
     assert_eq!(status, 200);
     for line in [
         "netd_attachments{network=\"web\",progress=\"adding\"} 1",
         "netd_attachments{network=\"web\",progress=\"ready\"} 1",
         "netd_names{network=\"web\"} 1",
+        "netd_attachments_not_healthy{network=\"web\",state=\"starting\"} 1",
         "netd_documents_broken 0",
         "netd_dns_packets_total{outcome=\"answered\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_word_on_a_container_is_heard_by_the_loop_or_refused_with_its_reason() {
+    let lab = Lab::start();
+    let long = format!("{{\"state\": \"starting\"{}}}", " ".repeat(20 << 10));
+    for (path, body, status, why) in [
+        ("web/c1/eth0", r#"{"state": "starting"}"#, 204, ""),
+        ("web/c2/eth0", r#"{"state": "starting"}"#, 404, "there is no attachment web/c2/eth0"),
+        ("web/c1/eth0", r#"{"state": "ill"}"#, 400, "unknown variant `ill`"),
+        ("web/c1/eth0", r#"{"state": "starting", "since": 1}"#, 400, "unknown field `since`"),
+        ("web/c1/eth0", "starting", 400, "the body is like"),
+        ("web/..%2Fc1/eth0", r#"{"state": "starting"}"#, 400, "..%2Fc1"),
+        ("web/c1/eth0", &long, 413, "limit"),
+    ] {
+        let (found, answer) = lab.ask("PUT", &format!("/v1/attachments/{path}/health"), body).await;
+        assert!(found == status && answer.contains(&why.replace("%2F", "/")), "{path} {body}: {found} {answer}");
     }
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use netd_model::attachment::{Attachment, Progress};
 use netd_store::Store;
+use tokio::sync::mpsc;
 
 use super::Daemon;
 use crate::{
     control::{Desk, Known},
+    event::Event,
     logs::chain,
     settings::Settings,
     show,
@@ -15,16 +17,19 @@ use crate::{
 
 impl Daemon {
     /// What clients of the control socket are answered from.
-    pub(super) fn desk(&self) -> Desk {
+    pub(super) fn desk(&self, events: mpsc::Sender<Event>) -> Desk {
         let store = Store::open(&self.settings.run_dir);
-        Desk::new(store, Arc::clone(&self.boot), Arc::clone(&self.server), Arc::clone(&self.known))
+        Desk::new(store, Arc::clone(&self.boot), Arc::clone(&self.server), Arc::clone(&self.known), events)
     }
 
     pub(super) fn tell_known(&self) {
         let known = self.known.load();
-        if !Arc::ptr_eq(&known.snapshot, &self.snapshot) || !Arc::ptr_eq(&known.view, &self.view) {
+        let is_known = Arc::ptr_eq(&known.snapshot, &self.snapshot)
+            && Arc::ptr_eq(&known.view, &self.view)
+            && Arc::ptr_eq(&known.sick, self.reports.sick());
+        if !is_known {
             let (snapshot, view) = (Arc::clone(&self.snapshot), Arc::clone(&self.view));
-            self.known.store(Arc::new(Known { snapshot, view }));
+            self.known.store(Arc::new(Known { snapshot, view, sick: Arc::clone(self.reports.sick()) }));
         }
     }
 

@@ -10,7 +10,7 @@ use netd_model::{
 use netd_store::{Reader, Result, Snapshot, Store, boot_id};
 
 use super::{AttachmentRow, NameRow, NetworkRow, known_peers};
-use crate::{cluster::View, rounds::Faults};
+use crate::{cluster::View, health, rounds::Faults};
 
 /// The store, and what it held when it was read.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Recorded {
 
     /// `netd show names`.
     pub(crate) fn names(&self) -> Vec<NameRow> {
-        super::names(self.all(), &self.boot)
+        super::names(self.all(), &self.boot, &health::sick(&self.store, |_| {}))
     }
 
     /// Other hosts, as the daemon knew them last.

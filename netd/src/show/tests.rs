@@ -44,10 +44,11 @@ fn names_are_whole_and_only_those_that_are_served() {
     let [first, mut second] = web();
     second.progress = Progress::Adding;
     let expected = "\
-NAME             ADDRESSES  CONTAINER  NETWORK  TTL
-c1.web.internal  10.1.0.7   c1         web      5
+NAME             ADDRESSES  CONTAINER  NETWORK  TTL  HEALTH
+c1.web.internal  10.1.0.7   c1         web      5    starting
 ";
-    assert_eq!(table(&names(&[first, second], sample::BOOT)), expected);
+    let sick = Sick::from([(first.id.clone(), Health::Starting)]);
+    assert_eq!(table(&names(&[first, second], sample::BOOT, &sick)), expected);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::sample;
 
 fn serve(attachments: &[Attachment]) -> Vec<Served> {
     let attachments: Vec<Arc<Attachment>> = attachments.iter().cloned().map(Arc::new).collect();
-    served(&with_names(&attachments, sample::BOOT), &View::default())
+    served(&with_names(&attachments, sample::BOOT), &View::default(), &Sick::new())
 }
 
 /// What is served, as text.
@@ -169,7 +169,8 @@ fn view(known: NetworkView) -> View {
 #[test]
 fn the_hosts_part_is_near_where_a_person_prefers_that() {
     let attachments = [Arc::new(sample::attachment("web", "c1", "10.1.0.7"))];
-    let near = |prefer_local| served(&attachments, &view(known(prefer_local))).remove(0).network.near.clone();
+    let near =
+        |prefer_local| served(&attachments, &view(known(prefer_local)), &Sick::new()).remove(0).network.near.clone();
     assert_eq!((near(false), near(true)), (vec![], vec!["10.1.0.0/24".parse().unwrap()]));
 }
 
@@ -177,7 +178,7 @@ fn the_hosts_part_is_near_where_a_person_prefers_that() {
 fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
     let attachments = [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")]
         .map(|(network, id, address)| Arc::new(sample::attachment(network, id, address)));
-    let told = |known: NetworkView| of_host(&attachments, &"h1".parse().unwrap(), &view(known));
+    let told = |known: NetworkView| of_host(&attachments, &"h1".parse().unwrap(), &view(known), &Sick::new());
     assert_eq!(told(NetworkView { own: None, ..known(false) }), []);
     let told = told(known(false));
     let [web] = told.as_slice() else { panic!("{told:?}") };
@@ -192,18 +193,48 @@ fn what_of_a_network_did_not_change_is_the_same_object_and_the_rest_is_made_anew
         let of_web = [sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", address)];
         [of_lab].into_iter().chain(of_web).map(Arc::new).collect::<Vec<_>>()
     };
-    let (view, mut kept) = (Arc::new(View::default()), Kept::default());
+    let (view, well, mut kept) = (Arc::new(View::default()), Arc::default(), Kept::default());
     let before = documents("10.1.0.8");
-    let first = kept.served(&before, &view);
-    assert_eq!(first, served(&before, &view));
+    let first = kept.served(&before, &view, &well);
+    assert_eq!(first, served(&before, &view, &well));
     // Whoever reads the store keeps what was not written anew.
     let after = [&before[..2], &documents("10.1.0.9")[2..]].concat();
-    let second = kept.served(&after, &view);
-    assert_eq!(second, served(&after, &view));
+    let second = kept.served(&after, &view, &well);
+    assert_eq!(second, served(&after, &view, &well));
     let same = first.iter().zip(&second).map(|(first, second)| Arc::ptr_eq(&first.network, &second.network));
     assert_eq!(same.collect::<Vec<_>>(), [true, false]);
-    let gone = kept.served(&after[..1], &view);
-    assert_eq!(gone, served(&after[..1], &view));
-    let of_another_view = kept.served(&after[..1], &Arc::new(View::default()));
+    let sick = Arc::new(Sick::from([(after[1].id.clone(), Health::Starting)]));
+    let third = kept.served(&after, &view, &sick);
+    assert_eq!(third, served(&after, &view, &sick));
+    assert!(Arc::ptr_eq(&second[0].network, &third[0].network) && second[1] != third[1]);
+    assert_eq!(kept.served(&after, &view, &well), second);
+    let gone = kept.served(&after[..1], &view, &well);
+    assert_eq!(gone, served(&after[..1], &view, &well));
+    let of_another_view = kept.served(&after[..1], &Arc::new(View::default()), &well);
     assert!(!Arc::ptr_eq(&of_another_view[0].network, &gone[0].network));
+}
+
+#[test]
+fn who_is_not_healthy_is_so_here_and_on_other_hosts() {
+    let attachments =
+        [("c1", "10.1.0.7"), ("c2", "10.1.0.8")].map(|(id, at)| Arc::new(sample::attachment("web", id, at)));
+    let sick = Sick::from([(attachments[0].id.clone(), Health::Starting)]);
+    let here = served(&attachments, &View::default(), &sick).remove(0).network.attachments.clone();
+    assert_eq!(here.iter().map(|it| it.is_healthy).collect::<Vec<_>>(), [false, true]);
+    let told = of_host(&attachments, &"h1".parse().unwrap(), &view(known(false)), &sick).remove(0);
+    // As another host hears it.
+    let told: NamesOfHost = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
+    let there: Vec<dns::Attachment> = elsewhere(std::iter::once(&peer(told))).collect();
+    assert_eq!(there.iter().map(|it| it.is_healthy).collect::<Vec<_>>(), [false, true]);
+}
+
+fn peer(names: NamesOfHost) -> Arc<Peer> {
+    Arc::new(Peer {
+        member: Arc::new(known(false).own.unwrap()),
+        names: Arc::new(names),
+        state: State::Alive,
+        since: std::time::UNIX_EPOCH,
+        last_error: None,
+        recalled: None,
+    })
 }

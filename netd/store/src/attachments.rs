@@ -45,10 +45,12 @@ impl Store {
         self.each_network(|folder| in_folder(folder).into_iter().collect())
     }
 
-    /// Removes a document and what a killed writer of it left; whether the document was there.
+    /// Removes a document, what a killed writer of it left, and what was said of the attachment's health; whether the
+    /// document was there.
     ///
     /// The directory of its network stays for the next one: to make it again takes milliseconds on ext4.
     pub fn remove(&self, id: &AttachmentId) -> Result<bool> {
+        self.remove_report(id)?;
         file::remove(&self.attachment_path(id))
     }
 

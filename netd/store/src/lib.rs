@@ -9,6 +9,7 @@
 //! <run_dir>/peers.json                         what netd knows of other hosts
 //! <run_dir>/held/<thing>/<hash>                who holds what attachments have together
 //! <run_dir>/dhcp/<hash>.<family>.json          one document per lease of DHCP
+//! <run_dir>/health/<hash>.<network>.json       one document per attachment that is not healthy
 //! <run_dir>/locks/...                          there while somebody holds or wants the lock
 //! <run_dir>/leases/<folder>                    who holds which lease, a cache of host-local's folders
 //! <state_dir>/identity.json                    what tells this host from all others
@@ -25,6 +26,7 @@ mod conflist;
 mod dhcp;
 mod error;
 mod file;
+mod health;
 mod holders;
 mod identity;
 pub mod lease;

@@ -87,6 +87,7 @@ fn zones() -> Zones {
     let parse = |names: &[&str]| names.iter().map(|name| name.parse().expect("invariant: it is a name")).collect();
     let address = |last| IpAddr::from([10, 1, 0, last]);
     let attachment = |container: &str, last, names: &[&str]| Attachment {
+        is_healthy: container != "sick",
         container: container.into(),
         addresses: vec![address(last)],
         names: parse(names),
@@ -101,7 +102,11 @@ fn zones() -> Zones {
     };
     // One name that more containers bear than a packet takes.
     let many = (10..250).map(|last| attachment(&format!("many-{last}"), last, &["many"]));
-    let few = [attachment("c1", 7, &["web1", "web"]), attachment("db", 9, &["db", "a.cluster"])];
+    let few = [
+        attachment("c1", 7, &["web1", "web"]),
+        attachment("db", 9, &["db", "a.cluster"]),
+        attachment("sick", 8, &["web2", "web"]),
+    ];
     let network = Network {
         id: "web".into(),
         domain: "web.internal".parse().expect("invariant: it is a name"),

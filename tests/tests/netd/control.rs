@@ -5,10 +5,18 @@ use tests::{Host, Lab, eventually};
 
 use super::{network, web};
 
+const CURL: &str = "curl --silent --show-error --fail-with-body --max-time 5 --unix-socket /run/netd/netd.sock";
+
 /// The body of an answer with a good status.
 fn get(host: &Host, path: &str) -> String {
-    let curl = "curl --silent --show-error --fail-with-body --max-time 5 --unix-socket /run/netd/netd.sock";
-    host.run(&format!("{curl} http://netd{path}")).text()
+    host.run(&format!("{CURL} http://netd{path}")).text()
+}
+
+/// Says how a container of the network `web` is; the answer, as far as it is one of refusal.
+pub(super) fn tell(host: &Host, container: &str, state: &str) -> String {
+    let path = format!("http://netd/v1/attachments/web/{container}/eth0/health");
+    let body = format!(r#"{{"state": "{state}"}}"#);
+    host.run_script(&format!("{CURL} --request PUT --data '{body}' {path}")).stdout
 }
 
 fn figure(host: &Host, name: &str) -> u64 {

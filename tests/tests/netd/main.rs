@@ -4,6 +4,7 @@
 mod alone;
 mod control;
 mod forwarding;
+mod health;
 mod names;
 mod ports;
 mod reclaim;
