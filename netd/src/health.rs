@@ -1,4 +1,4 @@
-//! Which containers are not to be found for now, as their runtime said.
+//! Which containers are not to be found for now, as their runtime said or netd found when it asked them.
 //!
 //! What was said outlives this process: it is a report beside the attachment's document, and goes with that.
 
@@ -16,10 +16,20 @@ use crate::logs::chain;
 /// Who is not healthy.
 pub(crate) type Sick = BTreeMap<AttachmentId, Health>;
 
+/// Who says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The runtime.
+    Runtime,
+    /// netd, which asked the container itself.
+    Probe,
+}
+
 /// What somebody said of an attachment, and who waits until it is served.
 #[derive(Debug)]
 pub(crate) struct Word {
     pub(crate) id: AttachmentId,
+    pub(crate) by: By,
     pub(crate) health: Health,
     pub(crate) reply: oneshot::Sender<Heard>,
 }
@@ -35,10 +45,12 @@ pub(crate) enum Heard {
     NotWritten(String),
 }
 
-/// What was said.
+/// What was said, and what was found.
 #[derive(Debug)]
 pub(crate) struct Reports {
     store: Store,
+    /// Of those that are not healthy.
+    known: BTreeMap<AttachmentId, Report>,
     sick: Arc<Sick>,
     changes: u64,
 }
@@ -46,8 +58,9 @@ pub(crate) struct Reports {
 impl Reports {
     /// What was said to an earlier netd.
     pub(crate) fn read(store: Store) -> Self {
-        let sick = Arc::new(sick(&store, |error| tracing::warn!(error, "report not readable")));
-        Self { store, sick, changes: 0 }
+        let reports = recorded(&store, |error| tracing::warn!(error, "report not readable"));
+        let sick = Arc::new(reports.iter().map(|(id, report)| (id.clone(), report.health())).collect());
+        Self { store, known: reports, sick, changes: 0 }
     }
 
     /// Who is not healthy.
@@ -60,20 +73,36 @@ impl Reports {
         self.changes
     }
 
+    /// What one of the two said last.
+    pub(crate) fn said(&self, id: &AttachmentId, by: By) -> Health {
+        let said = |report: &Report| if by == By::Runtime { report.told } else { report.probed };
+        self.known.get(id).map(said).unwrap_or_default()
+    }
+
     /// Takes a word for true; whether it makes a difference.
-    pub(crate) fn take(&mut self, id: &AttachmentId, health: Health) -> Result<bool> {
-        if self.sick.get(id).copied().unwrap_or_default() == health {
+    pub(crate) fn take(&mut self, id: &AttachmentId, by: By, health: Health) -> Result<bool> {
+        if self.said(id, by) == health {
             return Ok(false);
         }
-        if health == Health::Healthy {
+        let healthy =
+            || Report { version: VERSION, attachment: id.clone(), told: <_>::default(), probed: <_>::default() };
+        let mut report = self.known.get(id).cloned().unwrap_or_else(healthy);
+        *(if by == By::Runtime { &mut report.told } else { &mut report.probed }) = health;
+        let (before, now) = (self.sick.get(id).copied().unwrap_or_default(), report.health());
+        if now.is_healthy() {
             self.store.remove_report(id)?;
+            self.known.remove(id);
             Arc::make_mut(&mut self.sick).remove(id);
         } else {
-            self.store.write_report(&Report { version: VERSION, attachment: id.clone(), health })?;
-            Arc::make_mut(&mut self.sick).insert(id.clone(), health);
+            self.store.write_report(&report)?;
+            self.known.insert(id.clone(), report);
+            Arc::make_mut(&mut self.sick).insert(id.clone(), now);
+        }
+        if before == now {
+            return Ok(false);
         }
         self.changes += 1;
-        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, %health, "health");
+        tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, health = %now, "health");
         Ok(true)
     }
 
@@ -92,6 +121,7 @@ impl Reports {
             if let Err(error) = self.store.remove_report(id) {
                 tracing::warn!(error = chain(&error), "report not removed");
             }
+            self.known.remove(id);
             Arc::make_mut(&mut self.sick).remove(id);
         }
         self.changes += u64::from(!gone.is_empty());
@@ -99,10 +129,15 @@ impl Reports {
     }
 }
 
-/// Who is not healthy, as it is recorded; what cannot be read is told and passed over.
-pub(crate) fn sick(store: &Store, mut tell: impl FnMut(String)) -> Sick {
+/// Who is not healthy, as it is recorded.
+pub(crate) fn sick(store: &Store) -> Sick {
+    recorded(store, |_| {}).into_iter().map(|(id, report)| (id, report.health())).collect()
+}
+
+/// The reports; what cannot be read is told and passed over.
+fn recorded(store: &Store, mut tell: impl FnMut(String)) -> BTreeMap<AttachmentId, Report> {
     let reports = store.reports().into_iter().filter_map(|report| match report {
-        Ok(report) => Some((report.attachment, report.health)),
+        Ok(report) => Some((report.attachment.clone(), report)),
         Err(error) => {
             tell(chain(&error));
             None
@@ -128,24 +163,46 @@ mod tests {
         store.write(&first).unwrap();
         store.write(&second).unwrap();
         let mut reports = Reports::read(store.clone());
-        assert!(reports.take(&first.id, Health::Unhealthy).unwrap());
-        assert!(!reports.take(&first.id, Health::Unhealthy).unwrap(), "that was known");
-        assert!(reports.take(&second.id, Health::Starting).unwrap());
+        assert!(reports.take(&first.id, By::Runtime, Health::Unhealthy).unwrap());
+        assert!(!reports.take(&first.id, By::Runtime, Health::Unhealthy).unwrap(), "that was known");
+        assert!(reports.take(&second.id, By::Runtime, Health::Starting).unwrap());
         let mut reports = Reports::read(store.clone());
         let known: Vec<Health> = reports.sick().values().copied().collect();
         assert_eq!(known, [Health::Unhealthy, Health::Starting]);
         assert!(!reports.sweep(&snapshot(&store)));
-        assert!(reports.take(&second.id, Health::Healthy).unwrap());
+        assert!(reports.take(&second.id, By::Runtime, Health::Healthy).unwrap());
         assert_eq!(Reports::read(store.clone()).sick().len(), 1);
         // Deleted and added again between two looks.
         store.remove(&first.id).unwrap();
         store.write(&first).unwrap();
         assert!(reports.sweep(&snapshot(&store)) && reports.sick().is_empty());
         // A word that came at the time of DEL, and so was written after it.
-        reports.take(&second.id, Health::Starting).unwrap();
+        reports.take(&second.id, By::Runtime, Health::Starting).unwrap();
         fs_remove(&folder, &second);
         assert!(reports.sweep(&snapshot(&store)) && store.reports().is_empty());
         assert_eq!(reports.changes(), 4);
+    }
+
+    #[test]
+    fn runtime_and_probe_must_both_find_a_container_healthy() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path());
+        let id = sample::attachment("web", "c1", "10.1.0.7").id;
+        let mut reports = Reports::read(store.clone());
+        for (by, health, is_news, together) in [
+            (By::Probe, Health::Starting, true, Some(Health::Starting)),
+            (By::Runtime, Health::Unhealthy, true, Some(Health::Unhealthy)),
+            (By::Probe, Health::Healthy, false, Some(Health::Unhealthy)),
+            (By::Probe, Health::Unhealthy, false, Some(Health::Unhealthy)),
+            (By::Runtime, Health::Healthy, false, Some(Health::Unhealthy)),
+            (By::Probe, Health::Healthy, true, None),
+        ] {
+            assert_eq!(reports.take(&id, by, health).unwrap(), is_news, "{by:?} {health}");
+            for reports in [&reports, &Reports::read(store.clone())] {
+                assert_eq!(reports.sick().get(&id).copied(), together, "{by:?} {health}");
+                assert_eq!(reports.said(&id, by), health);
+            }
+        }
     }
 
     #[test]
@@ -155,7 +212,7 @@ mod tests {
         let attachment = sample::attachment("web", "c1", "10.1.0.7");
         store.write(&attachment).unwrap();
         let mut reports = Reports::read(store.clone());
-        reports.take(&attachment.id, Health::Starting).unwrap();
+        reports.take(&attachment.id, By::Runtime, Health::Starting).unwrap();
         std::fs::write(document(&folder, &attachment), "{").unwrap();
         assert!(!reports.sweep(&snapshot(&store)) && store.reports().len() == 1);
     }

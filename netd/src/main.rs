@@ -21,6 +21,7 @@ mod look;
 mod overlay;
 mod pace;
 mod poke;
+mod probe;
 mod ready;
 mod reclaim;
 mod repair;

@@ -24,6 +24,7 @@ use crate::{
     overlay::Overlays,
     pace::Pace,
     poke::Pokes,
+    probe::Prober,
     repair,
     rounds::{Faults, Job, Rounds},
     service::notify,
@@ -63,6 +64,7 @@ struct Daemon {
     with_names: Option<Vec<Arc<Attachment>>>,
     kept: Kept,
     reports: Reports,
+    prober: Prober,
     served: Vec<Served>,
     server: Arc<dns::Server>,
     upstreams: Option<Arc<[dns::Upstream]>>,
@@ -100,7 +102,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let cluster = Cluster::start(&settings, events.clone());
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);
-    let mut daemon = Daemon::new(file, settings, logs, store, boot, (cluster, rounds));
+    let mut daemon = Daemon::new(file, settings, logs, store, boot, (cluster, rounds, Prober::new(events.clone())));
     daemon.read_store();
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
     daemon.cluster.become_whole().await;
@@ -140,7 +142,7 @@ impl Daemon {
         logs: Logs,
         store: Store,
         boot: Arc<str>,
-        (cluster, rounds): (Cluster, Rounds),
+        (cluster, rounds, prober): (Cluster, Rounds, Prober),
     ) -> Self {
         Self {
             file,
@@ -154,6 +156,7 @@ impl Daemon {
             attached: BTreeSet::new(),
             with_names: None,
             kept: Kept::default(),
+            prober,
             served: Vec::new(),
             server: Arc::new(dns::Server::new(PORT)),
             upstreams: None,
@@ -265,6 +268,7 @@ impl Daemon {
         // Most writes of a verb change no name.
         let is_swept = self.reports.sweep(&self.snapshot);
         if is_swept || !self.with_names.as_ref().is_some_and(|old| zones::are_same(&with_names, old)) {
+            self.probe(&with_names);
             self.with_names = Some(with_names);
             self.publish();
             self.serve();

@@ -22,7 +22,7 @@ pub enum Health {
     Unhealthy,
 }
 
-/// What was said of an attachment that is not healthy: `<run_dir>/health/<hash>.<network>.json`.
+/// What is known of an attachment that is not healthy: `<run_dir>/health/<hash>.<network>.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
@@ -30,8 +30,53 @@ pub struct Report {
     pub version: u32,
     /// Of which.
     pub attachment: AttachmentId,
-    /// How it is.
-    pub health: Health,
+    /// What its runtime said.
+    #[serde(default, skip_serializing_if = "Health::is_healthy")]
+    pub told: Health,
+    /// What netd found when it asked.
+    #[serde(default, skip_serializing_if = "Health::is_healthy")]
+    pub probed: Health,
+}
+
+/// How netd asks a container whether it does its work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// What is asked.
+    pub ask: Ask,
+    /// The port of the container.
+    pub port: u16,
+    /// Seconds from one time to the next.
+    pub interval: u16,
+    /// Seconds after which no answer is a bad one.
+    pub timeout: u16,
+    /// How many bad answers one after another make it unhealthy.
+    pub retries: u16,
+}
+
+/// What a container is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ask {
+    /// To take a TCP connection.
+    Tcp,
+    /// To answer a GET of this path with a status of 200 to 399.
+    Http(String),
+}
+
+impl Health {
+    /// Whether it is so.
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    pub fn is_healthy(&self) -> bool {
+        *self == Self::Healthy
+    }
+}
+
+impl Report {
+    /// What both say together: the runtime's word goes first.
+    pub fn health(&self) -> Health {
+        if self.told.is_healthy() { self.probed } else { self.told }
+    }
 }
 
 impl fmt::Display for Health {

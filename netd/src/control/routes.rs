@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::{Desk, metrics};
 use crate::{
     event::Event,
-    health::{Heard, Word},
+    health::{By, Heard, Word},
     show::{self, Recorded, Row},
 };
 
@@ -125,7 +125,7 @@ async fn health(
     let owner = id.owner();
     let (reply, heard) = oneshot::channel();
     let stops = || refuse(StatusCode::SERVICE_UNAVAILABLE, "netd stops");
-    desk.events.send(Event::Health(Word { id, health: state, reply })).await.map_err(|_| stops())?;
+    desk.events.send(Event::Health(Word { id, by: By::Runtime, health: state, reply })).await.map_err(|_| stops())?;
     match heard.await.map_err(|_| stops())? {
         Heard::Served => Ok(StatusCode::NO_CONTENT),
         Heard::Unknown => {

@@ -1,11 +1,16 @@
 //! What the loop makes of containers' health.
 
-use netd_model::attachment::Progress;
+use std::sync::Arc;
+
+use netd_model::{
+    attachment::{Attachment, Progress},
+    health::Health,
+};
 use tokio::sync::oneshot;
 
 use super::Daemon;
 use crate::{
-    health::{Heard, Word},
+    health::{By, Heard, Word},
     logs::chain,
 };
 
@@ -14,10 +19,10 @@ impl Daemon {
     pub(super) fn hear(&mut self, words: Vec<Word>) -> Vec<(oneshot::Sender<Heard>, Heard)> {
         let mut is_news = false;
         let mut heard = Vec::new();
-        for Word { id, health, reply } in words {
+        for Word { id, by, health, reply } in words {
             let found = self.snapshot.attachments.get(&id);
             let is_there = found.is_some_and(|it| it.boot == *self.boot && it.progress != Progress::Deleting);
-            let outcome = match is_there.then(|| self.reports.take(&id, health)) {
+            let outcome = match is_there.then(|| self.reports.take(&id, by, health)) {
                 None => Heard::Unknown,
                 Some(Ok(is_new)) => {
                     is_news |= is_new;
@@ -32,5 +37,18 @@ impl Daemon {
             self.serve();
         }
         heard
+    }
+
+    /// Asks these containers how they are, as far as they want that. One that came is not healthy before it said so; of
+    /// those that netd finds when it starts, what was known holds.
+    pub(super) fn probe(&mut self, attachments: &[Arc<Attachment>]) {
+        let is_first = self.with_names.is_none();
+        let reports = &mut self.reports;
+        self.prober.set(attachments, |id| {
+            if !is_first && let Err(error) = reports.take(id, By::Probe, Health::Starting) {
+                tracing::warn!(error = chain(&error), "report not written");
+            }
+            reports.said(id, By::Probe)
+        });
     }
 }

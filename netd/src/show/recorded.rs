@@ -46,7 +46,7 @@ impl Recorded {
 
     /// `netd show names`.
     pub(crate) fn names(&self) -> Vec<NameRow> {
-        super::names(self.all(), &self.boot, &health::sick(&self.store, |_| {}))
+        super::names(self.all(), &self.boot, &health::sick(&self.store))
     }
 
     /// Other hosts, as the daemon knew them last.

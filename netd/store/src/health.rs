@@ -87,13 +87,14 @@ mod tests {
         assert!(store.reports().is_empty());
         let ids = [id("web", "c1"), id("web.two", "c1"), id("web", "c2")];
         for attachment in ids.clone() {
-            store.write_report(&Report { version: VERSION, attachment, health: Health::Starting }).unwrap();
+            let told = Health::Starting;
+            store.write_report(&Report { version: VERSION, attachment, told, probed: Health::Healthy }).unwrap();
         }
         store.remove(&ids[0]).unwrap();
         let left: Vec<AttachmentId> = store.reports().into_iter().map(|report| report.unwrap().attachment).collect();
         assert_eq!((left.len(), left.contains(&ids[0])), (2, false), "{left:?}");
         assert_eq!(store.report(&ids[0]).unwrap(), None);
-        assert_eq!(store.report(&ids[1]).unwrap().unwrap().health, Health::Starting);
+        assert_eq!(store.report(&ids[1]).unwrap().unwrap().health(), Health::Starting);
         assert!(store.remove_report(&ids[1]).unwrap() && !store.remove_report(&ids[1]).unwrap());
     }
 }

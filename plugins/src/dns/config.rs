@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use netd_model::{
     attachment::{NamedPort, StaticRecord},
+    health::Probe,
     name::{HostName, NetworkName, ServedName},
     overlay::Overlay,
     upstream::{Upstream, discord},
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 mod ports;
+mod probe;
 mod records;
 
 use crate::cni::{Error, Request};
@@ -55,6 +57,8 @@ pub(super) struct Config {
     pub ports: Vec<NamedPort>,
     /// What is said about the container, of its labels.
     pub texts: Vec<String>,
+    /// How netd asks the container whether it does its work.
+    pub probe: Option<Probe>,
     /// Records that no container has.
     pub records: Vec<StaticRecord>,
     /// Domains that the runtime wants short names looked up in.
@@ -88,6 +92,9 @@ struct RuntimeConfig {
     /// A list, or Podman's map of lists by network.
     aliases: Value,
     port_mappings: Vec<ports::Mapping>,
+    /// Annotations of the pod, as containerd names them; they are as good as labels.
+    #[serde(rename = "io.kubernetes.cri.pod-annotations")]
+    annotations: BTreeMap<String, String>,
     /// What the runtime wants to stand in resolv.conf.
     dns: RuntimeDns,
 }
@@ -112,7 +119,7 @@ struct CniArgs {
     labels: Vec<Label>,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Label {
     key: String,
     value: String,
@@ -165,11 +172,15 @@ impl Config {
         let domain = domain(keys.domain.as_deref(), network)?;
         bounded("txtLabels", &keys.txt_labels)?;
         bounded("args.cni.labels", &keys.args.cni.labels)?;
-        let labels = keys.args.cni.labels.iter().filter(|label| label.key == "netd.name");
+        let annotations = keys.runtime_config.annotations.iter();
+        let annotations = annotations.map(|(key, value)| Label { key: key.clone(), value: value.clone() });
+        let said: Vec<Label> = keys.args.cni.labels.iter().cloned().chain(annotations).collect();
+        let labels = said.iter().filter(|label| label.key == "netd.name");
         let labels: Vec<String> = labels.map(|label| label.value.clone()).collect();
         Ok(Self {
             ports: ports::ports(&keys.services, &keys.runtime_config.port_mappings)?,
-            texts: texts(&keys.txt_labels, &keys.args.cni.labels)?,
+            texts: texts(&keys.txt_labels, &said)?,
+            probe: probe::probe(&said)?,
             records: records::records(&keys.records, &domain)?,
             upstreams: upstreams("upstreams", &keys.upstreams)?,
             own_upstreams: upstreams("runtimeConfig.dns.servers", &keys.runtime_config.dns.servers)?,

@@ -37,6 +37,7 @@ pub(super) fn record(config: &Config, target: &Target, ips: &[&Ip], listen: Vec<
         addresses: ips.iter().map(|ip| ip.address.ip()).collect(),
         ports: config.ports.clone(),
         texts: config.texts.clone(),
+        probe: config.probe.clone(),
         records: config.records.clone(),
         listen,
         subnets: ips.iter().filter_map(|ip| subnet(ip.address)).collect(),

@@ -1,6 +1,7 @@
 use ipnetwork::IpNetwork;
 use netd_model::{
     attachment::{AttachmentId, NamedPort},
+    health::Ask,
     name::NetworkName,
 };
 use serde_json::{Value, json};
@@ -259,6 +260,16 @@ fn names_that_people_chose_come_first() {
     });
     let target = target("C1", "IgnoreUnknown=1;K8S_POD_NAME=pod;K8S_POD_NAMESPACE=ns");
     assert_eq!(words(&recorded(&config, &target).names), ["db", "label", "pod.ns", "c1", "all"]);
+}
+
+#[test]
+fn annotations_of_a_pod_are_as_good_as_labels() {
+    let annotations = json!({"netd.name": "db", "netd.health": "tcp:80", "Version": "7", "other/Thing": "x\ny"});
+    let config = json!({"runtimeConfig": {"io.kubernetes.cri.pod-annotations": annotations}, "txtLabels": ["Version"]});
+    let names = recorded(&config, &target("c1", ""));
+    assert_eq!(words(&names.names), ["db", "c1"]);
+    assert_eq!(names.probe.map(|probe| (probe.ask, probe.port)), Some((Ask::Tcp, 80)));
+    assert_eq!(names.texts, ["Version=7"]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tests::{Container, Daemon, Lab, eventually};
 
 use super::{control::tell, network, web};
@@ -22,7 +23,7 @@ fn who_is_not_healthy_leaves_the_answers_until_it_is_also_after_a_restart() {
     let host = lab.host("a");
     let netd = host.netd();
     let [c1, c2, client] = ["c1", "c2", "client"].map(|name| host.container(name));
-    let config = network("web", 1, &serde_json::json!({"names": ["shop"]}));
+    let config = network("web", 1, &json!({"names": ["shop"]}));
     let first = c1.add(&config);
     c2.add(&config);
     client.add(&web());
@@ -57,6 +58,7 @@ fn who_is_not_healthy_leaves_the_answers_until_it_is_also_after_a_restart() {
 const LOAD: &str = "while :; do a=$(dig +short +time=2 +tries=1 shop.web.internal A | head -n 1); \
     if curl --silent --max-time 2 --output /dev/null http://$a:8000/; then echo ok; else echo lost; fi; done";
 
+/// A server of files, which is there when this returns.
 fn serve(container: &Container) -> Daemon {
     let log = container.folder().join("httpd.log");
     let server = Daemon::start(container, "busybox".as_ref(), log, |command| {
@@ -73,7 +75,7 @@ fn a_rolling_restart_under_load_loses_no_question_and_no_request() {
     let host = lab.host("a");
     let netd = host.netd();
     let containers = ["c1", "c2", "c3"].map(|name| host.container(name));
-    let config = network("web", 1, &serde_json::json!({"names": ["shop"]}));
+    let config = network("web", 1, &json!({"names": ["shop"]}));
     let mut servers = Vec::new();
     for container in &containers {
         container.add(&config);
@@ -110,5 +112,48 @@ fn a_rolling_restart_under_load_loses_no_question_and_no_request() {
     assert!(!said.contains("lost"), "{said}");
     drop(loads);
     drop(servers);
+    netd.stop();
+}
+
+#[test]
+fn a_container_whose_labels_ask_for_it_is_found_while_it_answers() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    let [c1, c2, client] = ["c1", "c2", "client"].map(|name| host.container(name));
+    let annotations = "io.kubernetes.cri.pod-annotations";
+    let config = network("web", 1, &json!({"capabilities": {annotations: true}}));
+    let mut labelled = config.clone();
+    let labels =
+        [("netd.health", "http:8000/resolv.conf"), ("netd.health.interval", "1"), ("netd.health.retries", "2")];
+    let labels = labels.map(|(key, value)| json!({"key": key, "value": value}));
+    labelled["plugins"][1]["args"] = json!({"cni": {"labels": labels}});
+    client.add(&web());
+    c1.add(&labelled);
+    // As containerd says it.
+    let attachment = c2.attachment(&config, "eth0").capabilities(&json!({annotations: {"netd.health": "tcp:8000"}}));
+    c2.keep(attachment).add().unwrap();
+    let soon = ("NOERROR".to_owned(), "1".to_owned());
+    for name in ["c1.web.internal", "c2.web.internal"] {
+        assert_eq!(nothing(&client, name), soon, "{name} before it answers");
+    }
+    assert!(host.netd_show("names").contains("starting"));
+    let servers = [serve(&c1), serve(&c2)];
+    let found = |container: &Container| {
+        client.dig_with(&format!("{}.web.internal A", container.name())).addresses() == [container.address("eth0")]
+    };
+    eventually(SOON, || found(&c1) && found(&c2));
+    // What was found before holds while netd finds it again.
+    netd.kill();
+    let netd = host.netd();
+    assert!(found(&c1) && found(&c2));
+    let [first, second] = servers;
+    first.kill();
+    eventually(SOON, || !found(&c1));
+    assert_eq!(nothing(&client, "c1.web.internal"), soon);
+    assert!(found(&c2));
+    let first = serve(&c1);
+    eventually(SOON, || found(&c1));
+    drop([first, second]);
     netd.stop();
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     element::Transport,
+    health::Probe,
     name::{HostName, LinkName, ServedName},
     upstream::Upstream,
 };
@@ -52,6 +53,9 @@ pub struct Names {
     /// Whether unknown names of one label are asked of another server.
     #[serde(default)]
     pub forward_single_label: bool,
+    /// How netd asks the container whether it does its work, where its labels ask for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
     /// How long an answer may be kept, in seconds.
     pub ttl: u32,
 }
