@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
+use crate::explain::Rule;
 use crate::network::Upstreams;
 use crate::record::{Answer, Data, Kind, Question, Record, Soa};
 use crate::reverse::{Reverse, reverse_name};
@@ -76,14 +77,26 @@ impl<'a> View<'a> {
 
     /// What the source hears.
     pub(crate) fn answer(&self, question: &Question) -> Answer {
+        self.decide(question).1
+    }
+
+    /// What the source hears, and which rule says so.
+    pub(crate) fn decide(&self, question: &Question) -> (Rule, Answer) {
+        let by = |rule| move |answer| (rule, answer);
         special::loopback(question, self.soa(Name::root()))
-            .or_else(|| self.qualified(question))
-            .or_else(|| self.bare(question))
-            .or_else(|| self.host(question))
-            .or_else(|| self.reverse(question))
-            .or_else(|| self.above_a_domain(question))
-            .or_else(|| self.forward(question))
-            .unwrap_or_else(|| Answer::NxDomain(self.soa(Name::root())))
+            .map(by(Rule::Special))
+            .or_else(|| self.qualified(question).map(by(Rule::Domain)))
+            .or_else(|| self.bare(question).map(by(Rule::Bare)))
+            .or_else(|| self.host(question).map(by(Rule::Host)))
+            .or_else(|| self.reverse(question).map(by(Rule::Reverse)))
+            .or_else(|| self.above_a_domain(question).map(by(Rule::AboveDomain)))
+            .or_else(|| self.forward(question).map(by(Rule::Forward)))
+            .unwrap_or_else(|| (Rule::Nowhere, Answer::NxDomain(self.soa(Name::root()))))
+    }
+
+    /// The networks that it sees.
+    pub(crate) fn networks(&self) -> impl Iterator<Item = &NetworkId> {
+        self.networks.iter().map(|zone| &zone.network.id)
     }
 
     /// Names at or below a domain of this host. One that the source may not see is told from one that is not there by
@@ -191,7 +204,7 @@ impl<'a> View<'a> {
     }
 
     /// The longest split domain that the name is in; of two that are the same, the network's goes before the host's.
-    fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
+    pub(crate) fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
         if !self.forwards() {
             return None;
         }

@@ -7,6 +7,7 @@
 mod answer;
 mod batch;
 mod counters;
+mod explain;
 #[cfg(test)]
 mod fixture;
 mod forward;
@@ -33,6 +34,7 @@ mod usual;
 mod zone;
 
 pub use counters::Counters;
+pub use explain::{Explanation, Inquiry, InquiryError, Rule};
 pub use forward::AuthoritiesError;
 pub use id::{ContainerId, NetworkId};
 pub use listen::{BindError, Device, Listener};

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use ipnetwork::IpNetwork;
 use netd_model::{
     addr::Mtu,
-    name::{HostName, NetworkName},
+    name::{ContainerId, HostName, NetworkName},
     overlay::{Mode, Vni},
 };
 
@@ -58,6 +58,12 @@ pub(crate) enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Questions of DNS.
+    Dns {
+        /// What to do.
+        #[command(subcommand)]
+        command: DnsCommand,
+    },
     /// Keep repair away from a network, so that its interfaces can be changed by hand. Its names are still served.
     Pause {
         /// The network, as in its CNI configuration.
@@ -90,6 +96,28 @@ pub(crate) enum Command {
     Completions {
         /// The shell.
         shell: Shell,
+    },
+}
+
+/// What to do with questions of DNS.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DnsCommand {
+    /// Say what a container hears to a question, and which rule decides. Asks the daemon, and no other server.
+    Query {
+        /// The name, with its domain or without.
+        name: String,
+        /// The type of record.
+        #[arg(long = "type", value_name = "TYPE", default_value = "A")]
+        kind: String,
+        /// The container that asks.
+        #[arg(long)]
+        from: ContainerId,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// Where the settings are.
+        #[command(flatten)]
+        config: Config,
     },
 }
 

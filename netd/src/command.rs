@@ -15,8 +15,8 @@ use netd_store::{NetworkSettings, Store};
 use serde::Serialize;
 
 use crate::{
-    check,
-    cli::{Cli, Command, HostCommand, NetworkCommand, NewNetwork, Subject},
+    ask, check,
+    cli::{Cli, Command, DnsCommand, HostCommand, NetworkCommand, NewNetwork, Subject},
     cluster::{
         hosts,
         networks::{self, Made},
@@ -42,6 +42,10 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dhcp { config } => keep_leases(config.file.as_deref())?,
         Command::Show { subject, network, json, config } => {
             print(&shown(&Wish { subject, network, json }, &settings(config.file.as_deref())?)?)?;
+        }
+        Command::Dns { command: DnsCommand::Query { name, kind, from, json, config } } => {
+            let inquiry = ask::Inquiry { name: &name, kind: &kind, from: &from };
+            print(&ask::query(&settings(config.file.as_deref())?.run_dir, &inquiry, json)?)?;
         }
         Command::Check { config } => {
             let findings = check::findings(&settings(config.file.as_deref())?);

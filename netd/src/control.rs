@@ -4,6 +4,7 @@
 //! and the loop waits for nothing here: names and repair go on, whoever asks how much.
 
 mod metrics;
+mod query;
 mod routes;
 
 use std::{

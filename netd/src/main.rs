@@ -5,6 +5,7 @@
 //! the loop that makes it flow; what it waits for is in [`sources`], what
 //! other hosts have comes from [`cluster`], who asks it is heard in [`control`], and [`rounds`] is the thread that changes things.
 
+mod ask;
 mod check;
 mod cli;
 mod clients;

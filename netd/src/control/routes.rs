@@ -17,7 +17,7 @@ use netd_model::{attachment::AttachmentId, health::Health, name::NetworkName};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::{Desk, metrics};
+use super::{Desk, metrics, query};
 use crate::{
     event::Event,
     health::{By, Heard, Word},
@@ -60,13 +60,14 @@ struct Wanted {
 }
 
 /// Each path with what answers it.
-pub(super) fn routes() -> [(&'static str, MethodRouter<Desk>); 7] {
+pub(super) fn routes() -> [(&'static str, MethodRouter<Desk>); 8] {
     [
         ("/metrics", get(figures)),
         ("/v1/openapi.json", get(openapi)),
         ("/v1/networks", get(networks)),
         ("/v1/attachments", get(attachments)),
         ("/v1/attachments/{network}/{container}/{ifname}/health", put(health)),
+        ("/v1/dns/query", get(query)),
         ("/v1/names", get(names)),
         ("/v1/peers", get(peers)),
     ]
@@ -108,6 +109,15 @@ async fn names(State(desk): State<Desk>, filter: Result<Query<Filter>, QueryReje
 
 async fn peers(State(desk): State<Desk>, filter: Result<Query<Filter>, QueryRejection>) -> Reply<Response> {
     rows(desk, filter, |recorded| Ok(show::peers(&recorded.peers()?))).await
+}
+
+async fn query(
+    State(desk): State<Desk>,
+    inquiry: Result<Query<query::Inquiry>, QueryRejection>,
+) -> Reply<impl IntoResponse> {
+    let Query(inquiry) = inquiry.map_err(|error| refuse(StatusCode::BAD_REQUEST, error.body_text()))?;
+    let heard = blocking(move || query::answer(&desk, &inquiry)).await?;
+    heard.map(Json).map_err(|why| refuse(StatusCode::BAD_REQUEST, why))
 }
 
 /// How a container is, from who runs it; answered when it is served.

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{health::Heard, sample};
+use crate::{health::Heard, sample, settings::Settings};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
 
@@ -20,6 +20,7 @@ const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
 struct Lab {
     folder: tempfile::TempDir,
     known: Arc<ArcSwap<Known>>,
+    dns: Arc<dns::Server>,
     server: JoinHandle<()>,
 }
 
@@ -39,11 +40,11 @@ impl Lab {
         store.write_known_peers(&serde_json::from_value::<KnownPeers>(peers).unwrap()).unwrap();
         let known: Arc<ArcSwap<Known>> = Arc::default();
         let control = Control::bind(folder.path()).unwrap();
-        let server = Arc::new(dns::Server::new(0));
+        let dns = Arc::new(dns::Server::new(0));
         let (events, words) = mpsc::channel(1);
         tokio::spawn(hear(words));
-        let desk = Desk::new(store, sample::BOOT.into(), server, Arc::clone(&known), events);
-        Self { folder, known, server: tokio::spawn(control.serve(desk)) }
+        let desk = Desk::new(store, sample::BOOT.into(), Arc::clone(&dns), Arc::clone(&known), events);
+        Self { folder, known, dns, server: tokio::spawn(control.serve(desk)) }
     }
 
     fn socket(&self) -> PathBuf {
@@ -118,7 +119,7 @@ fn fault(api: &Value, schema: &Value, value: &Value) -> Option<String> {
                 true
             }
             "items" => {
-                let faults = value.as_array().unwrap().iter().filter_map(|value| fault(api, said, value));
+                let faults = value.as_array().into_iter().flatten().filter_map(|value| fault(api, said, value));
                 let faults: Vec<String> = faults.collect();
                 if !faults.is_empty() {
                     return Some(faults.join("; "));
@@ -200,6 +201,37 @@ async fn figures_count_what_is_there() {
         "netd_dns_packets_total{outcome=\"answered\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_question_is_explained_or_refused_with_its_reason() {
+    let lab = Lab::start();
+    let attachment = Arc::new(sample::attachment("web", "c1", "10.1.0.7"));
+    let snapshot = Arc::new(Snapshot { attachments: [(attachment.id.clone(), attachment)].into(), ..<_>::default() });
+    let served = crate::zones::with_names(snapshot.attachments.values(), sample::BOOT);
+    let served = crate::zones::served(&served, &View::default(), &Sick::new());
+    lab.dns.set_zones(Arc::new(crate::zones::zones(&served, &Settings::parse("").unwrap(), &dns::Zones::default(), 1)));
+    lab.known.store(Arc::new(Known { snapshot, ..Known::default() }));
+    let api = openapi();
+    for (question, status, upstreams) in [
+        ("name=c1", json!("NOERROR"), json!(null)),
+        ("name=none.web.internal&type=AAAA", json!("NXDOMAIN"), json!(null)),
+        ("name=example.com", json!(null), json!(["host"])),
+    ] {
+        let said = lab.get(&format!("/v1/dns/query?from=c1&{question}")).await;
+        assert_eq!(fault(&api, &api["components"]["schemas"]["Heard"], &said), None, "{said}");
+        assert_eq!((&said["status"], &said["upstreams"]), (&status, &upstreams), "{said}");
+        assert_eq!((&said["networks"], &said["source"]), (&json!(["web/web.internal"]), &json!("10.1.0.7")));
+    }
+    for (question, why) in [
+        ("from=c9&name=c1", "container c9 asks no server of ours"),
+        ("from=c1&name=c1&type=AXFR", "AXFR"),
+        ("from=c1", "name"),
+        ("from=..%2Fc1&name=c1", "from"),
+    ] {
+        let (status, body) = lab.ask("GET", &format!("/v1/dns/query?{question}"), "").await;
+        assert!(status == 400 && body.contains(why), "{question}: {status} {body}");
     }
 }
 

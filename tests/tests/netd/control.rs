@@ -1,7 +1,7 @@
 //! The control socket: what programs see of netd.
 
 use serde_json::Value;
-use tests::{Host, Lab, eventually};
+use tests::{Host, Lab, built, eventually};
 
 use super::{network, web};
 
@@ -26,7 +26,7 @@ fn figure(host: &Host, name: &str) -> u64 {
 }
 
 #[test]
-fn it_says_what_netd_show_says_and_counts_what_was_asked() {
+fn it_says_what_netd_show_says_counts_what_was_asked_and_explains_what_is_heard() {
     let lab = Lab::new();
     let host = lab.host("a");
     let netd = host.netd();
@@ -51,7 +51,16 @@ fn it_says_what_netd_show_says_and_counts_what_was_asked() {
     eventually(std::time::Duration::from_secs(5), || {
         figure(&host, "netd_attachments{network=\"web\",progress=\"ready\"}") == 1
     });
+    let query = |words: &str| host.run(&format!("{} dns query {words}", built("netd").display()));
+    let said = query("c1 --from c1").text();
+    assert!(said.contains("NOERROR\nc1 5 A 10.1.0.2\n"), "{said}");
+    assert!(
+        query("c2.other.internal --type aaaa --from c1").text().contains("NXDOMAIN"),
+        "a network that it is not on"
+    );
+    assert!(query("c1 --from c9").stderr.contains("container c9 asks no server of ours"));
     netd.kill();
+    assert!(query("c1 --from c1").stderr.contains("does netd run?"));
     // What a killed netd left there keeps no next one away.
     let netd = host.netd();
     assert_eq!(figure(&host, "netd_names{network=\"other\"}"), 1);
