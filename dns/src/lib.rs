@@ -13,6 +13,7 @@ mod fixture;
 mod forward;
 mod frame;
 mod handler;
+mod header;
 mod id;
 mod limit;
 mod listen;

@@ -1,6 +1,7 @@
 //! An upstream's response: whether it is one to our question, and what the client gets of it. Pure.
 
 use crate::forward::{Lifetime, Query, answers_within, is_same_question};
+use crate::header::{CODE, NAME_ERROR, NO_ERROR, REFUSED, RESPONSE, SERVER_FAILURE, TRUNCATED};
 use crate::message::HEADER;
 use crate::packet::Forward;
 
@@ -9,15 +10,6 @@ mod tests;
 
 /// Octets of a UDP response that are read; a longer one counts as truncated.
 pub(crate) const MAX_UDP_RESPONSE: usize = 4096;
-
-/// Flags and codes of the third and fourth octet, RFC 1035 4.1.1.
-const RESPONSE: u8 = 0x80;
-const TRUNCATED: u8 = 0x02;
-const CODE: u8 = 0x0f;
-const NO_ERROR: u8 = 0;
-const SERVER_FAILURE: u8 = 2;
-const NAME_ERROR: u8 = 3;
-const REFUSED: u8 = 5;
 
 /// A response that matches what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

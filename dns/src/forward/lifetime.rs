@@ -6,6 +6,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::header::{CODE, NAME_ERROR, NO_ERROR, TRUNCATED};
 use crate::message::HEADER;
 
 #[cfg(test)]
@@ -15,13 +16,6 @@ mod tests;
 const MAX_POSITIVE: Duration = Duration::from_hours(24);
 /// The longest time that it is kept that there is nothing: what is looked for is often about to come.
 const MAX_NEGATIVE: Duration = Duration::from_mins(5);
-
-const NO_ERROR: u8 = 0;
-const NAME_ERROR: u8 = 3;
-/// The code, in the fourth octet.
-const CODE: u8 = 0x0f;
-/// TC, in the third octet.
-const TRUNCATED: u8 = 0x02;
 
 const IN: u16 = 1;
 const SOA: u16 = 6;

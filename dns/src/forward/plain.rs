@@ -4,6 +4,7 @@
 //! same. Any other is relayed octet by octet, for itself alone: who signed it, or put an option into it that this server
 //! has never heard of, gets the answer to just that.
 
+use crate::header::{AUTHENTIC_DATA, CHECKING_DISABLED, RECURSION_DESIRED};
 use crate::message::HEADER;
 use crate::packet::Forward;
 
@@ -13,11 +14,7 @@ mod tests;
 /// Octets of type and class after the name of a question.
 const KIND_AND_CLASS: usize = 4;
 
-/// Flags of a request, RFC 1035 4.1.1 and RFC 4035 3.2: RD in the third octet; AD and CD in the fourth.
-const RECURSION: u8 = 0x01;
-const AUTHENTIC: u8 = 0x20;
-const UNCHECKED: u8 = 0x10;
-/// Of ours, beside them in one octet.
+/// Flags of ours, beside RD, AD and CD in one octet.
 const EDNS: u8 = 0x02;
 const SIGNED: u8 = 0x04;
 
@@ -53,7 +50,7 @@ impl Plain {
     pub(crate) fn of(forward: &Forward) -> Option<Self> {
         let (&header, _) = forward.request.split_first_chunk::<HEADER>()?;
         let [_, _, high, low, 0, 1, 0, 0, 0, 0, 0, records @ (0 | 1)] = header else { return None };
-        if high & !RECURSION != 0 || low & !(AUTHENTIC | UNCHECKED) != 0 {
+        if high & !RECURSION_DESIRED != 0 || low & !(AUTHENTIC_DATA | CHECKING_DISABLED) != 0 {
             return None;
         }
         let opt = forward.request.get(forward.question_end..)?;
@@ -69,8 +66,8 @@ impl Plain {
     /// The same in our own words.
     pub(crate) fn query(&self) -> Query {
         let has_edns = self.flags & EDNS != 0;
-        let low = self.flags & (AUTHENTIC | UNCHECKED);
-        let header = [0, 0, self.flags & RECURSION, low, 0, 1, 0, 0, 0, 0, 0, u8::from(has_edns)];
+        let low = self.flags & (AUTHENTIC_DATA | CHECKING_DISABLED);
+        let header = [0, 0, self.flags & RECURSION_DESIRED, low, 0, 1, 0, 0, 0, 0, 0, u8::from(has_edns)];
         let mut octets = [&header, &*self.question].concat();
         let question_end = octets.len();
         if has_edns {

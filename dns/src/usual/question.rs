@@ -1,5 +1,6 @@
 //! Reading the usual question: whatever is out of the ordinary in a packet is none.
 
+use crate::header::{AUTHENTIC_DATA, CHECKING_DISABLED, RECURSION_DESIRED};
 use crate::message::{HEADER, MAX_UDP, MIN_UDP};
 use crate::record::Kind;
 
@@ -8,11 +9,6 @@ const MAX_NAME: usize = 254;
 /// Labels of a usual name. Those of IPv6 have 34; hickory compresses names of more than 64 differently.
 const MAX_LABELS: usize = 40;
 const IN: [u8; 2] = [0, 1];
-/// Flags of the third octet: a question that may ask for recursion, and is nothing else.
-const RECURSION_DESIRED: u8 = 0x01;
-/// Of the fourth: what a client that knows DNSSEC may set (RFC 4035 3.2.2, RFC 6840 5.7).
-const CHECKING_DISABLED: u8 = 0x10;
-const AUTHENTIC_DATA: u8 = 0x20;
 
 /// A packet that holds a usual question.
 #[derive(Debug)]
@@ -37,6 +33,7 @@ impl<'p> Question<'p> {
     pub(crate) fn read(packet: &'p [u8]) -> Option<Self> {
         let (header, rest) = packet.split_first_chunk::<HEADER>()?;
         let &[_, _, high, low, 0, 1, 0, 0, 0, 0, 0, additional] = header else { return None };
+        // A question that may ask for recursion, and what a client that knows DNSSEC may set (RFC 4035 3.2.2, RFC 6840 5.7).
         if high & !RECURSION_DESIRED != 0 || low & !(CHECKING_DISABLED | AUTHENTIC_DATA) != 0 {
             return None;
         }

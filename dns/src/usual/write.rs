@@ -2,18 +2,12 @@
 
 use super::LONGEST;
 use super::question::Question;
+use crate::header::{AUTHORITATIVE, CHECKING_DISABLED, NAME_ERROR, RECURSION_AVAILABLE, RECURSION_DESIRED, RESPONSE};
 use crate::message::{HEADER, INTERVAL, MAX_TTL, MAX_UDP, OPT};
 use crate::record::Kind;
 use crate::zone::TTL;
 
 const IN: [u8; 2] = [0, 1];
-/// Flags and codes of the third and the fourth octet, RFC 1035 4.1.1.
-const RESPONSE: u8 = 0x80;
-const AUTHORITATIVE: u8 = 0x04;
-const RECURSION_DESIRED: u8 = 0x01;
-const RECURSION_AVAILABLE: u8 = 0x80;
-const CHECKING_DISABLED: u8 = 0x10;
-const NAME_ERROR: u8 = 3;
 /// A pointer to the name in the question, RFC 1035 4.1.4.
 const OWNER: [u8; 2] = [0xc0, 12];
 /// Who is written to about our zones, as [`crate::message`] has it.
