@@ -66,11 +66,15 @@ pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &V
         let names = attachment.names()?;
         let is_own = |address: &IpAddr| own.subnets.iter().any(|subnet| subnet.contains(*address));
         let addresses: Vec<IpAddr> = names.addresses.iter().copied().filter(is_own).collect();
-        let container = attachment.id.container.clone();
-        let Names { names, ports, texts, ttl, .. } = names.clone();
-        let health = sick.get(&attachment.id).copied().unwrap_or_default();
-        let remote = RemoteContainer { container, names, addresses, ports, texts, health, ttl };
-        (!remote.addresses.is_empty()).then_some(remote)
+        (!addresses.is_empty()).then(|| RemoteContainer {
+            container: attachment.id.container.clone(),
+            names: names.names.clone(),
+            addresses,
+            ports: names.ports.clone(),
+            texts: names.texts.clone(),
+            health: sick.get(&attachment.id).copied().unwrap_or_default(),
+            ttl: names.ttl,
+        })
     };
     let of_network = |(network, known): (&NetworkName, &NetworkView)| {
         let own = known.own.as_ref()?;
