@@ -13,6 +13,7 @@ mod dig;
 mod holder;
 mod host;
 mod kernel_text;
+mod lease;
 mod leftovers;
 mod node;
 
@@ -29,6 +30,7 @@ pub use self::container::Container;
 pub use self::daemon::Daemon;
 pub use self::dig::Answer;
 pub use self::host::{Host, Run};
+pub use self::lease::host_lease;
 pub use self::node::Node;
 use crate::{built, holds_within, need, run, skip};
 

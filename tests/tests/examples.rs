@@ -1,9 +1,8 @@
 //! The examples in the plugins' READMEs, as a runtime would run them.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
-use tests::{Lab, workspace};
+use tests::{Lab, host_lease, workspace};
 
 /// Plugin -> the JSON blocks of its README.
 fn examples() -> Vec<(String, Value)> {
@@ -19,22 +18,6 @@ fn examples() -> Vec<(String, Value)> {
     blocks.filter(|(_, block)| block["name"].is_string()).collect()
 }
 
-/// What netd gives the host in a network, before the overlay plugin can work.
-fn host_lease(network: &str) -> HostLease {
-    let overlay = Overlay {
-        name: network.parse().unwrap(),
-        mode: Mode::Routed,
-        subnets: vec!["10.40.0.0/16".parse().unwrap()],
-        vni: Vni::of_network("default", network),
-        port: PORT,
-        masquerade: true,
-        domain: None,
-        internal: false,
-    };
-    let subnets = vec!["10.40.1.0/24".parse().unwrap()];
-    HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None }
-}
-
 #[test]
 fn every_example_attaches_a_container_and_lets_it_go() {
     let examples = examples();
@@ -43,7 +26,7 @@ fn every_example_attaches_a_container_and_lets_it_go() {
         let lab = Lab::new();
         let host = lab.host("a");
         if plugin == "overlay" {
-            host.give_lease(&host_lease(config["name"].as_str().unwrap()));
+            host.give_lease(&host_lease(config["name"].as_str().unwrap(), "10.40.1.0/24"));
         }
         host.sh("ip link add eth1 type veth peer name eth2; ip link set eth1 up");
         // A server of the host's own link, and who asks it.

@@ -2,31 +2,11 @@
 
 use std::time::Duration;
 
-use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
+use netd_model::overlay::{HostLease, Mode, Overlay};
 use serde_json::{Value, json};
-use tests::{Lab, eventually};
+use tests::{Lab, eventually, host_lease};
 
 use super::config::{addresses, with};
-
-fn host_lease(part: &str) -> HostLease {
-    let overlay = Overlay {
-        name: "lab".parse().unwrap(),
-        mode: Mode::Routed,
-        subnets: vec!["10.40.0.0/16".parse().unwrap()],
-        vni: Vni::of_network("default", "lab"),
-        port: PORT,
-        masquerade: true,
-        domain: None,
-        internal: false,
-    };
-    HostLease {
-        version: VERSION,
-        overlay,
-        subnets: vec![part.parse().unwrap()],
-        mtu: 1450.try_into().unwrap(),
-        mac: None,
-    }
-}
 
 fn overlay() -> Value {
     json!({"cniVersion": "1.1.0", "name": "lab", "type": "overlay"})
@@ -36,7 +16,7 @@ fn overlay() -> Value {
 fn a_container_gets_what_the_lease_says_and_leaves_nothing() {
     let lab = Lab::new();
     let host = lab.host("a");
-    let lease = host_lease("10.40.1.0/24");
+    let lease = host_lease("lab", "10.40.1.0/24");
     host.give_lease(&lease);
     let attachment = host.container("c1").attachment(&overlay(), "eth0");
     let result = attachment.add().unwrap();
@@ -59,7 +39,7 @@ fn a_container_gets_what_the_lease_says_and_leaves_nothing() {
 fn names_stand_in_the_domain_of_the_network() {
     let lab = Lab::new();
     let host = lab.host("a");
-    let mut lease = host_lease("10.40.1.0/24");
+    let mut lease = host_lease("lab", "10.40.1.0/24");
     lease.overlay.domain = Some("lab.example".parse().unwrap());
     host.give_lease(&lease);
     let network = |dns: Value| json!({"cniVersion": "1.1.0", "name": "lab", "plugins": [{"type": "overlay"}, dns]});
@@ -80,21 +60,21 @@ fn without_a_lease_nothing_is_made_and_what_is_missing_is_said() {
     assert_eq!(host.status(&overlay()).unwrap_err().code, 50);
     attachment.del().unwrap();
     assert_eq!(host.changes_since(&before), [""; 0]);
-    host.give_lease(&host_lease("10.40.1.0/24"));
+    host.give_lease(&host_lease("lab", "10.40.1.0/24"));
     host.status(&overlay()).unwrap();
 }
 
 #[test]
 fn a_network_that_is_taken_away_or_changed_while_a_container_comes_is_not_made_again() {
     let another_mode = HostLease {
-        overlay: Overlay { mode: Mode::L2, ..host_lease("10.40.1.0/24").overlay },
+        overlay: Overlay { mode: Mode::L2, ..host_lease("lab", "10.40.1.0/24").overlay },
         mac: Some([2, 0, 0, 0, 0, 1].try_into().unwrap()),
-        ..host_lease("10.40.1.0/24")
+        ..host_lease("lab", "10.40.1.0/24")
     };
     for (name, then) in [("a", None), ("b", Some(another_mode))] {
         let lab = Lab::new();
         let host = lab.host(name);
-        let lease = host_lease("10.40.1.0/24");
+        let lease = host_lease("lab", "10.40.1.0/24");
         host.give_lease(&lease);
         let attachment = host.container("c1").attachment(&overlay(), "eth0");
         std::fs::create_dir_all(host.run_dir().join("locks")).unwrap();
@@ -122,7 +102,7 @@ fn a_network_that_is_taken_away_or_changed_while_a_container_comes_is_not_made_a
 fn a_lease_that_is_gone_keeps_nothing_from_being_freed() {
     let lab = Lab::new();
     let host = lab.host("a");
-    host.give_lease(&host_lease("10.40.1.0/24"));
+    host.give_lease(&host_lease("lab", "10.40.1.0/24"));
     let attachment = host.container("c1").attachment(&overlay(), "eth0");
     attachment.add().unwrap();
     std::fs::remove_dir_all(host.run_dir().join("overlays")).unwrap();
@@ -134,7 +114,7 @@ fn a_lease_that_is_gone_keeps_nothing_from_being_freed() {
 fn a_document_that_is_lost_leaves_no_element() {
     let lab = Lab::new();
     let host = lab.host("a");
-    host.give_lease(&host_lease("10.40.1.0/24"));
+    host.give_lease(&host_lease("lab", "10.40.1.0/24"));
     let attachment = host.container("c1").attachment(&overlay(), "eth0");
     attachment.add().unwrap();
     assert!(host.sh("nft list ruleset").contains("elements"));
@@ -161,10 +141,10 @@ fn a_configuration_that_is_wrong_by_now_frees_the_lease_in_its_own_folder() {
 fn another_subnet_is_for_new_containers() {
     let lab = Lab::new();
     let host = lab.host("a");
-    host.give_lease(&host_lease("10.40.1.0/24"));
+    host.give_lease(&host_lease("lab", "10.40.1.0/24"));
     let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
     let old = c1.add(&overlay());
-    host.give_lease(&host_lease("10.40.2.0/24"));
+    host.give_lease(&host_lease("lab", "10.40.2.0/24"));
     let new = c2.add(&with(overlay(), &json!({"mtu": 1400})));
     assert_eq!([old.address().unwrap(), new.address().unwrap()], ["10.40.1.2", "10.40.2.2"]);
     assert!(c1.pings("10.40.1.1") && c2.pings("10.40.2.1"), "each its gateway");

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Map, Value, json};
-use tests::{Host, Lab, PLUGINS};
+use tests::{Host, Lab, PLUGINS, host_lease};
 
 use super::config::{bridge, since, versions_of, with};
 
@@ -142,28 +141,13 @@ fn plugins(host: &Host, plugin: &str, version: &str) -> Option<Vec<Value>> {
     }
 }
 
-fn part() -> HostLease {
-    let overlay = Overlay {
-        name: "web".parse().unwrap(),
-        mode: Mode::Routed,
-        subnets: vec!["10.40.0.0/16".parse().unwrap()],
-        vni: Vni::of_network("default", "web"),
-        port: PORT,
-        masquerade: true,
-        domain: None,
-        internal: false,
-    };
-    let subnets = vec!["10.40.1.0/24".parse().unwrap()];
-    HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None }
-}
-
 #[test]
 fn the_result_of_every_plugin_at_every_version_has_the_form_of_that_version() {
     let lab = Lab::new();
     let host = lab.host("a");
     host.sh("ip link add to-1 type veth peer name to-2; ip link set to-1 up; ip link set to-2 up
              ip address add 192.168.50.2/24 dev to-2");
-    host.give_lease(&part());
+    host.give_lease(&host_lease("web", "10.40.1.0/24"));
     let (_server, keeper) = (host.dhcp_server("to-2", ""), host.keeper());
     for plugin in PLUGINS {
         for version in versions_of(plugin) {

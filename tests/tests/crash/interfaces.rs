@@ -1,8 +1,7 @@
 //! The same for plugins whose interface is no port of a bridge, for those that change one, and for those that give addresses.
 
-use netd_model::overlay::{HostLease, Mode, Overlay, PORT, VERSION, Vni};
 use serde_json::{Value, json};
-use tests::{Host, Lab, eventually};
+use tests::{Host, Lab, eventually, host_lease};
 
 use super::{SETTLED, Settled, every_point_on, kill_on};
 
@@ -181,18 +180,10 @@ fn names_as_podman_gives_them() {
 fn overlay() {
     let lab = Lab::new();
     let host = host(&lab);
-    let overlay = Overlay {
-        name: "web".parse().unwrap(),
-        mode: Mode::Routed,
-        subnets: vec!["10.40.0.0/16".parse().unwrap(), "2001:db8:40::/48".parse().unwrap()],
-        vni: Vni::of_network("default", "web"),
-        port: PORT,
-        masquerade: true,
-        domain: None,
-        internal: false,
-    };
-    let subnets = vec!["10.40.1.0/24".parse().unwrap(), "2001:db8:40:1::/64".parse().unwrap()];
-    host.give_lease(&HostLease { version: VERSION, overlay, subnets, mtu: 1450.try_into().unwrap(), mac: None });
+    let mut lease = host_lease("web", "10.40.1.0/24");
+    lease.overlay.subnets.push("2001:db8:40::/48".parse().unwrap());
+    lease.subnets.push("2001:db8:40:1::/64".parse().unwrap());
+    host.give_lease(&lease);
     every_point_for(host, &json!([{"type": "overlay"}]));
 }
 
