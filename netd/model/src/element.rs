@@ -165,7 +165,7 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet => 6,
+            Self::Inet => 7,
             Self::Bridge => 4,
         }
     }

@@ -283,13 +283,14 @@ fn rules_of_the_reference_plugin_go_with_their_container() {
 /// An answer that nobody asked for, which conntrack does not know.
 #[test]
 fn a_packet_that_would_have_been_translated_and_is_not_does_not_leave() {
-    for (masquerade, seen) in [(true, 0), (false, 2)] {
+    let firewall = policy("open");
+    for (masquerade, firewall, seen) in [(true, Some(&firewall), 0), (false, Some(&firewall), 2), (true, None, 2)] {
         let lab = Lab::new();
         let (host, outside, c1) = host_outside_container(&lab);
         outside.sh("nft 'add table inet seen; add chain inet seen in { type filter hook input priority 0; }; \
              add rule inet seen in icmp type echo-reply ip saddr 10.1.0.0/16 counter; \
              add rule inet seen in icmpv6 type echo-reply ip6 saddr 2001:db8:1::/48 counter'");
-        let mut config = network("web", 2, None);
+        let mut config = network("web", 2, firewall);
         config["plugins"][0]["ipMasq"] = masquerade.into();
         c1.add(&config);
         assert!(holds_within(SECOND * 10, || host.pings("2001:db8:1:2::2") && outside.pings("2001:db8:ff::1")));

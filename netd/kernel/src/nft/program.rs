@@ -23,6 +23,10 @@ pub(crate) fn text(family: Family) -> &'static str {
     }
 }
 
+/// The part of `inet netd` that is loaded with the first container that has a policy. It has no version of its own: where
+/// it is, it is loaded again with the rest.
+pub(crate) const POLICIES: &str = include_str!("policies.nft");
+
 /// The chain whose comment says the version: the one with the hook.
 fn main_chain(family: Family) -> &'static str {
     match family {
@@ -64,13 +68,22 @@ pub(crate) fn load(wanted: Program, text: &str, attempt: impl Fn() -> String) ->
 pub(crate) fn besides(family: Family, attempt: impl Fn() -> String) -> Result<Besides, Error> {
     let list = |table: &str| run(&["list", "table", family.word(), table], None, family, &attempt);
     let stood_in = list(STAND_IN).ok().filter(|shown| shown.contains("hook"));
-    Ok(Besides::read(&stood_in.map_or_else(|| list(TABLE), Ok)?, text(family)))
+    Ok(Besides::read(&stood_in.map_or_else(|| list(TABLE), Ok)?, family))
 }
 
 /// Whether the program has a chain of this name, so that nobody else can.
 pub fn has_chain(name: &str) -> bool {
-    text(Family::Inet).contains(&format!(" chain {name} {{"))
+    defines(Family::Inet, &format!("chain {name}"))
         || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
+}
+
+/// Whether a chain or set, such as `chain forward`, is of the program.
+pub(super) fn defines(family: Family, what: &str) -> bool {
+    let text = match family {
+        Family::Inet => [text(family), POLICIES].concat(),
+        Family::Bridge => text(family).to_owned(),
+    };
+    text.contains(&format!(" {what} {{"))
 }
 
 /// Runs `nft`; what it prints.
@@ -117,11 +130,13 @@ mod tests {
     /// Who loaded a version does not load it again: whatever changes in a text is another version.
     #[test]
     fn a_text_that_changes_has_another_version() {
-        for (family, version, expected) in
-            [(Family::Inet, 6, 0x3733_8b3a_cc14_9506), (Family::Bridge, 4, 0x6530_d0fd_6283_0fb0)]
-        {
+        let inet = [text(Family::Inet), POLICIES].concat();
+        for (family, version, text, expected) in [
+            (Family::Inet, 7, inet.as_str(), 0x50bc_c38d_d735_b238),
+            (Family::Bridge, 4, text(Family::Bridge), 0x6530_d0fd_6283_0fb0),
+        ] {
             assert_eq!(family.version(), version, "write down the digest of the new text");
-            let digest = digest(text(family));
+            let digest = digest(text);
             assert_eq!(digest, expected, "{family:?}: raise `Family::version`, then write down {digest:#x}");
         }
     }

@@ -13,6 +13,21 @@ use crate::{
     wire::Requests,
 };
 
+/// The way of packets to a chain that an operator fills.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WayToAdmin {
+    /// Whether they are asked at all.
+    pub(crate) is_entered: bool,
+    /// Whether they are led to the chain then.
+    pub(crate) is_led_to: bool,
+}
+
+impl WayToAdmin {
+    fn is_whole(self) -> bool {
+        self.is_entered && self.is_led_to
+    }
+}
+
 impl Kernel {
     /// Those that are asked for.
     pub(super) fn chains(&mut self, asked: &Asked<'_>, state: &mut State) -> Result<(), Error> {
@@ -20,7 +35,8 @@ impl Kernel {
             state.extend(self.conditions(chain)?.map(Object::Conditions));
         }
         for chain in &asked.admin {
-            state.extend(self.leads_to_admin(chain)?.then(|| Object::Admin(Admin { chain: (*chain).clone() })));
+            let is_whole = self.way_to_admin(chain)?.is_whole();
+            state.extend(is_whole.then(|| Object::Admin(Admin { chain: (*chain).clone() })));
         }
         for (gate, link) in &asked.openings {
             let opening = Opening { gate: (*gate).clone(), link: (*link).clone() };
@@ -35,10 +51,17 @@ impl Kernel {
         Ok(found.first().map(|()| Conditions { chain: chain.clone(), rule: None }))
     }
 
-    /// Whether packets come to the chain of this name: somebody may have flushed the way there.
-    fn leads_to_admin(&mut self, chain: &AdminChain) -> Result<bool, Error> {
+    /// What there is of the way to the chain of this name: somebody may have flushed it.
+    pub(crate) fn way_to_admin(&mut self, chain: &AdminChain) -> Result<WayToAdmin, Error> {
+        let is_entered = self.rules(anew::FORWARD, |_| Some(()))?.first().is_some();
         let targets = self.rules(anew::ADMIN, |body| rule::read_target(anew::ADMIN, body))?;
-        Ok(targets.iter().any(|target| target == chain.as_str()))
+        let is_led_to = targets.iter().any(|target| target == chain.as_str());
+        Ok(WayToAdmin { is_entered, is_led_to })
+    }
+
+    /// Whether a container has a policy, or had one: there is a way to an operator's chain.
+    pub(crate) fn has_policies(&mut self) -> Result<bool, Error> {
+        Ok(self.rules(anew::ADMIN, |_| Some(()))?.first().is_some())
     }
 
     /// What is read of each rule of a chain of ours.

@@ -183,6 +183,31 @@ fn what_an_operator_wrote_outlives_a_load_that_was_killed_half_way() {
 }
 
 #[test]
+fn what_is_routed_is_asked_only_where_a_container_has_a_policy() {
+    let mut lab = Lab::new();
+    // Programs up to version 6 asked on every host.
+    sh("nft 'add table inet netd; add chain inet netd forward { type filter hook forward priority filter; }; \
+        add chain inet netd admin; add rule inet netd forward jump admin'");
+    let is_asked = |lab: &mut Lab| {
+        let chains = lab.kernel.hooked_chains().unwrap();
+        chains.iter().any(|chain| chain.hook == Hook::Forward) && sh("nft list ruleset").contains("@isolated")
+    };
+    lab.make(&present([program(Family::Inet)]));
+    assert!(!is_asked(&mut lab));
+    let wanted = present([program(Family::Inet), admin()]);
+    assert_eq!(lab.make(&wanted).lines().count(), 1);
+    assert!(is_asked(&mut lab));
+    lab.kernel.apply(&programs()).unwrap();
+    assert!(is_asked(&mut lab), "in the same transaction as the rest");
+    for script in ["nft flush chain inet netd forward", "nft delete chain inet netd forward"] {
+        sh(script);
+        assert_eq!(lab.make(&wanted).lines().count(), 1, "{script}");
+        assert!(is_asked(&mut lab), "{script}");
+        assert_eq!(sh("nft list chain inet netd admin").matches("jump").count(), 1, "{script}");
+    }
+}
+
+#[test]
 fn conditions_go_along_when_a_program_takes_the_place_of_one_of_another_shape() {
     let mut lab = Lab::new();
     load_older();
@@ -231,7 +256,7 @@ fn chains_of_others_that_drop_are_found() {
     let seen: Vec<_> =
         of_ufw.iter().map(|chain| (chain.name.as_str(), chain.hook, chain.priority, chain.drops)).collect();
     assert_eq!(seen, [("incoming", Hook::Input, 5, true), ("through", Hook::Forward, 0, false)]);
-    assert_eq!(chains.len(), 10);
+    assert_eq!(chains.len(), 9);
 }
 
 /// Run alone, in a mount namespace that has no `nft`.
