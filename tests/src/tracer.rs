@@ -1,8 +1,10 @@
 //! Runs a command under ptrace(2): sees every system call, and kills the command at a chosen one.
 //!
 //! strace(1) can inject a signal too, but it counts the uses of each name in each thread apart, so the calls of a
-//! second thread or of a child cannot all be reached. Here one number counts all calls of the command, its threads and its
-//! children, in the order in which they are entered. Only the command itself is killed; a child goes on, as in life.
+//! second thread or of a child cannot all be reached. Here one number counts the calls of the command, its threads and its
+//! children, in the order in which they are entered: those that can change something, or all of them with
+//! `CRASH_POINTS=all`. (How often threads wait for each other is another number each time.) Only the command itself is
+//! killed; a child goes on, as in life.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
@@ -13,20 +15,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-/// One system call, at its entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Point {
-    /// Its number on this architecture.
-    pub number: i64,
-    /// Whether it can change something that outlives the process.
-    pub changes: bool,
-}
-
 /// What was seen of a command.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
-    /// Every system call that was entered, the one at which it was killed last.
-    pub points: Vec<Point>,
+    /// System calls that were entered and count, the one at which it was killed included.
+    pub points: usize,
     /// Programs that the command started: `execve` of its children.
     pub programs: usize,
     /// Whether it was killed; else it ended by itself.
@@ -36,7 +29,7 @@ pub struct Trace {
 /// Stops itself, so that it can be seized, and then becomes the command.
 pub(crate) const STOP_AND_BECOME: [&str; 3] = ["sh", "-c", "kill -STOP $$; exec \"$0\" \"$@\""];
 
-/// Runs a command that starts with [`STOP_AND_BECOME`] to its end, or kills it at the entry of call number `kill_at`.
+/// Runs a command that starts with [`STOP_AND_BECOME`] to its end, or kills it at the entry of call number `kill_at`, from 0.
 pub(crate) fn trace(mut command: Command, stdin: &[u8], kill_at: Option<usize>) -> Trace {
     let mut input = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut input, stdin).unwrap();
@@ -62,6 +55,7 @@ fn follow(command: &mut Command, kill_at: Option<usize>) -> Trace {
     let mut tracer = Tracer {
         root,
         kill_at,
+        every: std::env::var("CRASH_POINTS").is_ok_and(|value| value == "all"),
         alive: BTreeSet::from([root]),
         became: false,
         restarting: BTreeSet::new(),
@@ -76,6 +70,8 @@ fn follow(command: &mut Command, kill_at: Option<usize>) -> Trace {
 struct Tracer {
     root: Pid,
     kill_at: Option<usize>,
+    /// Whether each call counts, not only those that can change something.
+    every: bool,
     alive: BTreeSet<Pid>,
     /// Whether the shell has become the command; nothing counts before.
     became: bool,
@@ -99,7 +95,7 @@ impl Tracer {
             WaitStatus::PtraceSyscall(pid) => {
                 self.alive.insert(pid);
                 match stop(pid) {
-                    Some(Stop::Entry(point)) => self.enter(pid, point),
+                    Some(Stop::Entry { changes }) => self.enter(pid, changes),
                     Some(Stop::Restart) => drop(self.restarting.insert(pid)),
                     None => {}
                 }
@@ -118,15 +114,15 @@ impl Tracer {
         }
     }
 
-    fn enter(&mut self, pid: Pid, point: Point) {
-        if self.restarting.remove(&pid) || !self.became || self.trace.killed {
+    fn enter(&mut self, pid: Pid, changes: bool) {
+        if self.restarting.remove(&pid) || !self.became || self.trace.killed || !(changes || self.every) {
             return;
         }
-        self.trace.points.push(point);
-        if self.kill_at == Some(self.trace.points.len() - 1) {
+        if self.kill_at == Some(self.trace.points) {
             self.trace.killed = true;
             kill(self.root, Signal::SIGKILL).unwrap();
         }
+        self.trace.points += 1;
     }
 }
 
@@ -137,8 +133,8 @@ fn go_on(pid: Pid, signal: Option<Signal>) {
 
 /// Why a thread stopped at a system call.
 enum Stop {
-    /// It is about to make one.
-    Entry(Point),
+    /// It is about to make one, which can change something that outlives the process or cannot.
+    Entry { changes: bool },
     /// It comes back, only to make the same call again: writing some sysctls does, thousands of times, while another
     /// process holds the kernel's lock on interfaces (`restart_syscall` in net/ipv6/addrconf.c).
     Restart,
@@ -155,7 +151,7 @@ fn stop(pid: Pid) -> Option<Stop> {
             // SAFETY: `op` says which member of the union the kernel filled, and it is this one.
             let entry = unsafe { info.u.entry };
             let number = i64::try_from(entry.nr).unwrap();
-            Some(Stop::Entry(Point { number, changes: changes(number, entry.args) }))
+            Some(Stop::Entry { changes: changes(number, entry.args) })
         }
         libc::PTRACE_SYSCALL_INFO_EXIT => {
             // SAFETY: as above.
