@@ -1,7 +1,8 @@
 //! When rounds of repair begin.
 //!
 //! Something that was broken is seen at once, by an event, or within [`EVERY`]; and a storm of events cannot make
-//! repair the main work of the host, because a round is followed by a rest of [`REST`] times its length.
+//! repair the main work of the host, because a round is followed by a rest of [`REST`] times its length. What another host
+//! told does not wait for that to end: it takes a round of its own, which looks at nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -24,26 +25,31 @@ pub(crate) enum Depth {
     Shared,
     /// At everything.
     All,
+    /// At what other hosts told since.
+    Told,
 }
 
 /// The state of this clockwork; the time is always told.
 #[derive(Debug)]
 pub(crate) struct Pace {
-    /// When the round that is under way began.
-    began: Option<Instant>,
+    /// When the round that is under way began, and how far it looks.
+    began: Option<(Instant, Depth)>,
     /// No round before this.
     rested: Instant,
+    /// No round at what other hosts told before this.
+    rested_of_told: Instant,
     /// A round without being asked.
     due: Instant,
     /// A round that looks at everything without being asked.
     thorough_due: Instant,
     asked: bool,
+    told: bool,
 }
 
 impl Pace {
     /// A first round is due at once.
     pub(crate) fn new(now: Instant) -> Self {
-        Self { began: None, rested: now, due: now, thorough_due: now, asked: true }
+        Self { began: None, rested: now, rested_of_told: now, due: now, thorough_due: now, asked: true, told: false }
     }
 
     /// Something may be broken.
@@ -51,29 +57,51 @@ impl Pace {
         self.asked = true;
     }
 
+    /// Another host told something.
+    pub(crate) fn tell(&mut self) {
+        self.asked = true;
+        self.told = true;
+    }
+
     /// How far the round looks that begins now, if one does.
     pub(crate) fn begin(&mut self, now: Instant) -> Option<Depth> {
         self.next().filter(|at| *at <= now)?;
-        self.began = Some(now);
-        self.due = now + EVERY;
-        if !std::mem::take(&mut self.asked) && now < self.thorough_due {
-            return Some(Depth::Shared);
+        let depth = self.depth(now);
+        self.began = Some((now, depth));
+        self.told = false;
+        if depth != Depth::Told {
+            self.due = now + EVERY;
+            self.asked = false;
         }
-        self.thorough_due = now + THOROUGHLY_EVERY;
-        Some(Depth::All)
+        if depth == Depth::All {
+            self.thorough_due = now + THOROUGHLY_EVERY;
+        }
+        Some(depth)
+    }
+
+    fn depth(&self, now: Instant) -> Depth {
+        if now < self.rested {
+            Depth::Told
+        } else if self.asked || now >= self.thorough_due {
+            Depth::All
+        } else {
+            Depth::Shared
+        }
     }
 
     /// The round has ended.
     pub(crate) fn end(&mut self, now: Instant) {
-        if let Some(began) = self.began.take() {
+        if let Some((began, depth)) = self.began.take() {
             let rest = now.saturating_duration_since(began).saturating_mul(REST);
-            self.rested = now + rest.min(LONGEST_REST);
+            let rested = if depth == Depth::Told { &mut self.rested_of_told } else { &mut self.rested };
+            *rested = now + rest.min(LONGEST_REST);
         }
     }
 
     /// When [`Pace::begin`] is worth the next call; never while a round is under way.
     pub(crate) fn next(&self) -> Option<Instant> {
         let wanted = if self.asked { self.rested } else { self.due.max(self.rested) };
+        let wanted = if self.told { wanted.min(self.rested_of_told) } else { wanted };
         self.began.is_none().then_some(wanted)
     }
 }
@@ -135,6 +163,22 @@ mod tests {
         assert_eq!(pace.begin(end + 10 * EVERY), None);
         pace.end(end + 2 * EVERY);
         assert_eq!(pace.begin(end + 2 * EVERY + LONGEST_REST), Some(Depth::All));
+    }
+
+    #[test]
+    fn what_another_host_told_waits_for_no_rest_but_that_of_its_like() {
+        let (mut pace, end) = after_first_round();
+        pace.tell();
+        assert_eq!(pace.begin(end + MS), Some(Depth::Told));
+        pace.end(end + 2 * MS);
+        pace.tell();
+        assert_eq!(pace.begin(end + 11 * MS), None);
+        assert_eq!(pace.begin(end + 12 * MS), Some(Depth::Told));
+        pace.end(end + 13 * MS);
+        assert_eq!(pace.next(), Some(end + 40 * MS), "then all is looked at, with the rest of the first round");
+        assert_eq!(pace.begin(end + 40 * MS), Some(Depth::All));
+        pace.end(end + 41 * MS);
+        assert_eq!(pace.next().map(|at| at > end + 900 * MS), Some(true));
     }
 
     #[test]

@@ -311,7 +311,7 @@ impl Daemon {
         let overlays = Overlays::new(&self.settings, &self.view);
         if *self.overlays != overlays {
             self.overlays = Arc::new(overlays);
-            self.pace.ask();
+            self.pace.tell();
             self.publish();
         }
     }

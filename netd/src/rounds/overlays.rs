@@ -23,6 +23,7 @@ use crate::{
     heard,
     logs::chain,
     overlay::{self, Change, Here, Ways},
+    pace::Depth,
 };
 
 /// To how many hosts the way is asked for its MTU: they are in one network, as a rule.
@@ -58,8 +59,9 @@ impl Worker {
                 Err(error) => note("hear what breaks overlay networks", Err(error.into())),
             }
         }
-        // Nobody who could say that nothing happened: all is looked at.
-        let is_touched = self.touched.as_ref().is_none_or(|touched| touched.swap(false, Ordering::AcqRel));
+        // Nobody who could say that nothing happened: all is looked at. Not where only what was told counts.
+        let is_touched = job.depth != Depth::Told
+            && self.touched.as_ref().is_none_or(|touched| touched.swap(false, Ordering::AcqRel));
         self.applied.retain(|name, _| !is_touched && is_known(name));
         let mut faults = Faults::new();
         for here in networks {

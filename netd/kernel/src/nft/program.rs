@@ -73,8 +73,7 @@ pub(crate) fn besides(family: Family, attempt: impl Fn() -> String) -> Result<Be
 
 /// Whether the program has a chain of this name, so that nobody else can.
 pub fn has_chain(name: &str) -> bool {
-    defines(Family::Inet, &format!("chain {name}"))
-        || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
+    defines(Family::Inet, &format!("chain {name}")) || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
 }
 
 /// Whether a chain or set, such as `chain forward`, is of the program.
