@@ -19,8 +19,10 @@ use crate::report::{Report, ms};
 
 /// Measured ADDs.
 const ADDS: u16 = 100;
+/// Rounds in which both take turns, so that what the machine does besides disturbs both alike.
+const ROUNDS: usize = 5;
 /// Measured connections in each round.
-const CONNECTIONS: usize = 2_000;
+const CONNECTIONS: usize = 1_000;
 /// Others, and how many ports each has: a mapping has at most 1,024.
 const OTHERS: u16 = 5;
 const PORTS: u16 = 1_000;
@@ -28,6 +30,7 @@ const PORTS: u16 = 1_000;
 const PORT: u16 = 80;
 
 /// With no other port published, and with 5,000.
+#[derive(Default)]
 struct Ports {
     connect: [Samples; 2],
     add: [Samples; 2],
@@ -63,20 +66,20 @@ fn ports(host: &Host) -> Result<Ports> {
     connect(host)?;
     adds(host, measured)?;
 
-    let first = connect(host)?;
-    let add_alone = adds(host, measured)?;
     let ranges: Vec<_> =
         others.iter().zip(1_u16..).map(|(other, number)| (other, mapping(number * 2_000, PORTS))).collect();
-    publish(host, &ranges, Verb::Add)?;
-    let among_others = connect(host)?;
-    let add_among_others = adds(host, measured)?;
-    publish(host, &ranges, Verb::Del)?;
-    // What came before and after differs by what the machine does besides.
-    let mut alone = connect(host)?;
-    alone.extend(first);
+    let mut ports = Ports::default();
+    for block in measured.chunks(measured.len() / ROUNDS) {
+        ports.connect[0].extend(connect(host)?);
+        ports.add[0].extend(adds(host, block)?);
+        publish(host, &ranges, Verb::Add)?;
+        ports.connect[1].extend(connect(host)?);
+        ports.add[1].extend(adds(host, block)?);
+        publish(host, &ranges, Verb::Del)?;
+    }
     publish(host, &[(server, mapping(PORT, 1))], Verb::Del)?;
     host.del(&attached, 1)?;
-    Ok(Ports { connect: [alone, among_others], add: [add_alone, add_among_others] })
+    Ok(ports)
 }
 
 fn mapping(port: u16, count: u16) -> Value {

@@ -1,5 +1,5 @@
 //! The examples in the plugins' READMEs, as a runtime would run them.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use tests::{Lab, host_lease, workspace};
@@ -50,4 +50,53 @@ fn every_example_attaches_a_container_and_lets_it_go() {
         attachment.del().unwrap();
         host.sh("ip link del eth1");
     }
+}
+
+/// What stands between backquotes.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn what_readme_says_of_names_is_heard() {
+    let readme = std::fs::read_to_string(workspace().join("README.md")).unwrap();
+    let page = readme.split("\n## Find services by name\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = |kind: &str| page.split(kind).nth(1).unwrap().split("```").next().unwrap();
+    let config: Value = serde_json::from_str(block("```json\n")).unwrap();
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    let [c1, c2, c3] = ["c1", "c2", "c3"].map(|name| host.container(name));
+    let result = c1.add(&config).result();
+    for container in [&c2, &c3] {
+        container.add(&config);
+    }
+    let written = [("nameserver", &result["dns"]["nameservers"]), ("search", &result["dns"]["search"])];
+    let written = written.map(|(word, list)| format!("{word} {}\n", list[0].as_str().unwrap()));
+    assert_eq!(written.concat(), block("```text\n"), "resolv.conf");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let mut all = Vec::new();
+    for row in rows {
+        let [asked, heard] = row.trim_matches(['|', ' ']).split(" | ").collect::<Vec<_>>()[..] else { panic!("{row}") };
+        let kind = asked.rsplit("` ").next().filter(|word| word.bytes().all(|b| b.is_ascii_uppercase())).unwrap_or("A");
+        let names = quoted(asked);
+        let each = if names.len() == heard.split("; ").count() {
+            heard.split("; ").collect()
+        } else {
+            vec![heard; names.len()]
+        };
+        for (name, heard) in names.iter().zip(each) {
+            let expected = match heard {
+                heard if heard.starts_with("the same") || heard == "all of them" => all.clone(),
+                heard if heard.contains("nobody else") => continue,
+                heard => quoted(heard),
+            };
+            let answer = c2.dig_with(&format!("+search {name} {kind}"));
+            assert_eq!(answer.data(&[kind]), expected, "{row}");
+            assert_eq!(answer.status, if expected.is_empty() { "NXDOMAIN" } else { "NOERROR" }, "{row}");
+            all = if name == "web" { expected } else { all };
+        }
+    }
+    assert_eq!(all.len(), 3);
+    netd.stop();
 }
