@@ -2,21 +2,29 @@
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use fastrand::Rng;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendto};
-use tokio::net::UdpSocket;
 
 use crate::message::Transport;
 use crate::service::{Later, MAX_REQUEST, Outcome, Service};
 use crate::usual::{LONGEST, Usual};
 
 /// Datagrams of one system call: with more, what each of them costs hardly falls, and the last waits longer.
-const BATCH: usize = 32;
+pub(crate) const SIZE: usize = 32;
+
+/// How long a request is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// What is there is taken.
+    Never,
+    /// Until there is one, or the time of the socket is over.
+    ForOne,
+}
 
 /// An answer that others must give, and whom it is for.
 pub(crate) type Pending = (Later, SocketAddr);
@@ -25,12 +33,12 @@ pub(crate) type Pending = (Later, SocketAddr);
 struct Batch<A> {
     /// Addresses of one family: the kernel cuts the place of a longer one to that of a shorter one that was there before.
     headers: MultiHeaders<A>,
-    requests: Box<[[u8; MAX_REQUEST]; BATCH]>,
+    requests: Box<[[u8; MAX_REQUEST]; SIZE]>,
     /// Octets of each request, and who sent it.
-    received: [(usize, SocketAddr); BATCH],
-    responses: Box<[[u8; LONGEST]; BATCH]>,
+    received: [(usize, SocketAddr); SIZE],
+    responses: Box<[[u8; LONGEST]; SIZE]>,
     /// Octets of each response, and who gets it.
-    answered: [(usize, SocketAddr); BATCH],
+    answered: [(usize, SocketAddr); SIZE],
     rng: Rng,
 }
 
@@ -39,8 +47,8 @@ thread_local! {
     static V6: RefCell<Batch<SockaddrIn6>> = RefCell::new(Batch::new());
 }
 
-/// Takes a batch of requests from a socket and answers them; those that others must answer go into `pending`. Whether
-/// there may be more.
+/// Takes a batch of requests from a socket and answers them; those that others must answer go into `pending`. How many there
+/// were: fewer than [`SIZE`] were all.
 ///
 /// # Errors
 /// What the kernel says to receiving, [`io::ErrorKind::WouldBlock`] where nothing is there.
@@ -48,12 +56,13 @@ pub(crate) fn answer(
     socket: &UdpSocket,
     is_ipv4: bool,
     service: &Service,
+    wait: Wait,
     pending: &mut Vec<Pending>,
-) -> io::Result<bool> {
+) -> io::Result<usize> {
     if is_ipv4 {
-        V4.with_borrow_mut(|batch| batch.answer(socket, |v4| SocketAddr::V4(v4.into()), service, pending))
+        V4.with_borrow_mut(|batch| batch.answer(socket, |v4| SocketAddr::V4(v4.into()), service, wait, pending))
     } else {
-        V6.with_borrow_mut(|batch| batch.answer(socket, |v6| SocketAddr::V6(v6.into()), service, pending))
+        V6.with_borrow_mut(|batch| batch.answer(socket, |v6| SocketAddr::V6(v6.into()), service, wait, pending))
     }
 }
 
@@ -68,11 +77,11 @@ impl<A: Copy + SockaddrLike> Batch<A> {
     fn new() -> Self {
         let nobody = (0, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
         Self {
-            headers: MultiHeaders::preallocate(BATCH, None),
+            headers: MultiHeaders::preallocate(SIZE, None),
             requests: boxed(),
-            received: [nobody; BATCH],
+            received: [nobody; SIZE],
             responses: boxed(),
-            answered: [nobody; BATCH],
+            answered: [nobody; SIZE],
             rng: Rng::new(),
         }
     }
@@ -82,23 +91,27 @@ impl<A: Copy + SockaddrLike> Batch<A> {
         socket: &UdpSocket,
         client: fn(A) -> SocketAddr,
         service: &Service,
+        wait: Wait,
         pending: &mut Vec<Pending>,
-    ) -> io::Result<bool> {
-        let count = self.receive(socket, client)?;
+    ) -> io::Result<usize> {
+        let count = self.receive(socket, wait, client)?;
         let responses = self.respond(count, socket, service, pending);
         self.send(socket, responses);
-        Ok(count == BATCH)
+        Ok(count)
     }
 
-    fn receive(&mut self, socket: &UdpSocket, client: fn(A) -> SocketAddr) -> io::Result<usize> {
+    fn receive(&mut self, socket: &UdpSocket, wait: Wait, client: fn(A) -> SocketAddr) -> io::Result<usize> {
         let mut slices = self.requests.each_mut().map(|request| [IoSliceMut::new(request)]);
-        let flags = MsgFlags::MSG_DONTWAIT;
+        let flags = match wait {
+            Wait::Never => MsgFlags::MSG_DONTWAIT,
+            Wait::ForOne => MsgFlags::MSG_WAITFORONE,
+        };
         let messages = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
         let mut count = 0;
         for (message, place) in messages.zip(&mut self.received) {
-            // What has no address, which the kernel never does, is no request.
-            let length = message.address.map_or(0, |_| message.bytes);
-            *place = (length, message.address.map_or(place.1, client));
+            // None has what a socket shows that reads no more.
+            let Some(address) = message.address else { break };
+            *place = (message.bytes, client(address));
             count += 1;
         }
         Ok(count)
@@ -149,15 +162,15 @@ impl<A: Copy + SockaddrLike> Batch<A> {
             return send(socket, response.get(..length).unwrap_or_default(), client);
         }
         let clients = self.answered.map(|(_, client)| client.as_any());
-        let slices: [_; BATCH] = std::array::from_fn(|index| {
+        let slices: [_; SIZE] = std::array::from_fn(|index| {
             let response = self.responses.get(index).map_or(&[][..], |response| &response[..]);
             let length = self.answered.get(index).map_or(0, |&(length, _)| length);
             [IoSlice::new(response.get(..length).unwrap_or_default())]
         });
-        let mut controls: [_; BATCH] = std::array::from_fn(|_| SendAncillaryBuffer::default());
+        let mut controls: [_; SIZE] = std::array::from_fn(|_| SendAncillaryBuffer::default());
         let messages = clients.iter().zip(&slices).zip(&mut controls);
         let mut messages = messages.map(|((client, slice), control)| MMsgHdr::new_with_addr(client, slice, control));
-        let mut messages: [_; BATCH] = std::array::from_fn(|_| messages.next().expect("invariant: as many as places"));
+        let mut messages: [_; SIZE] = std::array::from_fn(|_| messages.next().expect("invariant: as many as places"));
         let mut rest = messages.get_mut(..count).unwrap_or_default();
         while !rest.is_empty() {
             // An error is that of the first one, which is passed over.
@@ -171,9 +184,9 @@ impl<A: Copy + SockaddrLike> Batch<A> {
     }
 }
 
-fn boxed<const N: usize>() -> Box<[[u8; N]; BATCH]> {
-    let places = vec![[0; N]; BATCH].into_boxed_slice();
-    places.try_into().unwrap_or_else(|_| Box::new([[0; N]; BATCH]))
+fn boxed<const N: usize>() -> Box<[[u8; N]; SIZE]> {
+    let places = vec![[0; N]; SIZE].into_boxed_slice();
+    places.try_into().unwrap_or_else(|_| Box::new([[0; N]; SIZE]))
 }
 
 fn not_sent(client: SocketAddr, error: &io::Error) {

@@ -21,6 +21,7 @@ mod message;
 mod name;
 mod network;
 mod packet;
+mod rate;
 mod record;
 mod response;
 mod reverse;
@@ -32,6 +33,7 @@ mod tcp;
 mod udp;
 mod upstream;
 mod usual;
+mod worker;
 mod zone;
 
 pub use counters::Counters;

@@ -1,13 +1,14 @@
 //! Where the server listens, and how such sockets are opened.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 
 use socket2::{Domain, Socket, Type};
 use thiserror::Error;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
 use crate::NetworkId;
+use crate::worker::PERIOD;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 128;
@@ -69,12 +70,13 @@ impl Listener {
     pub(crate) fn open(&self, port: u16) -> io::Result<Sockets> {
         let address = self.socket_address(port);
         let udp = self.bind(Type::DGRAM, address)?;
+        udp.set_read_timeout(Some(PERIOD))?;
         let tcp = self.bind(Type::STREAM, address)?;
         // Accepted connections inherit these.
         tcp.set_send_buffer_size(TCP_BUFFER)?;
         tcp.set_recv_buffer_size(TCP_BUFFER)?;
         tcp.listen(BACKLOG)?;
-        Ok(Sockets { udp: UdpSocket::from_std(udp.into())?, tcp: TcpListener::from_std(tcp.into())? })
+        Ok(Sockets { udp: udp.into(), tcp: TcpListener::from_std(tcp.into())? })
     }
 
     fn bind(&self, kind: Type, address: SocketAddr) -> io::Result<Socket> {

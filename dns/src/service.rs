@@ -2,12 +2,14 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::num::NonZero;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::thread;
 
 use arc_swap::{ArcSwap, Guard};
 use fastrand::Rng;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::counters::Tally;
 use crate::forward::{Forwarder, Recalled, Reply};
@@ -29,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) forwarder: Forwarder,
     pub(crate) tally: Tally,
     connections: Arc<Limit>,
+    /// Threads of listeners that are asked much: as many as processors.
+    workers: Arc<Semaphore>,
 }
 
 /// What the UDP and the TCP side of one listener do with a packet.
@@ -65,6 +69,7 @@ impl Default for Shared {
             forwarder: Forwarder::default(),
             tally: Tally::default(),
             connections: Limit::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE),
+            workers: Arc::new(Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get))),
         }
     }
 }
@@ -81,6 +86,11 @@ impl Service {
     /// The right to one TCP connection; none when too many are open.
     pub(crate) fn admit(&self, client: IpAddr) -> Option<Permit> {
         self.shared.connections.admit(client)
+    }
+
+    /// The right to a thread of its own; none when there are as many as are of use.
+    pub(crate) fn worker(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.shared.workers).try_acquire_owned().ok()
     }
 
     /// What is answered from at this moment.

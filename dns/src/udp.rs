@@ -1,15 +1,18 @@
 //! The UDP side of a listener. Local answers are given in the loop itself; only what is forwarded becomes a task.
 
 use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::batch;
+use crate::batch::{self, Pending, Wait};
+use crate::rate::Rate;
 use crate::service::{Service, Stop};
+use crate::worker::Worker;
 
 /// After an error that is not one of a single packet.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -17,45 +20,100 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Batches that are answered before others get their turn.
 const BATCHES: usize = 8;
 
+/// So many requests in so short a time are worth a thread.
+const MANY: usize = 200;
+const SOON: Duration = Duration::from_millis(100);
+
 /// Answers until told to stop, then until the last forwarded answer is sent.
 pub(crate) async fn serve(socket: UdpSocket, service: Arc<Service>, mut stop: Stop) {
     let is_ipv4 = socket.local_addr().is_ok_and(|address| address.is_ipv4());
-    let socket = Arc::new(socket);
+    let serving = Serving { socket: Arc::new(socket), is_ipv4, service };
     let mut forwards = JoinSet::new();
-    let mut pending = Vec::new();
-    loop {
-        let ready = tokio::select! {
-            () = stop.requested() => break,
-            Some(_) = forwards.join_next() => continue,
-            ready = socket.readable() => ready,
-        };
-        let answered = ready.and_then(|()| answer(&socket, is_ipv4, &service, &mut pending));
-        for (later, client) in pending.drain(..) {
-            let socket = Arc::clone(&socket);
-            forwards.spawn(async move { batch::send(&socket, &later.await, client) });
+    let answer = async {
+        loop {
+            if let Err(error) = serving.until_many_ask(&mut forwards).await {
+                tracing::warn!(%error, "receive DNS over UDP");
+                tokio::time::sleep(PAUSE).await;
+            } else if let Some(worker) = serving.worker() {
+                serving.until_few_ask(worker, &mut forwards).await;
+            }
         }
-        if let Err(error) = answered {
-            tracing::warn!(%error, "receive DNS over UDP");
-            tokio::time::sleep(PAUSE).await;
-        }
+    };
+    tokio::select! {
+        () = stop.requested() => {}
+        () = answer => {}
     }
     while forwards.join_next().await.is_some() {}
 }
 
-/// Answers what is there.
-fn answer(socket: &UdpSocket, is_ipv4: bool, service: &Service, pending: &mut Vec<batch::Pending>) -> io::Result<()> {
-    for _ in 0..BATCHES {
-        // A batch that is not full was all that was there. The reactor hears of the next packet, and so is told to wait
-        // for it, without being shown an empty socket first.
-        let turn = || {
-            let is_full = batch::answer(socket, is_ipv4, service, pending)?;
-            if is_full { Ok(()) } else { Err(io::Error::from(io::ErrorKind::WouldBlock)) }
-        };
-        match socket.try_io(Interest::READABLE, turn) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
+/// A socket, and what answers there.
+struct Serving {
+    socket: Arc<UdpSocket>,
+    is_ipv4: bool,
+    service: Arc<Service>,
+}
+
+impl Serving {
+    /// Answers what the reactor tells of, which costs little where hardly anybody asks: a host may have many listeners.
+    async fn until_many_ask(&self, forwards: &mut JoinSet<()>) -> io::Result<()> {
+        self.socket.set_nonblocking(true)?;
+        let told = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        let mut pending = Vec::new();
+        let mut rate = Rate::new(SOON, Instant::now());
+        loop {
+            tokio::select! {
+                Some(_) = forwards.join_next() => continue,
+                ready = told.readable() => ready?,
+            }
+            for _ in 0..BATCHES {
+                // A batch that is not full was all that was there. The reactor hears of the next packet, and so is told
+                // to wait for it, without being shown an empty socket first.
+                let turn = || {
+                    let count = batch::answer(&self.socket, self.is_ipv4, &self.service, Wait::Never, &mut pending)?;
+                    rate.add(count);
+                    if count == batch::SIZE { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+                };
+                let answered = told.try_io(Interest::READABLE, turn);
+                pending.drain(..).for_each(|later| self.forward(later, forwards));
+                match answered {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            if rate.of_past(Instant::now()).is_some_and(|count| count >= MANY) {
+                return Ok(());
+            }
         }
     }
-    Ok(())
+
+    /// A thread, if one is free.
+    fn worker(&self) -> Option<(Worker, mpsc::UnboundedReceiver<Pending>)> {
+        let permit = self.service.worker()?;
+        let started = Worker::start(Arc::clone(&self.socket), self.is_ipv4, Arc::clone(&self.service), permit);
+        started.inspect_err(|error| tracing::warn!(%error, "start a thread for DNS over UDP")).ok()
+    }
+
+    /// Lets a thread answer.
+    async fn until_few_ask(
+        &self,
+        (worker, mut pending): (Worker, mpsc::UnboundedReceiver<Pending>),
+        forwards: &mut JoinSet<()>,
+    ) {
+        loop {
+            tokio::select! {
+                Some(_) = forwards.join_next() => {}
+                later = pending.recv() => match later {
+                    Some(later) => self.forward(later, forwards),
+                    None => return worker.join(),
+                },
+            }
+        }
+    }
+
+    /// Lets others answer.
+    fn forward(&self, (later, client): Pending, forwards: &mut JoinSet<()>) {
+        let socket = Arc::clone(&self.socket);
+        forwards.spawn(async move { batch::send(&socket, &later.await, client) });
+    }
 }

@@ -19,6 +19,7 @@ use crate::{Network, Upstreams, ZonesBuilder};
 
 use upstream::Upstream;
 
+mod busy;
 mod forwarding;
 mod handler;
 mod kept;

@@ -1,0 +1,53 @@
+//! How many requests come.
+
+use std::time::{Duration, Instant};
+
+/// Counts requests, one period after the other.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    period: Duration,
+    began: Instant,
+    count: usize,
+}
+
+impl Rate {
+    /// Counts from now on.
+    pub(crate) fn new(period: Duration, now: Instant) -> Self {
+        Self { period, began: now, count: 0 }
+    }
+
+    /// So many came.
+    pub(crate) fn add(&mut self, count: usize) {
+        self.count += count;
+    }
+
+    /// How many came in a period, each time that one is over. Where nobody asked what the time is, it was longer than that,
+    /// and its share of them counts.
+    pub(crate) fn of_past(&mut self, now: Instant) -> Option<usize> {
+        let past = now.saturating_duration_since(self.began);
+        if past < self.period {
+            return None;
+        }
+        let periods = past.as_nanos() / self.period.as_nanos().max(1);
+        let count = std::mem::take(&mut self.count) / usize::try_from(periods).unwrap_or(usize::MAX);
+        self.began = now;
+        Some(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_in_a_longer_time_counts_for_less() {
+        let start = Instant::now();
+        let mut rate = Rate::new(Duration::from_millis(100), start);
+        rate.add(20);
+        assert_eq!(rate.of_past(start + Duration::from_millis(99)), None);
+        assert_eq!(rate.of_past(start + Duration::from_millis(100)), Some(20));
+        rate.add(20);
+        assert_eq!(rate.of_past(start + Duration::from_millis(500)), Some(5));
+        assert_eq!(rate.of_past(start + Duration::from_millis(600)), Some(0));
+    }
+}
