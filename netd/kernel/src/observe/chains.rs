@@ -53,7 +53,7 @@ impl Kernel {
 
     /// What there is of the way to the chain of this name: somebody may have flushed it.
     pub(crate) fn way_to_admin(&mut self, chain: &AdminChain) -> Result<WayToAdmin, Error> {
-        let is_entered = self.rules(anew::FORWARD, |_| Some(()))?.first().is_some();
+        let is_entered = !self.rules(anew::FORWARD, |_| Some(()))?.is_empty();
         let targets = self.rules(anew::ADMIN, |body| rule::read_target(anew::ADMIN, body))?;
         let is_led_to = targets.iter().any(|target| target == chain.as_str());
         Ok(WayToAdmin { is_entered, is_led_to })
@@ -61,7 +61,7 @@ impl Kernel {
 
     /// Whether a container has a policy, or had one: there is a way to an operator's chain.
     pub(crate) fn has_policies(&mut self) -> Result<bool, Error> {
-        Ok(self.rules(anew::ADMIN, |_| Some(()))?.first().is_some())
+        Ok(!self.rules(anew::ADMIN, |_| Some(()))?.is_empty())
     }
 
     /// What is read of each rule of a chain of ours.
