@@ -1,11 +1,12 @@
 //! The usual question, answered without a message being made of it: no allocation, from the packet into the packet to
-//! send. What is usual: one question of class IN for A, AAAA or PTR, with or without a plain OPT, about a name of ours that
+//! send. What is usual: one question of class IN for A, AAAA, PTR or SRV, with or without a plain OPT, about a name of ours that
 //! is there or, below a domain that its source sees, is not.
 //!
 //! It says nothing of its own. Whatever is not usual gets none from here and goes the way of [`crate::respond`],
 //! and what is said here is what that would say, octet by octet, with the same state of the generator.
 
 mod question;
+mod services;
 mod view;
 mod write;
 
@@ -13,6 +14,7 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 
+use crate::record::Kind;
 use crate::{NetworkId, Origin, Transport, Zones};
 use question::Question;
 use view::{Listening, Said, View};
@@ -73,6 +75,14 @@ impl<'a> Usual<'a> {
                 let ttl = found.ttl;
                 let order = found.shuffled(rng, |v6| view.is_near(v6.into()));
                 writer.addresses(ttl, order.map(|v6| v6.octets()))?;
+            }
+            Said::Services(mut found) => {
+                writer.services(found.ttl, found.shuffled(rng))?;
+                for target in found.targets() {
+                    let (mut v4, mut v6) = view.addresses_of(target)?;
+                    writer.more_addresses(target, Kind::A, v4.ttl, v4.sorted().map(|v4| v4.octets()))?;
+                    writer.more_addresses(target, Kind::AAAA, v6.ttl, v6.sorted().map(|v6| v6.octets()))?;
+                }
             }
             Said::Pointer { name, domain, ttl } => writer.pointer(name, domain, ttl)?,
             Said::NoData(domain) => writer.soa(domain, self.zones.serial())?,

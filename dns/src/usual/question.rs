@@ -42,7 +42,7 @@ impl<'p> Question<'p> {
         let (spelled, rest) = rest.split_at_checked(length)?;
         let (&[0, kind_high, kind_low, class @ ..], opt) = rest.split_first_chunk::<5>()? else { return None };
         let kind = Kind(u16::from_be_bytes([kind_high, kind_low]));
-        if class != IN || ![Kind::A, Kind::AAAA, Kind::PTR].contains(&kind) {
+        if class != IN || ![Kind::A, Kind::AAAA, Kind::PTR, Kind::SRV].contains(&kind) {
             return None;
         }
         let (edns, limit) = match (additional, opt) {

@@ -81,6 +81,34 @@ fn what_containers_ask_all_day_is_usual() {
 }
 
 #[test]
+fn where_a_service_is_is_usual_with_the_addresses_of_its_targets() {
+    let crowd = |count: u8| {
+        let served = (1..=count).map(|last| {
+            let (own, v4, v6) = (format!("db{last}"), format!("10.1.0.{last}"), format!("fd00:1::{last}"));
+            let ports = vec![Port { name: "sql".parse().unwrap(), protocol: Protocol::Tcp, number: 5432 }];
+            Attachment { ports, ..attachment(&own, &[&v4, &v6], &[&own, "db"], 5) }
+        });
+        ZonesBuilder::new(1).network(network("web", "web.internal", &["10.1.0.0/24"], &[], served.collect())).build()
+    };
+    let edns = Some((1232, false));
+    for (name, edns, count, is_usual) in [
+        ("_sql._tcp.db.web.internal.", None, 3, true),
+        ("_sql._tcp.db.", edns, 3, true),
+        ("_sql._TCP.db.WEB.internal.", edns, 3, true),
+        ("_sql._tcp.db1.web.internal.", edns, 3, true),
+        ("_tcp.db.web.internal.", edns, 3, true),
+        ("_sql._udp.db.web.internal.", edns, 3, true),
+        ("_sql._tcp.db.web.internal.", edns, 8, true),
+        ("_sql._tcp.db.web.internal.", edns, 9, false),
+        ("_sql._tcp.db.web.internal.", None, 8, false),
+    ] {
+        let packet = packet(name, Asks { kind: RecordType::SRV, edns, ..PLAIN });
+        let found = agree(&crowd(count), &listener(&["web"]), [10, 1, 0, 1].into(), &packet, 7);
+        assert_eq!(found, is_usual, "{name} of {count}, {edns:?}");
+    }
+}
+
+#[test]
 fn split_domains_change_nothing_of_what_is_ours() {
     use RecordType::{A, PTR};
     let split = |domain: &str| SplitDomain { domain: domain.parse().unwrap(), upstreams: upstreams(&["192.0.2.4:53"]) };
@@ -251,7 +279,7 @@ prop_compose! {
             1 => (0_u8..12, 1_u8..3).prop_map(|(last, octet)| format!("{last}.0.{octet}.10.in-addr.arpa")),
         ],
         upper in prop::collection::vec(prop::bool::weighted(0.02), 60),
-        kind in select(&[RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::TXT][..]),
+        kind in select(&[RecordType::A, RecordType::AAAA, RecordType::PTR, RecordType::SRV, RecordType::TXT][..]),
         edns in prop::option::of((select(&[0_u16, 512, 600, 1232, 4096][..]), any::<bool>())),
         recursion_desired in any::<bool>(),
         checking_disabled in any::<bool>(),
@@ -268,8 +296,10 @@ fn known(networks: &[Network]) -> Vec<String> {
         let names: Vec<String> = attachments.iter().flat_map(|it| &it.names).map(|name| format!("{name}")).collect();
         let below = names.iter().map(|name| format!("{name}.{domain}"));
         let below = below.chain(records.iter().map(|record| format!("{}.{domain}", record.name)));
-        let below = below.chain([format!("{domain}"), format!("a.{domain}"), format!("_db._tcp.db.{domain}")]);
-        below.chain(names.iter().cloned()).collect::<Vec<_>>()
+        let services = names.iter().map(|name| format!("_db._tcp.{name}"));
+        let services: Vec<String> = services.flat_map(|name| [format!("{name}.{domain}"), name]).collect();
+        let below = below.chain([format!("{domain}"), format!("a.{domain}")]);
+        below.chain(names.iter().cloned()).chain(services).collect::<Vec<_>>()
     };
     networks.iter().flat_map(of_network).map(|name| name.replace('*', "any")).collect()
 }

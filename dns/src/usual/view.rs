@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use fastrand::Rng;
 
 use super::question::Question;
+use super::services::Services;
 use crate::name::{after_first_label, relative};
 use crate::network::Upstreams;
 use crate::record::Kind;
@@ -45,6 +46,8 @@ pub(crate) struct View<'a> {
 pub(crate) enum Said<'a> {
     Addresses4(Addresses<Ipv4Addr>),
     Addresses6(Addresses<Ipv6Addr>),
+    /// With the addresses of their targets.
+    Services(Services<'a>),
     /// To a name below a domain.
     Pointer {
         name: &'a [u8],
@@ -148,7 +151,7 @@ impl<'a> View<'a> {
         // The SOA's owner is compressed only where the client spells the domain as we do.
         let soa = || question.spelled.ends_with(domain).then_some(domain);
         match collected(question.kind, self.networks.iter().filter_map(node))? {
-            Found::Addresses(said) => Some(said),
+            Found::Records(said) => Some(said),
             Found::NoneOfType => Some(Said::NoData(soa()?)),
             Found::Nothing => {
                 let is_above_another = self.networks.iter().any(|zone| zone.network.domain.is_in(name));
@@ -170,7 +173,7 @@ impl<'a> View<'a> {
         };
         let nodes = self.networks.iter().filter_map(|zone| zone.found(name)).filter(is_ours);
         match collected(kind, nodes)? {
-            Found::Addresses(said) => Some(said),
+            Found::Records(said) => Some(said),
             Found::NoneOfType => Some(Said::NoData(ROOT)),
             Found::Nothing => None,
         }
@@ -204,6 +207,17 @@ impl<'a> View<'a> {
         only
     }
 
+    /// The addresses of a whole name, as far as the source sees them; none if they are unusually many.
+    pub(crate) fn addresses_of(&self, name: &Name) -> Option<(Addresses<Ipv4Addr>, Addresses<Ipv6Addr>)> {
+        let (mut v4, mut v6) = (Addresses::new(Ipv4Addr::UNSPECIFIED), Addresses::new(Ipv6Addr::UNSPECIFIED));
+        let node = |zone: &'a Zone| zone.node(relative(name.octets(), zone.network.domain.octets())?);
+        for node in self.networks.iter().filter_map(node) {
+            v4.add(&node.v4, node.ttl)?;
+            v6.add(&node.v6, node.ttl)?;
+        }
+        Some((v4.each_once(), v6.each_once()))
+    }
+
     /// Whether no network of this host, seen or not, has this domain or one above it.
     fn is_below_no_domain(&self, name: &[u8]) -> bool {
         let mut suffixes = std::iter::successors(Some(name), |octets| after_first_label(octets));
@@ -214,7 +228,7 @@ impl<'a> View<'a> {
 /// What nodes of one name have together.
 #[expect(clippy::large_enum_variant, reason = "it is moved once, and a box would be an allocation")]
 enum Found<'a> {
-    Addresses(Said<'a>),
+    Records(Said<'a>),
     /// The name is there, records of this type are not.
     NoneOfType,
     Nothing,
@@ -222,6 +236,7 @@ enum Found<'a> {
 
 fn collected<'a>(kind: Kind, nodes: impl Iterator<Item = Cow<'a, Node>>) -> Option<Found<'a>> {
     let (mut v4, mut v6) = (Addresses::new(Ipv4Addr::UNSPECIFIED), Addresses::new(Ipv6Addr::UNSPECIFIED));
+    let mut services = Services::new();
     let (mut found, mut withholds) = (Found::Nothing, false);
     for node in nodes {
         // Where it leads is another question.
@@ -233,13 +248,22 @@ fn collected<'a>(kind: Kind, nodes: impl Iterator<Item = Cow<'a, Node>>) -> Opti
         match kind {
             Kind::A => v4.add(&node.v4, node.ttl)?,
             Kind::AAAA => v6.add(&node.v6, node.ttl)?,
+            Kind::SRV => match node {
+                Cow::Borrowed(node) => {
+                    node.services().try_for_each(|service| services.add(service))?;
+                    services.ttl = services.ttl.min(node.ttl);
+                }
+                Cow::Owned(_) => return None,
+            },
             _ => {}
         }
     }
     if v4.count > 0 {
-        found = Found::Addresses(Said::Addresses4(v4.each_once()));
+        found = Found::Records(Said::Addresses4(v4.each_once()));
     } else if v6.count > 0 {
-        found = Found::Addresses(Said::Addresses6(v6.each_once()));
+        found = Found::Records(Said::Addresses6(v6.each_once()));
+    } else if !services.is_empty() {
+        found = Found::Records(Said::Services(services));
     } else if withholds {
         // That there is nothing is kept for another time.
         return None;
@@ -272,6 +296,11 @@ impl<T: Copy + Ord> Addresses<T> {
         }
         self.count = kept;
         self
+    }
+
+    /// In their order.
+    pub(crate) fn sorted(&mut self) -> impl Iterator<Item = T> {
+        self.found.iter().copied().take(self.count)
     }
 
     /// In any order, but those that are near before the others.

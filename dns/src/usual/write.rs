@@ -2,9 +2,11 @@
 
 use super::LONGEST;
 use super::question::Question;
+use crate::Name;
 use crate::header::{AUTHORITATIVE, CHECKING_DISABLED, NAME_ERROR, RECURSION_AVAILABLE, RECURSION_DESIRED, RESPONSE};
 use crate::message::{HEADER, INTERVAL, MAX_TTL, MAX_UDP, OPT};
-use crate::record::Kind;
+use crate::name::after_first_label;
+use crate::record::{Kind, Srv};
 use crate::zone::TTL;
 
 const IN: [u8; 2] = [0, 1];
@@ -12,6 +14,10 @@ const IN: [u8; 2] = [0, 1];
 const OWNER: [u8; 2] = [0xc0, 12];
 /// Who is written to about our zones, as [`crate::message`] has it.
 const MAILBOX: &[u8] = b"\x06nobody\x07invalid\0";
+
+/// Names that are remembered for compression. Hickory remembers 64 labels; that of the question are at most 40.
+const MOST_TARGETS: usize = 8;
+const MOST_LABELS: usize = 64;
 
 /// A response that grows.
 #[derive(Debug)]
@@ -23,14 +29,29 @@ pub(super) struct Writer<'r, 'q> {
     limit: usize,
     answers: u16,
     authorities: u16,
+    additional: u16,
     code: u8,
+    /// Names in the answers that others are compressed by: where each begins and ends.
+    targets: [(usize, usize); MOST_TARGETS],
+    labels: usize,
 }
 
 impl<'r, 'q> Writer<'r, 'q> {
     /// Begins with header and question as they came. All that follows is none where it does not fit.
     pub(super) fn new(room: &'r mut [u8; LONGEST], question: &'q Question<'q>) -> Option<Self> {
         let limit = question.limit - question.edns.map_or(0, |_| usize::from(OPT));
-        let mut writer = Self { room, question, end: 0, limit, answers: 0, authorities: 0, code: 0 };
+        let mut writer = Self {
+            room,
+            question,
+            end: 0,
+            limit,
+            answers: 0,
+            authorities: 0,
+            additional: 0,
+            code: 0,
+            targets: [(0, 0); MOST_TARGETS],
+            labels: labels(question.spelled),
+        };
         writer.put(question.start)?;
         Some(writer)
     }
@@ -47,6 +68,52 @@ impl<'r, 'q> Writer<'r, 'q> {
             self.answers += 1;
         }
         Some(())
+    }
+
+    /// Where a service is. Targets are not compressed (RFC 2782), but others are by them.
+    pub(super) fn services<'s>(&mut self, ttl: u32, services: impl Iterator<Item = &'s Srv>) -> Option<()> {
+        for (service, place) in services.zip(0..) {
+            let target = service.target.octets();
+            self.labels += labels(target);
+            self.record(Kind::SRV, ttl, 3 * size_of::<u16>() + target.len() + 1)?;
+            let [high, low] = service.port.to_be_bytes();
+            self.put(&[0, 0, 0, 0, high, low])?;
+            *self.targets.get_mut::<usize>(place)? = (self.end, self.end + target.len());
+            self.put(target)?;
+            self.put(&[0])?;
+            self.answers += 1;
+        }
+        (self.labels <= MOST_LABELS).then_some(())
+    }
+
+    /// Addresses of such a target, which nobody asked for.
+    pub(super) fn more_addresses<const N: usize>(
+        &mut self,
+        target: &Name,
+        kind: Kind,
+        ttl: u32,
+        addresses: impl Iterator<Item = [u8; N]>,
+    ) -> Option<()> {
+        let pointer = self.pointer_to(target.octets())?;
+        for address in addresses {
+            self.put(&pointer)?;
+            self.head(kind, ttl, N)?;
+            self.put(&address)?;
+            self.additional += 1;
+        }
+        Some(())
+    }
+
+    /// A pointer to the first place where the name stands: in the question, as the client spells it, else in a target.
+    fn pointer_to(&self, name: &[u8]) -> Option<[u8; 2]> {
+        let asked = (HEADER, HEADER + self.question.spelled.len());
+        let places = [asked].into_iter().chain(self.targets.into_iter().filter(|(start, _)| *start > 0));
+        let found = places.filter_map(|(start, end)| {
+            let suffixes = std::iter::successors(self.room.get(start..end), |octets| after_first_label(octets));
+            suffixes.into_iter().any(|suffix| suffix == name).then(|| end - name.len())
+        });
+        let [high, low] = u16::try_from({ found }.next()?).ok()?.to_be_bytes();
+        Some([0xc0 | high, low])
     }
 
     /// The name of an address.
@@ -83,13 +150,13 @@ impl<'r, 'q> Writer<'r, 'q> {
 
     /// Ends with header and OPT; how many octets it has.
     pub(super) fn finish(self, forwards: bool) -> Option<usize> {
-        let Self { room, question, mut end, answers, authorities, code, .. } = self;
+        let Self { room, question, mut end, answers, authorities, additional, code, .. } = self;
         let flag = |is: bool, flag| if is { flag } else { 0 };
         let high = RESPONSE | AUTHORITATIVE | flag(question.recursion_desired, RECURSION_DESIRED);
         let low = flag(forwards, RECURSION_AVAILABLE) | flag(question.checking_disabled, CHECKING_DISABLED) | code;
         let ([a0, a1], [b0, b1]) = (answers.to_be_bytes(), authorities.to_be_bytes());
-        let additional = u8::from(question.edns.is_some());
-        room.get_mut(2..HEADER)?.copy_from_slice(&[high, low, 0, 1, a0, a1, b0, b1, 0, additional]);
+        let [c0, c1] = (additional + u16::from(question.edns.is_some())).to_be_bytes();
+        room.get_mut(2..HEADER)?.copy_from_slice(&[high, low, 0, 1, a0, a1, b0, b1, c0, c1]);
         if let Some(wants_dnssec) = question.edns {
             let [size_high, size_low] = MAX_UDP.to_be_bytes();
             let opt = [0, 0, 41, size_high, size_low, 0, 0, flag(wants_dnssec, 0x80), 0, 0, 0];
@@ -119,4 +186,11 @@ impl<'r, 'q> Writer<'r, 'q> {
         self.end = end;
         Some(())
     }
+}
+
+/// Labels of a name in wire form.
+fn labels(name: &[u8]) -> usize {
+    std::iter::successors(Some(name), |octets| after_first_label(octets))
+        .take_while(|octets| !octets.is_empty())
+        .count()
 }
