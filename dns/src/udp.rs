@@ -30,8 +30,9 @@ pub(crate) async fn serve(socket: UdpSocket, service: Arc<Service>, mut stop: St
     let serving = Serving { socket: Arc::new(socket), is_ipv4, service };
     let mut forwards = JoinSet::new();
     let answer = async {
+        let mut spare = None;
         loop {
-            if let Err(error) = serving.until_many_ask(&mut forwards).await {
+            if let Err(error) = serving.until_many_ask(&mut spare, &mut forwards).await {
                 tracing::warn!(%error, "receive DNS over UDP");
                 tokio::time::sleep(PAUSE).await;
             } else if let Some(worker) = serving.worker() {
@@ -55,9 +56,17 @@ struct Serving {
 
 impl Serving {
     /// Answers what the reactor tells of, which costs little where hardly anybody asks: a host may have many listeners.
-    async fn until_many_ask(&self, forwards: &mut JoinSet<()>) -> io::Result<()> {
+    /// `spare` is the descriptor that the reactor knows, kept meanwhile: there may be none when it is needed again.
+    async fn until_many_ask(&self, spare: &mut Option<UdpSocket>, forwards: &mut JoinSet<()>) -> io::Result<()> {
         self.socket.set_nonblocking(true)?;
-        let told = tokio::net::UdpSocket::from_std(self.socket.try_clone()?)?;
+        let descriptor = spare.take().map_or_else(|| self.socket.try_clone(), Ok)?;
+        let told = tokio::net::UdpSocket::from_std(descriptor)?;
+        let answered = self.answer_told(&told, forwards).await;
+        *spare = told.into_std().ok();
+        answered
+    }
+
+    async fn answer_told(&self, told: &tokio::net::UdpSocket, forwards: &mut JoinSet<()>) -> io::Result<()> {
         let mut pending = Vec::new();
         let mut rate = Rate::new(SOON, Instant::now());
         loop {
