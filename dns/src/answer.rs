@@ -94,6 +94,11 @@ impl<'a> View<'a> {
             .unwrap_or_else(|| (Rule::Nowhere, Answer::NxDomain(self.soa(Name::root()))))
     }
 
+    /// The network that it was found on.
+    pub(crate) fn first(&self) -> Option<&'a Zone> {
+        self.networks.first().copied()
+    }
+
     /// The networks that it sees.
     pub(crate) fn networks(&self) -> impl Iterator<Item = &NetworkId> {
         self.networks.iter().map(|zone| &zone.network.id)

@@ -10,12 +10,15 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, Sockaddr
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendto};
 
+use crate::counters::Run;
 use crate::message::Transport;
-use crate::service::{Later, MAX_REQUEST, Outcome, Service};
-use crate::usual::{LONGEST, Usual};
+use crate::service::{Arrival, Handled, Later, MAX_REQUEST, Service, Since};
+use crate::usual::{LONGEST, Usual, Written};
 
 /// Datagrams of one system call: with more, what each of them costs hardly falls, and the last waits longer.
 pub(crate) const SIZE: usize = 32;
+/// One batch of so many is timed: to read a clock costs as much as to look for a name.
+const TIMED: u32 = 8;
 
 /// How long a request is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ struct Batch<A> {
     responses: Box<[[u8; LONGEST]; SIZE]>,
     /// Octets of each response, and who gets it.
     answered: [(usize, SocketAddr); SIZE],
+    /// How many batches there were.
+    turns: u32,
     rng: Rng,
 }
 
@@ -82,6 +87,7 @@ impl<A: Copy + SockaddrLike> Batch<A> {
             received: [nobody; SIZE],
             responses: boxed(),
             answered: [nobody; SIZE],
+            turns: 0,
             rng: Rng::new(),
         }
     }
@@ -95,8 +101,14 @@ impl<A: Copy + SockaddrLike> Batch<A> {
         pending: &mut Vec<Pending>,
     ) -> io::Result<usize> {
         let count = self.receive(socket, wait, client)?;
-        let responses = self.respond(count, socket, service, pending);
+        self.turns = self.turns.wrapping_add(1);
+        let is_timed = self.turns.is_multiple_of(TIMED);
+        let since = if is_timed || service.takes_notes() { Since::now() } else { Since::default() };
+        let responses = self.respond(count, socket, service, &since, pending);
         self.send(socket, responses);
+        if is_timed && responses > 0 {
+            service.took(&since, responses);
+        }
         Ok(count)
     }
 
@@ -118,41 +130,54 @@ impl<A: Copy + SockaddrLike> Batch<A> {
     }
 
     /// Answers the first `count` requests; how many responses that makes.
-    fn respond(&mut self, count: usize, socket: &UdpSocket, service: &Service, pending: &mut Vec<Pending>) -> usize {
+    fn respond(
+        &mut self,
+        count: usize,
+        socket: &UdpSocket,
+        service: &Service,
+        since: &Since,
+        pending: &mut Vec<Pending>,
+    ) -> usize {
         let snapshot = service.snapshot();
         let usual = Usual::new(&snapshot.zones, &snapshot.networks);
         let mut places = self.responses.iter_mut().zip(&mut self.answered);
         let mut place = places.next();
-        let (mut usuals, mut filled) = (0, 0);
+        let mut run = Run::default();
+        let mut filled = 0;
         for (request, &(length, client)) in self.requests.iter().zip(&self.received).take(count) {
             let Some((response, answered)) = &mut place else { break };
-            let (request, rng) = (request.get(..length).unwrap_or_default(), &mut self.rng);
-            let written = usual.as_ref().and_then(|usual| usual.answer(request, client.ip(), rng, response));
-            usuals += u64::from(written.is_some());
-            let written = written.or_else(|| match service.handle(request, client.ip(), Transport::Udp, rng) {
-                Outcome::Silence => None,
-                Outcome::Later(later) => {
-                    pending.push((later, client));
-                    None
+            let (octets, rng) = (request.get(..length).unwrap_or_default(), &mut self.rng);
+            let arrival = Arrival { octets, source: client.ip(), transport: Transport::Udp, since };
+            let written = match usual.as_ref().and_then(|usual| usual.answer(octets, client.ip(), rng, response)) {
+                Some(Written { length, kind, tally }) => {
+                    run.add(tally, kind);
+                    service.note(&snapshot, arrival, response.get(..length), rng);
+                    Some(length)
                 }
-                Outcome::Response(octets) => {
-                    if let Some(room) = response.get_mut(..octets.len()) {
-                        room.copy_from_slice(&octets);
-                        Some(octets.len())
-                    } else {
-                        // What others said may be longer.
-                        send(socket, &octets, client);
+                None => match service.handle(arrival, rng) {
+                    Handled::Silence => None,
+                    Handled::Later(later) => {
+                        pending.push((later, client));
                         None
                     }
-                }
-            });
+                    Handled::Response(octets) => {
+                        if let Some(room) = response.get_mut(..octets.len()) {
+                            room.copy_from_slice(&octets);
+                            Some(octets.len())
+                        } else {
+                            // What others said may be longer.
+                            send(socket, &octets, client);
+                            None
+                        }
+                    }
+                },
+            };
             if let Some(written) = written {
                 **answered = (written, client);
                 filled += 1;
                 place = places.next();
             }
         }
-        service.count_answered(usuals);
         filled
     }
 

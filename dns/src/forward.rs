@@ -23,6 +23,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::time::{Instant, timeout};
 
+use crate::Kept;
+use crate::counters::Outcome;
 use crate::limit::{Limit, Permit};
 use crate::message::Transport;
 use crate::network::Upstreams;
@@ -82,6 +84,18 @@ pub(crate) enum Reply {
     Failed(Vec<u8>),
 }
 
+impl Reply {
+    /// What became of the question, and the response.
+    pub(crate) fn told(self) -> (Outcome, Vec<u8>) {
+        match self {
+            Self::Asked(octets) => (Outcome::Forwarded, octets),
+            Self::Cached(octets) => (Outcome::Cached, octets),
+            Self::Stale(octets) => (Outcome::Stale, octets),
+            Self::Failed(octets) => (Outcome::Failed, octets),
+        }
+    }
+}
+
 impl Default for Forwarder {
     fn default() -> Self {
         Self {
@@ -110,6 +124,11 @@ impl Forwarder {
         self.racer.set_our_addresses(ours);
     }
 
+    /// What is kept.
+    pub(crate) fn kept(&self) -> Kept {
+        self.cache.figures()
+    }
+
     /// The right to ask once; none when too many requests are in flight.
     pub(crate) fn admit(&self, source: IpAddr) -> Option<Permit> {
         self.in_flight.admit(source)
@@ -134,9 +153,9 @@ impl Forwarder {
     }
 
     /// What is known without asking.
-    pub(crate) fn recall(&self, inquiry: Inquiry) -> Recalled {
+    pub(crate) fn recall(&self, inquiry: Inquiry, now: Instant) -> Recalled {
         let Some(key) = &inquiry.key else { return Recalled::Nothing(Pending { inquiry, past: None }) };
-        match self.cache.look(key, &inquiry.forward, Instant::now()) {
+        match self.cache.look(key, &inquiry.forward, now) {
             Known::Fresh(octets) => Recalled::Reply(Reply::Cached(octets)),
             Known::Stale(octets) => Recalled::Reply(Reply::Stale(octets)),
             Known::Failure(octets) => Recalled::Reply(Reply::Failed(octets.unwrap_or(inquiry.forward.failure))),

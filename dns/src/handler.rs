@@ -13,7 +13,7 @@ use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseI
 use hickory_server::zone_handler::MessageResponseBuilder;
 
 use crate::message::{Transport, response_edns};
-use crate::service::{Outcome, Service};
+use crate::service::{Arrival, Handled, Service, Since};
 
 #[async_trait]
 impl RequestHandler for Service {
@@ -21,10 +21,14 @@ impl RequestHandler for Service {
         let transport = if request.protocol() == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
         // A socket for both families gives IPv4 addresses as mapped ones.
         let source = request.src().ip().to_canonical();
-        let sent = match self.handle(request.as_slice(), source, transport, &mut Rng::new()) {
-            Outcome::Silence => return unsent(request),
-            Outcome::Response(response) => send(response, request, client).await,
-            Outcome::Later(later) => send(later.await, request, client).await,
+        let handled = {
+            let since = Since::now();
+            self.handle(Arrival { octets: request.as_slice(), source, transport, since: &since }, &mut Rng::new())
+        };
+        let sent = match handled {
+            Handled::Silence => return unsent(request),
+            Handled::Response(response) => send(response, request, client).await,
+            Handled::Later(later) => send(later.await, request, client).await,
         };
         sent.unwrap_or_else(|error| {
             tracing::debug!(client = %request.src(), %error, "answer not sent");

@@ -7,7 +7,9 @@
 mod answer;
 mod batch;
 mod counters;
+mod durations;
 mod explain;
+mod figures;
 #[cfg(test)]
 mod fixture;
 mod forward;
@@ -20,6 +22,7 @@ mod listen;
 mod message;
 mod name;
 mod network;
+mod notes;
 mod packet;
 mod rate;
 mod record;
@@ -36,8 +39,10 @@ mod usual;
 mod worker;
 mod zone;
 
-pub use counters::Counters;
+pub use counters::{CountedKind, Outcome};
+pub use durations::Durations;
 pub use explain::{Explanation, Inquiry, InquiryError, Rule};
+pub use figures::{Figures, Kept};
 pub use forward::AuthoritiesError;
 pub use id::{ContainerId, NetworkId};
 pub use listen::{BindError, Device, Listener};
@@ -46,6 +51,7 @@ pub use name::{Name, NameError};
 pub use network::{
     Attachment, Network, Port, Protocol, SplitDomain, StaticData, StaticRecord, Text, TextError, Upstreams,
 };
+pub use notes::{Note, Notes};
 pub use packet::{Action, Forward, Origin, respond};
 pub use server::Server;
 pub use snapshot::{Zones, ZonesBuilder};

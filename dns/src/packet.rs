@@ -5,11 +5,13 @@ use std::net::IpAddr;
 use fastrand::Rng;
 
 use crate::answer::View;
+use crate::counters::CountedKind;
 use crate::message::{Alias, Code, HEADER, Refusal, Request, Sections, Transport};
 use crate::name::QuestionName;
 use crate::network::Upstreams;
 use crate::record::{Answer, Record};
 use crate::response::MAX_UDP_RESPONSE;
+use crate::zone::Zone;
 use crate::{NetworkId, Zones};
 
 #[cfg(test)]
@@ -73,17 +75,39 @@ impl Forward {
     }
 }
 
+/// What is decided about a packet.
+#[derive(Debug)]
+pub(crate) struct Decision<'a> {
+    pub(crate) action: Action,
+    /// The type that is asked for.
+    pub(crate) kind: CountedKind,
+    /// The network that the source belongs to; where it belongs to none, the listener's first.
+    pub(crate) zone: Option<&'a Zone>,
+}
+
 /// Decides about a packet: octets in, octets out, and no effect. Sets of addresses are shuffled by `rng`, and
 /// those that are near come first.
 pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) -> Action {
+    decide(zones, origin, packet, rng).action
+}
+
+/// The same, with what is counted of it.
+pub(crate) fn decide<'a>(zones: &'a Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) -> Decision<'a> {
+    let stray = |kind, action| Decision { action, kind, zone: zones.zone_of(origin.listener, origin.source) };
     let request = match Request::parse(packet) {
         Ok(request) => request,
-        Err(Refusal::Silence) => return Action::Ignore,
-        Err(Refusal::Response(response)) => return Action::Refuse(response),
+        Err(Refusal::Silence) => return stray(CountedKind::Other, Action::Ignore),
+        Err(Refusal::Response(response)) => return stray(CountedKind::Other, Action::Refuse(response)),
     };
+    let kind = CountedKind::from(request.question.kind);
     let Some(view) = View::new(zones, origin.listener, origin.source) else {
-        return Action::Refuse(request.refused());
+        return stray(kind, Action::Refuse(request.refused()));
     };
+    Decision { action: seen(&view, &request, origin.transport, packet, rng), kind, zone: view.first() }
+}
+
+/// What is done about a request of a source that sees this.
+fn seen(view: &View<'_>, request: &Request, transport: Transport, packet: &[u8], rng: &mut Rng) -> Action {
     let (aliases, answer) = view.follow(&request.question);
     let (code, sections) = match answer {
         Answer::Records(mut answers) => {
@@ -94,11 +118,11 @@ pub fn respond(zones: &Zones, origin: Origin<'_>, packet: &[u8], rng: &mut Rng) 
         }
         Answer::NoData(soa) => (Code::NoError, Sections::negative(aliases, soa)),
         Answer::NxDomain(soa) => (Code::NxDomain, Sections::negative(aliases, soa)),
-        Answer::Forward(upstreams) => return forward(&request, packet, &aliases, upstreams, origin.transport),
+        Answer::Forward(upstreams) => return forward(request, packet, &aliases, upstreams, transport),
         // It was followed.
         Answer::Alias(_) => return Action::Answer(request.server_failure()),
     };
-    Action::Answer(request.respond(code, view.forwards(), &sections, origin.transport))
+    Action::Answer(request.respond(code, view.forwards(), &sections, transport))
 }
 
 fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upstreams, transport: Transport) -> Action {

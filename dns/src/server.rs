@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::forward::AuthoritiesError;
 use crate::listen::Sockets;
 use crate::service::{Service, Shared, Stop};
 use crate::upstream::Upstream;
-use crate::{BindError, Counters, Device, Listener, NetworkId, Zones, tcp, udp};
+use crate::{BindError, Device, Figures, Listener, NetworkId, Notes, Zones, tcp, udp};
 
 #[cfg(test)]
 mod tests;
@@ -133,9 +134,19 @@ impl Server {
         }
     }
 
-    /// What it did since it was made.
-    pub fn counters(&self) -> Counters {
-        self.shared.tally.read()
+    /// What it did since it was made, and what it keeps.
+    pub fn figures(&self) -> Figures {
+        self.shared.figures()
+    }
+
+    /// Notes one question in `every` from now on, for who takes the notes. Those from before end.
+    pub fn take_notes(&self, every: NonZeroU32) -> Notes {
+        self.shared.notes.take(every)
+    }
+
+    /// Notes no questions from now on.
+    pub fn take_no_notes(&self) {
+        self.shared.notes.end();
     }
 }
 

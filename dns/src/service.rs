@@ -1,5 +1,6 @@
 //! What a listener does with a packet, over UDP and TCP alike.
 
+use std::cell::OnceCell;
 use std::future::Future;
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -10,13 +11,16 @@ use std::thread;
 use arc_swap::{ArcSwap, Guard};
 use fastrand::Rng;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::counters::Tally;
+use crate::durations::Clocked;
 use crate::forward::{Forwarder, Recalled, Reply};
 use crate::limit::{Limit, Permit};
 use crate::message::Transport;
-use crate::packet::{self, Action, Origin};
-use crate::{NetworkId, Zones};
+use crate::notes::{Begun, Wanted};
+use crate::packet::{self, Action, Decision, Origin};
+use crate::{CountedKind, Figures, NetworkId, Outcome, Zones};
 
 /// Octets of a request that are read. More than a question with EDNS options holds, and the bound on what a TCP client
 /// can make us keep.
@@ -29,7 +33,10 @@ const MAX_CONNECTIONS_PER_SOURCE: usize = 16;
 pub(crate) struct Shared {
     pub(crate) zones: ArcSwap<Zones>,
     pub(crate) forwarder: Forwarder,
-    pub(crate) tally: Tally,
+    pub(crate) notes: Wanted,
+    /// How long answers took: without and with others being asked.
+    here: Clocked,
+    asked: Clocked,
     connections: Arc<Limit>,
     /// Threads of listeners that are asked much: as many as processors.
     workers: Arc<Semaphore>,
@@ -42,11 +49,31 @@ pub(crate) struct Service {
     networks: ArcSwap<Vec<NetworkId>>,
 }
 
-/// What becomes of a packet.
-pub(crate) enum Outcome {
+/// A packet that came.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival<'a> {
+    pub(crate) octets: &'a [u8],
+    pub(crate) source: IpAddr,
+    pub(crate) transport: Transport,
+    pub(crate) since: &'a Since,
+}
+
+/// When packets came: of all that came together the clock is read once, and only if somebody wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Since(OnceCell<Instant>);
+
+/// What is done with a packet.
+pub(crate) enum Handled {
     Silence,
     Response(Vec<u8>),
     Later(Later),
+}
+
+/// A packet on its way to what becomes of it.
+struct Followed {
+    kind: CountedKind,
+    tally: Option<Arc<Tally>>,
+    note: Option<Begun>,
 }
 
 /// A response that others must give first.
@@ -67,10 +94,55 @@ impl Default for Shared {
         Self {
             zones: ArcSwap::default(),
             forwarder: Forwarder::default(),
-            tally: Tally::default(),
+            notes: Wanted::default(),
+            here: Clocked::default(),
+            asked: Clocked::default(),
             connections: Limit::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE),
             workers: Arc::new(Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get))),
         }
+    }
+}
+
+impl Shared {
+    /// What was done.
+    pub(crate) fn figures(&self) -> Figures {
+        let zones = self.zones.load();
+        Figures {
+            networks: zones.tallies().map(|(id, tally)| (id.clone(), tally.read().collect())).collect(),
+            here: self.here.read(),
+            asked: self.asked.read(),
+            kept: self.forwarder.kept(),
+            lost_notes: self.notes.lost(),
+        }
+    }
+}
+
+impl Since {
+    /// Reads the clock.
+    pub(crate) fn now() -> Self {
+        Self(Instant::now().into())
+    }
+
+    fn get(&self) -> Instant {
+        *self.0.get_or_init(Instant::now)
+    }
+}
+
+impl Followed {
+    /// Counts the packet, and ends the note about it.
+    fn end(self, outcome: Outcome, response: Option<&[u8]>) {
+        if let Some(tally) = &self.tally {
+            tally.add(self.kind, outcome, 1);
+        }
+        if let Some(note) = self.note {
+            note.end(outcome, response);
+        }
+    }
+
+    /// The same, and passes the response on.
+    fn responded(self, outcome: Outcome, response: Vec<u8>) -> Handled {
+        self.end(outcome, Some(&response));
+        Handled::Response(response)
     }
 }
 
@@ -98,51 +170,86 @@ impl Service {
         Snapshot { zones: self.shared.zones.load(), networks: self.networks.load() }
     }
 
-    /// Counts answers that [`Service::handle`] did not give.
-    pub(crate) fn count_answered(&self, count: u64) {
-        self.shared.tally.answered.add(count);
+    /// Whether there may be notes of packets, for which it counts when they came.
+    pub(crate) fn takes_notes(&self) -> bool {
+        self.shared.notes.is_any()
     }
 
-    /// Decides about a packet, and counts it.
-    pub(crate) fn handle(&self, packet: &[u8], source: IpAddr, transport: Transport, rng: &mut Rng) -> Outcome {
-        let tally = &self.shared.tally;
-        let origin = Origin { listener: &self.networks.load(), source, transport };
-        match packet::respond(&self.shared.zones.load(), origin, packet, rng) {
-            Action::Ignore => {
-                tally.ignored.add_one();
-                Outcome::Silence
-            }
-            Action::Refuse(response) => {
-                tally.refused.add_one();
-                Outcome::Response(response)
-            }
-            Action::Answer(response) => {
-                tally.answered.add_one();
-                Outcome::Response(response)
-            }
-            Action::Forward(forward) => self.forward(forward, source, transport),
+    /// Takes in how long it took to answer so many packets that came together.
+    pub(crate) fn took(&self, since: &Since, count: usize) {
+        self.shared.here.add(since.get().elapsed(), u64::try_from(count).unwrap_or_default());
+    }
+
+    /// Notes an answer that [`Service::handle`] did not give.
+    pub(crate) fn note(&self, snapshot: &Snapshot, arrival: Arrival<'_>, response: Option<&[u8]>, rng: &mut Rng) {
+        if let Some(note) = self.begin_note(&snapshot.zones, arrival.origin(&snapshot.networks), arrival, rng) {
+            note.end(Outcome::Answered, response);
         }
     }
 
-    fn forward(&self, mut forward: packet::Forward, source: IpAddr, transport: Transport) -> Outcome {
+    /// Decides about a packet, and counts it.
+    pub(crate) fn handle(&self, arrival: Arrival<'_>, rng: &mut Rng) -> Handled {
+        let Snapshot { zones, networks } = self.snapshot();
+        let origin = arrival.origin(&networks);
+        let note = self.begin_note(&zones, origin, arrival, rng);
+        let Decision { action, kind, zone } = packet::decide(&zones, origin, arrival.octets, rng);
+        let followed = Followed { kind, tally: zone.map(|zone| Arc::clone(&zone.tally)), note };
+        match action {
+            Action::Ignore => {
+                followed.end(Outcome::Ignored, None);
+                Handled::Silence
+            }
+            Action::Refuse(response) => followed.responded(Outcome::Refused, response),
+            Action::Answer(response) => followed.responded(Outcome::Answered, response),
+            Action::Forward(forward) => self.forward(forward, origin, arrival.since.get(), followed),
+        }
+    }
+
+    fn begin_note(&self, zones: &Zones, origin: Origin<'_>, arrival: Arrival<'_>, rng: &mut Rng) -> Option<Begun> {
+        self.shared.notes.begin(zones, origin, arrival.octets, || arrival.since.get(), rng)
+    }
+
+    fn forward(
+        &self,
+        mut forward: packet::Forward,
+        Origin { source, transport, .. }: Origin<'_>,
+        since: Instant,
+        followed: Followed,
+    ) -> Handled {
         let forwarder = &self.shared.forwarder;
         let (alias, limit) = (forward.alias.take(), forward.limit);
-        let told = move |octets: Vec<u8>| match &alias {
-            Some(alias) => alias.tell(octets, limit),
-            None => octets,
+        let told = move |reply: Reply| {
+            let (outcome, octets) = reply.told();
+            match &alias {
+                Some(alias) => (outcome, alias.tell(octets, limit)),
+                None => (outcome, octets),
+            }
         };
-        let pending = match forwarder.recall(forwarder.inquiry(forward, source)) {
-            Recalled::Reply(reply) => return Outcome::Response(told(self.shared.tally.forwarded(reply))),
+        let pending = match forwarder.recall(forwarder.inquiry(forward, source), since) {
+            Recalled::Reply(reply) => {
+                let (outcome, octets) = told(reply);
+                return followed.responded(outcome, octets);
+            }
             Recalled::Nothing(pending) => pending,
         };
         let Some(permit) = forwarder.admit(source) else {
-            return Outcome::Response(self.shared.tally.forwarded(Reply::Failed(pending.failure())));
+            let (outcome, octets) = told(Reply::Failed(pending.failure()));
+            return followed.responded(outcome, octets);
         };
         let shared = Arc::clone(&self.shared);
-        Outcome::Later(Box::pin(async move {
-            let reply = shared.forwarder.ask(pending, transport, permit).await;
-            told(shared.tally.forwarded(reply))
+        Handled::Later(Box::pin(async move {
+            let (outcome, octets) = told(shared.forwarder.ask(pending, transport, permit).await);
+            shared.asked.add(since.elapsed(), 1);
+            followed.end(outcome, Some(&octets));
+            octets
         }))
+    }
+}
+
+impl Arrival<'_> {
+    /// Where it came from, at a listener for these networks.
+    fn origin<'l>(&self, listener: &'l [NetworkId]) -> Origin<'l> {
+        Origin { listener, source: self.source, transport: self.transport }
     }
 }
 

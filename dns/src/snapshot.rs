@@ -3,10 +3,12 @@
 //! [`Zones`] is immutable and is replaced whole. A network that did not change is the same object in the next one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
+use crate::counters::Tally;
 use crate::zone::{Zone, holds};
 use crate::{Attachment, ContainerId, Name, Network, NetworkId, SplitDomain};
 
@@ -57,6 +59,18 @@ impl Zones {
         self.memberships.get(container).into_iter().flatten().filter_map(|id| self.zone(id))
     }
 
+    /// The network of a listener that a source belongs to; of one that belongs to none, the first: there it asks.
+    pub(crate) fn zone_of(&self, listener: &[NetworkId], source: IpAddr) -> Option<&Zone> {
+        let zones = || listener.iter().filter_map(|id| self.zone(id));
+        let attached = zones().find(|zone| zone.attachments_at(source).next().is_some());
+        attached.or_else(|| zones().find(|zone| zone.is_on_link(source))).or_else(|| zones().next())
+    }
+
+    /// What was asked of each network.
+    pub(crate) fn tallies(&self) -> impl Iterator<Item = (&NetworkId, &Tally)> {
+        self.networks.iter().map(|(id, zone)| (id, &*zone.tally))
+    }
+
     /// Whether a network of this host has this domain, given in wire form.
     pub(crate) fn has_domain(&self, domain: &[u8]) -> bool {
         self.domains.contains(domain)
@@ -79,7 +93,8 @@ impl ZonesBuilder {
         Self::after(&Zones::default(), generation)
     }
 
-    /// Starts from nothing too, but a network that is equal to one of `previous` is shared with it, not built again.
+    /// Starts from nothing too, but a network that is equal to one of `previous` is shared with it, not built again, and what
+    /// was counted of one of the same id goes on.
     pub fn after(previous: &Zones, generation: u64) -> Self {
         Self { generation, previous: previous.networks.clone(), networks: HashMap::new(), split_domains: Vec::new() }
     }
@@ -91,7 +106,7 @@ impl ZonesBuilder {
         let zone = match self.previous.get(&network.id) {
             // One that is the same object is equal, which is seen at once.
             Some(same) if same.network == network => Arc::clone(same),
-            _ => Arc::new(Zone::new(network)),
+            before => Arc::new(Zone::new(network, before.map(|zone| Arc::clone(&zone.tally)).unwrap_or_default())),
         };
         self.networks.insert(zone.network.id.clone(), zone);
         self

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::frame::{self, Frames};
 use crate::limit::Permit;
 use crate::message::Transport;
-use crate::service::{MAX_REQUEST, Outcome, Service, Stop};
+use crate::service::{Arrival, Handled, MAX_REQUEST, Service, Since, Stop};
 
 /// A connection is closed when no whole request came for so long.
 const IDLE: Duration = Duration::from_secs(10);
@@ -69,13 +69,13 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
                 let request = request.ok().and_then(Result::ok).flatten();
                 // Idle, at its end, or beyond understanding: no more is read, but what it waits for is still sent.
                 open = request.is_some();
-                match request.map(|request| service.handle(&request, client, Transport::Tcp, &mut rng)) {
-                    Some(Outcome::Response(response)) => Some(response),
-                    Some(Outcome::Later(later)) => {
+                match request.map(|request| handle(&service, &request, client, &mut rng)) {
+                    Some(Handled::Response(response)) => Some(response),
+                    Some(Handled::Later(later)) => {
                         forwards.spawn(later);
                         None
                     }
-                    Some(Outcome::Silence) | None => None,
+                    Some(Handled::Silence) | None => None,
                 }
             }
         };
@@ -84,6 +84,10 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
             return;
         }
     }
+}
+
+fn handle(service: &Service, octets: &[u8], source: IpAddr, rng: &mut Rng) -> Handled {
+    service.handle(Arrival { octets, source, transport: Transport::Tcp, since: &Since::now() }, rng)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 
 use fastrand::Rng;
 
+use crate::counters::{CountedKind, Tally};
 use crate::record::Kind;
 use crate::{NetworkId, Origin, Transport, Zones};
 use question::Question;
@@ -36,7 +37,19 @@ pub fn respond_usual(
     room: &mut [u8; LONGEST],
 ) -> Option<usize> {
     let is_datagram = origin.transport == Transport::Udp;
-    Usual::new(zones, origin.listener).filter(|_| is_datagram)?.answer(packet, origin.source, rng, room)
+    let usual = Usual::new(zones, origin.listener).filter(|_| is_datagram)?;
+    usual.answer(packet, origin.source, rng, room).map(|written| written.length)
+}
+
+/// A response that was written, and what is counted of it.
+#[derive(Debug)]
+pub(crate) struct Written<'a> {
+    /// How many octets it has.
+    pub(crate) length: usize,
+    /// The type that was asked for.
+    pub(crate) kind: CountedKind,
+    /// Of the network that the source belongs to.
+    pub(crate) tally: &'a Tally,
 }
 
 /// Answers the usual question for one listener, from one snapshot.
@@ -52,15 +65,15 @@ impl<'a> Usual<'a> {
         Some(Self { zones, listening: Listening::new(zones, listener)? })
     }
 
-    /// Writes the response to a packet that came over UDP into `room`; how many octets it has. None if it is unusual: then
-    /// nothing is counted, and what is in `room` means nothing.
+    /// Writes the response to a packet that came over UDP into `room`. None if it is unusual: then what is in `room` means
+    /// nothing.
     pub(crate) fn answer(
         &self,
         packet: &[u8],
         source: IpAddr,
         rng: &mut Rng,
         room: &mut [u8; LONGEST],
-    ) -> Option<usize> {
+    ) -> Option<Written<'a>> {
         let question = Question::read(packet)?;
         let view = View::new(self.zones, &self.listening, source)?;
         let said = view.answer(&question)?;
@@ -91,6 +104,7 @@ impl<'a> Usual<'a> {
                 writer.soa(domain, self.zones.serial())?;
             }
         }
-        writer.finish(view.forwards())
+        let length = writer.finish(view.forwards())?;
+        Some(Written { length, kind: question.kind.into(), tally: view.tally()? })
     }
 }

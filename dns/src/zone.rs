@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
 
+use crate::counters::Tally;
 use crate::name::split_first_label;
 use crate::network::Text;
 use crate::record::{Kind, Srv};
@@ -29,6 +30,8 @@ const TASKS: &[u8] = b"\x05tasks";
 #[derive(Debug)]
 pub(crate) struct Zone {
     pub(crate) network: Arc<Network>,
+    /// What was asked of it; the network keeps it when it changes.
+    pub(crate) tally: Arc<Tally>,
     /// By relative name.
     nodes: HashMap<Name, Node>,
     /// Positions in `network.attachments`.
@@ -73,11 +76,11 @@ pub(crate) enum Bearer {
 }
 
 impl Zone {
-    /// Builds the indexes.
-    pub(crate) fn new(network: Arc<Network>) -> Self {
+    /// Builds the indexes of a network of which this much was asked before.
+    pub(crate) fn new(network: Arc<Network>, tally: Arc<Tally>) -> Self {
         let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard)
             || network.records.iter().any(|record| record.name.is_wildcard());
-        let mut zone = Self { network, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };
+        let mut zone = Self { network, tally, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };
         for (position, attachment) in zone.network.attachments.iter().enumerate() {
             for name in &attachment.names {
                 let bearers = zone.nodes.entry(name.clone()).and_modify(|node| node.is_shared = true);

@@ -23,6 +23,7 @@ mod overlay;
 mod pace;
 mod poke;
 mod probe;
+mod queries;
 mod ready;
 mod reclaim;
 mod repair;

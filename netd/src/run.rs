@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -25,7 +24,7 @@ use crate::{
     pace::Pace,
     poke::Pokes,
     probe::Prober,
-    repair,
+    queries, repair,
     rounds::{Faults, Job, Rounds},
     service::notify,
     settings::Settings,
@@ -36,6 +35,7 @@ use crate::{
 
 mod health;
 mod told;
+mod upstreams;
 
 use told::tell_refused;
 
@@ -103,6 +103,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);
     let mut daemon = Daemon::new(file, settings, logs, store, boot, (cluster, rounds, Prober::new(events.clone())));
+    queries::log(&daemon.server, daemon.settings.query_log.as_ref());
     daemon.read_store();
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
     daemon.cluster.become_whole().await;
@@ -212,37 +213,6 @@ impl Daemon {
         if burst.tick {
             self.tell_view();
             notify(&[NotifyState::Watchdog]);
-        }
-    }
-
-    fn choose_upstreams(&mut self, of_host: &[SocketAddr]) {
-        if self.upstreams.is_none() {
-            self.choose_authorities();
-        }
-        let own = zones::asked(&self.settings.upstreams);
-        let of_host = || of_host.iter().copied().map(dns::Upstream::from).collect();
-        let upstreams = if self.settings.upstreams.is_empty() { of_host() } else { own };
-        if self.upstreams.as_ref() != Some(&upstreams) {
-            self.server.set_upstreams(upstreams.to_vec());
-            self.upstreams = Some(upstreams);
-        }
-    }
-
-    /// Takes up whose certificates are good. The file is large, and read when the settings are.
-    fn choose_authorities(&self) {
-        let path = &self.settings.upstream_ca_file;
-        let error = match std::fs::read(path) {
-            Ok(authorities) => match self.server.set_authorities(Some(&authorities)) {
-                Ok(()) => return,
-                Err(error) => chain(&error),
-            },
-            Err(error) => chain(&error),
-        };
-        let is_wanted = self.settings.upstreams.iter().any(|upstream| upstream.tls.is_some());
-        if is_wanted {
-            tracing::error!(path = %path.display(), error, "no upstream is asked over TLS, see upstream_ca_file");
-        } else {
-            tracing::debug!(path = %path.display(), error, "no upstream can be asked over TLS");
         }
     }
 
@@ -364,6 +334,7 @@ impl Daemon {
                     tracing::warn!(run_dir = %settings.run_dir.display(), "another run_dir needs a restart");
                 }
                 self.logs.filter(&settings.log);
+                queries::log(&self.server, settings.query_log.as_ref());
                 self.settings = Settings { run_dir: std::mem::take(&mut self.settings.run_dir), ..settings };
                 tracing::info!("settings read");
                 tell_refused(&self.settings);

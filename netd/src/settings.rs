@@ -20,6 +20,8 @@ use self::{
     written::{Filter, Written},
 };
 
+pub(crate) use written::QueryLog;
+
 /// Where the settings are when nothing else is said; it need not exist.
 const FILE: &str = "/etc/netd/netd.toml";
 
@@ -46,6 +48,10 @@ const MAX_BYTES: u64 = 1 << 16;
 ///
 /// [split_domains]                # who is asked for the names in a domain
 /// "corp.example" = ["10.0.0.53"]
+///
+/// [query_log]                    # what containers ask, one line of JSON each; else nothing is written
+/// file = "/var/log/netd/queries.log"
+/// sample = 100                   # one question in so many, by chance; 1 where nothing is said
 ///
 /// [host]
 /// name = "h1"                    # else the machine's
@@ -96,6 +102,8 @@ pub(crate) struct Settings {
     pub(crate) split_domains: BTreeMap<HostName, Vec<Upstream>>,
     /// What is logged.
     pub(crate) log: String,
+    /// Where what containers ask is logged, if at all.
+    pub(crate) query_log: Option<QueryLog>,
     /// Whether what dead containers left is taken back without being asked.
     pub(crate) gc: bool,
     /// Where configurations of overlay networks are written for the runtime, if at all.
@@ -167,6 +175,7 @@ impl Settings {
             upstream_ca_file: written.upstream_ca_file.unwrap_or_else(|| AUTHORITIES.into()),
             split_domains: written.split_domains,
             log: written.log.map_or_else(|| "info".to_owned(), |Filter(filter)| filter),
+            query_log: written.query_log,
             gc: written.gc.unwrap_or(true),
             cni_conf_dir: written.cni_conf_dir,
             dhcp_socket: written.dhcp_socket.unwrap_or_else(|| netd_model::dhcp::SOCKET.into()),

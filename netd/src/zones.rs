@@ -171,7 +171,7 @@ fn of_network(
     let near: Vec<_> = local.into_iter().flat_map(|own| own.subnets.iter().copied()).collect();
     let gateways: BTreeSet<_> = listen.iter().map(|listen| listen.address).collect();
     let of_domain = |domain: dns::Name| dns::Network {
-        id: format!("{network}/{domain}").into(),
+        id: id(network, &domain),
         domain,
         subnets: subnets.iter().copied().collect(),
         gateways: gateways.iter().copied().collect(),
@@ -184,6 +184,17 @@ fn of_network(
     };
     let domains = domains.into_iter().filter_map(name);
     domains.map(|domain| Served { network: Arc::new(of_domain(domain)), listen: listen.clone() }).collect()
+}
+
+/// A network under one domain. No name of a network holds a `/`.
+fn id(network: &NetworkName, domain: &dns::Name) -> dns::NetworkId {
+    format!("{network}/{domain}").into()
+}
+
+/// The name of a network that is served, whatever the domain.
+pub(crate) fn network_of(id: &dns::NetworkId) -> String {
+    let id = id.to_string();
+    id.split_once('/').map_or(&*id, |(network, _)| network).to_owned()
 }
 
 /// The records of the network, as its containers were told, each once.

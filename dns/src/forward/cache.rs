@@ -6,13 +6,15 @@ use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quick_cache::sync::{Cache as Bounded, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::sync::Cache as Bounded;
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 use tokio::time::Instant;
 
 use super::Servers;
 use super::lifetime::Lifetime;
 use super::plain::Plain;
+use crate::Kept;
+use crate::counters::Count;
 use crate::packet::Forward;
 use crate::response::Response;
 
@@ -39,7 +41,10 @@ const REST: Duration = Duration::from_secs(5);
 /// What is kept, bounded in octets: what is asked for again and again stays longest.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    entries: Bounded<Key, Entry, Weight, RandomState>,
+    entries: Bounded<Key, Entry, Weight, RandomState, Evictions>,
+    hits: Count,
+    misses: Count,
+    evictions: Evictions,
 }
 
 /// Who was asked what.
@@ -84,6 +89,10 @@ struct Answer {
 #[derive(Clone, Debug)]
 struct Weight;
 
+/// Entries that had to go for others, or found no room.
+#[derive(Clone, Debug, Default)]
+struct Evictions(Arc<Count>);
+
 impl Default for Cache {
     fn default() -> Self {
         Self::new(CAPACITY)
@@ -97,11 +106,31 @@ impl Cache {
         options.shards(SHARDS).weight_capacity(capacity);
         options.estimated_items_capacity(usize::try_from(capacity / USUAL).unwrap_or(usize::MAX));
         let options = options.build().expect("invariant: both capacities are set");
-        Self { entries: Bounded::with_options(options, Weight, RandomState::new(), DefaultLifecycle::default()) }
+        let evictions = Evictions::default();
+        let entries = Bounded::with_options(options, Weight, RandomState::new(), evictions.clone());
+        Self { entries, hits: Count::default(), misses: Count::default(), evictions }
     }
 
     /// What is known of this, for the client that asks.
     pub(crate) fn look(&self, key: &Key, forward: &Forward, now: Instant) -> Known {
+        let known = self.known(key, forward, now);
+        let is_hit = !matches!(known, Known::Expired(_) | Known::Nothing);
+        if is_hit { &self.hits } else { &self.misses }.add(1);
+        known
+    }
+
+    /// What it holds, and what was looked for.
+    pub(crate) fn figures(&self) -> Kept {
+        Kept {
+            entries: u64::try_from(self.entries.len()).unwrap_or(u64::MAX),
+            bytes: self.entries.weight(),
+            hits: self.hits.get(),
+            misses: self.misses.get(),
+            evictions: self.evictions.0.get(),
+        }
+    }
+
+    fn known(&self, key: &Key, forward: &Forward, now: Instant) -> Known {
         match self.entries.get(key) {
             Some(Entry::Failure { response, until }) if now < until => {
                 Known::Failure(response.map(|response| response.relay(forward)))
@@ -175,6 +204,15 @@ impl Answer {
             }
         }
         self.response.relay_as(octets, forward)
+    }
+}
+
+impl Lifecycle<Key, Entry> for Evictions {
+    type RequestState = ();
+
+    /// Not of one that another with the same key takes the place of.
+    fn before_evict(&self, (): &mut (), _: &Key, _: &mut Entry) {
+        self.0.add(1);
     }
 }
 

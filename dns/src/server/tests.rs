@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::fixture::{attachment, network};
 use crate::frame::{self, Frames};
-use crate::{Network, Upstreams, ZonesBuilder};
+use crate::{CountedKind, Network, Outcome, Upstreams, ZonesBuilder};
 
 use upstream::Upstream;
 
@@ -146,6 +146,11 @@ fn addresses(message: &Message) -> Vec<IpAddr> {
         other => panic!("{other:?}"),
     };
     message.answers.iter().map(|record| address(&record.data)).collect()
+}
+
+/// What was counted of the network `web`.
+fn counted(server: &Server) -> Vec<(CountedKind, Outcome, u64)> {
+    server.figures().networks.remove(&"web".into()).unwrap()
 }
 
 fn code(message: &Message) -> ResponseCode {

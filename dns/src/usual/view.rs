@@ -7,6 +7,7 @@ use fastrand::Rng;
 
 use super::question::Question;
 use super::services::Services;
+use crate::counters::Tally;
 use crate::name::{after_first_label, relative};
 use crate::network::Upstreams;
 use crate::record::Kind;
@@ -109,6 +110,11 @@ impl<'a> View<'a> {
             listening.0.iter().filter(|zone| zone.is_on_link(source)).try_for_each(|zone| networks.see(zone))?;
         }
         networks.iter().next().is_some().then_some(Self { zones, networks })
+    }
+
+    /// What is counted of the network that the source belongs to.
+    pub(crate) fn tally(&self) -> Option<&'a Tally> {
+        self.networks.iter().next().map(|zone| &*zone.tally)
     }
 
     pub(crate) fn forwards(&self) -> bool {

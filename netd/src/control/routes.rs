@@ -84,9 +84,9 @@ pub(super) fn router(desk: Desk) -> Router {
 }
 
 async fn figures(State(desk): State<Desk>) -> Reply<impl IntoResponse> {
-    let counters = desk.server.counters();
+    let figures = desk.server.figures();
     let known = desk.known.load_full();
-    let text = blocking(move || metrics::text(counters, &known, &desk.boot)).await?;
+    let text = blocking(move || metrics::text(figures, &known, &desk.boot)).await?;
     let text = text.map_err(|error| refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }

@@ -198,9 +198,45 @@ async fn figures_count_what_is_there() {
         "netd_names{network=\"web\"} 1",
         "netd_attachments_not_healthy{network=\"web\",state=\"starting\"} 1",
         "netd_documents_broken 0",
-        "netd_dns_packets_total{outcome=\"answered\"} 0",
+        "netd_dns_cache_entries 0",
+        "netd_dns_duration_seconds_count{from=\"here\"} 0",
     ] {
         assert!(text.lines().any(|found| found == line), "no {line} in\n{text}");
+    }
+}
+
+#[test]
+fn figures_of_dns_are_by_network_whatever_its_domain_and_times_add_up() {
+    use dns::{CountedKind, Outcome};
+    let counts = |count| vec![(CountedKind::Aaaa, Outcome::Cached, count)];
+    let networks = [("web/web.internal", 2), ("web/old.internal", 3), ("lab/lab.internal", 5)];
+    let ranges = vec![(Some(Duration::from_micros(10)), 4), (Some(Duration::from_millis(250)), 0), (None, 3)];
+    let figures = dns::Figures {
+        networks: networks.map(|(id, count)| (id.into(), counts(count))).into(),
+        asked: dns::Durations { ranges, sum: Duration::from_millis(1500) },
+        kept: dns::Kept { entries: 6, bytes: 7, hits: 8, misses: 9, evictions: 10 },
+        lost_notes: 11,
+        ..dns::Figures::default()
+    };
+    let text = metrics::text(figures, &Known::default(), sample::BOOT).unwrap();
+    for line in [
+        "# TYPE netd_dns_packets_total counter",
+        "netd_dns_packets_total{network=\"web\",type=\"AAAA\",outcome=\"cached\"} 5",
+        "netd_dns_packets_total{network=\"lab\",type=\"AAAA\",outcome=\"cached\"} 5",
+        "# TYPE netd_dns_duration_seconds histogram",
+        "netd_dns_duration_seconds_sum{from=\"upstreams\"} 1.5",
+        "netd_dns_duration_seconds_count{from=\"upstreams\"} 7",
+        "netd_dns_duration_seconds_bucket{from=\"upstreams\",le=\"1e-05\"} 4",
+        "netd_dns_duration_seconds_bucket{from=\"upstreams\",le=\"0.25\"} 4",
+        "netd_dns_duration_seconds_bucket{from=\"upstreams\",le=\"+Inf\"} 7",
+        "netd_dns_cache_entries 6",
+        "netd_dns_cache_bytes 7",
+        "netd_dns_cache_hits_total 8",
+        "netd_dns_cache_misses_total 9",
+        "netd_dns_cache_evictions_total 10",
+        "netd_dns_query_log_lost_total 11",
+    ] {
+        assert_eq!(text.lines().filter(|found| *found == line).count(), 1, "{line} in\n{text}");
     }
 }
 

@@ -23,6 +23,7 @@ fn nothing_said_means_the_defaults() {
         upstream_ca_file: "/etc/ssl/certs/ca-certificates.crt".into(),
         split_domains: BTreeMap::new(),
         log: "info".to_owned(),
+        query_log: None,
         gc: true,
         cni_conf_dir: None,
         dhcp_socket: "/run/cni/dhcp.sock".into(),
@@ -46,6 +47,14 @@ fn an_upstream_is_an_address_with_or_without_a_port() {
     let text = "upstreams = ['192.0.2.53', '192.0.2.53:5353', '2001:db8::53', '[2001:db8::53]:5353']";
     let expected = ["192.0.2.53:53", "192.0.2.53:5353", "[2001:db8::53]:53", "[2001:db8::53]:5353"];
     assert_eq!(parse(text, None).unwrap().upstreams, expected.map(|address| address.parse().unwrap()));
+}
+
+#[test]
+fn a_log_of_queries_is_of_each_where_nothing_else_is_said() {
+    let log = |text| parse(text, None).unwrap().query_log.map(|log| (log.file, log.sample.get()));
+    assert_eq!(log(""), None);
+    assert_eq!(log("query_log = { file = '/q' }"), Some(("/q".into(), 1)));
+    assert_eq!(log("[query_log]\nfile = '/q'\nsample = 100"), Some(("/q".into(), 100)));
 }
 
 #[test]
@@ -73,6 +82,9 @@ fn a_mistake_is_named_with_its_line() {
         ("split_domains.corp = []\nsplit_domains.Corp = []", ["split_domains", "twice"]),
         ("gc = 'yes'", ["line 1", "gc"]),
         ("log = 'a=b=c'", ["line 1", "a=b=c"]),
+        ("[query_log]\nsample = 10", ["line 1", "missing field `file`"]),
+        ("[query_log]\nfile = 'queries.log'", ["line 2", "queries.log is not an absolute path"]),
+        ("[query_log]\nfile = '/q'\nsample = 0", ["line 3", "nonzero"]),
     ] {
         let error = parse(bad, None).unwrap_err();
         assert!(words.iter().all(|word| error.contains(word)), "{bad}: {error}");

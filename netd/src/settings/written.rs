@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     path::PathBuf,
 };
 
@@ -33,6 +34,7 @@ pub(super) struct Written {
     #[serde(default, deserialize_with = "split_domains")]
     pub(super) split_domains: BTreeMap<HostName, Vec<Upstream>>,
     pub(super) log: Option<Filter>,
+    pub(super) query_log: Option<QueryLog>,
     pub(super) gc: Option<bool>,
     #[serde(default, deserialize_with = "directory")]
     pub(super) cni_conf_dir: Option<PathBuf>,
@@ -44,6 +46,18 @@ pub(super) struct Written {
     pub(super) cluster: Cluster,
     #[serde(default, rename = "network")]
     pub(super) networks: Vec<Network>,
+}
+
+/// `[query_log]`
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QueryLog {
+    /// Where the lines go.
+    #[serde(deserialize_with = "absolute")]
+    pub(crate) file: PathBuf,
+    /// One question in so many is logged, by chance.
+    #[serde(default = "each")]
+    pub(crate) sample: NonZeroU32,
 }
 
 /// `[host]`
@@ -195,14 +209,22 @@ impl TryFrom<String> for Filter {
     }
 }
 
+fn each() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
 /// A path that means the same whatever directory a program was started in.
-fn directory<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+fn absolute<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
     let path = PathBuf::deserialize(deserializer)?;
     if path.is_absolute() {
-        Ok(Some(path))
+        Ok(path)
     } else {
         Err(de::Error::custom(format!("{} is not an absolute path", path.display())))
     }
+}
+
+fn directory<'de, D: de::Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+    absolute(deserializer).map(Some)
 }
 
 /// Servers that can be asked one after the other.

@@ -10,15 +10,15 @@ use super::network;
 const UPSTREAM: &str = env!("CARGO_BIN_EXE_upstream");
 
 /// A container on a host whose resolver, outside, gives 203.0.113.7 for every name.
-struct Outside {
-    host: Host,
-    container: Container,
+pub(super) struct Outside {
+    pub(super) host: Host,
+    pub(super) container: Container,
     resolver: Daemon,
-    netd: Daemon,
+    pub(super) netd: Daemon,
 }
 
 impl Outside {
-    fn new(lab: &Lab, answer: &str, dns: &Value) -> Self {
+    pub(super) fn new(lab: &Lab, answer: &str, dns: &Value) -> Self {
         let [host, outside] = ["a", "o"].map(|name| lab.host(name));
         host.link_to(&outside, "192.0.2.1/24", "192.0.2.53/24");
         host.write_resolv_conf("nameserver 192.0.2.53\n");

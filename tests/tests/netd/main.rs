@@ -3,6 +3,7 @@
 
 mod alone;
 mod control;
+mod figures;
 mod forwarding;
 mod health;
 mod names;

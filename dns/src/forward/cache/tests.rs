@@ -132,7 +132,11 @@ fn it_is_bounded_in_octets_and_what_is_asked_again_and_again_stays() {
         keep(&cache, &key(&["192.0.2.53:53"], &forward), 60, now);
         assert_eq!(known(&cache, &hot_key, &hot, now).0, "fresh", "after {number}");
     }
-    let (weight, entries) = (cache.entries.weight(), cache.entries.len());
-    assert!(weight <= 1 << 20 && weight > 1 << 19, "{weight} octets");
+    let Kept { entries, bytes, hits, misses, evictions } = cache.figures();
+    assert!(bytes <= 1 << 20 && bytes > 1 << 19, "{bytes} octets");
     assert!(entries > 1000, "{entries} entries");
+    assert_eq!((entries + evictions, hits, misses), (20_001, 20_000, 0));
+    let again = forward("hot");
+    keep(&cache, &key(&["192.0.2.53:53"], &again), 60, now);
+    assert_eq!(cache.figures().evictions, evictions, "what takes the place of its like puts nobody out");
 }

@@ -183,8 +183,7 @@ async fn we_do_not_ask_ourselves() {
     host.server.set_upstreams(servers(&[host.at(1), upstream.address]));
     let (response, took) = timed(host.ask(7, &question(OUTSIDE))).await;
     assert_eq!((code(&response), took), (ResponseCode::NoError, Duration::ZERO));
-    let expected = Counters { forwarded: 1, ..Counters::default() };
-    assert_eq!(host.server.counters(), expected, "the question came once");
+    assert_eq!(counted(&host.server), [(CountedKind::A, Outcome::Forwarded, 1)], "the question came once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -346,5 +345,5 @@ async fn a_source_with_too_many_questions_in_flight_hears_servfail_and_others_ar
     for _ in 0..128 {
         assert_eq!(code(&receive(&socket).await), ResponseCode::ServFail);
     }
-    assert_eq!(host.server.counters().failed, 201);
+    assert!(counted(&host.server).contains(&(CountedKind::A, Outcome::Failed, 201)));
 }

@@ -198,7 +198,81 @@ async fn what_was_done_is_counted() {
     host.ask(7, &chaos).await;
     let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
     socket.send_to(b"noise", host.at(1)).await.unwrap();
+    let [mut c1, mut reverse] = ["c1.", "7.0.0.127.in-addr.arpa."].map(question);
+    host.ask(7, &c1).await;
+    reverse.queries[0].query_type = RecordType::PTR;
+    host.ask(7, &reverse).await;
+    c1.queries[0].query_type = RecordType::SRV;
+    host.ask(7, &c1).await;
+    host.ask(60, &c1).await;
+    let expected = [
+        (CountedKind::A, Outcome::Answered, 3),
+        (CountedKind::A, Outcome::Forwarded, 1),
+        (CountedKind::Ptr, Outcome::Answered, 1),
+        (CountedKind::Srv, Outcome::Answered, 2),
+        (CountedKind::Other, Outcome::Refused, 1),
+        (CountedKind::Other, Outcome::Ignored, 1),
+    ];
+    assert_eq!(counted(&host.server), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_counted_goes_with_its_network_and_stays_when_that_changes() {
+    let host = Host::new().await;
     host.ask(7, &question("c1.")).await;
-    let expected = Counters { answered: 3, forwarded: 1, refused: 1, ignored: 1, ..Counters::default() };
-    assert_eq!(host.server.counters(), expected);
+    let web = |zones: &Zones| zones.zone(&"web".into()).unwrap().network.clone();
+    let before = host.server.zones();
+    let changed = Network { attachments: Vec::new(), ..Network::clone(&web(&before)) };
+    host.server.set_zones(Arc::new(ZonesBuilder::after(&before, 2).network(changed).build()));
+    host.ask(7, &question("host.web.internal.")).await;
+    assert_eq!(counted(&host.server), [(CountedKind::A, Outcome::Answered, 2)]);
+    host.server.set_zones(Arc::new(ZonesBuilder::after(&host.server.zones(), 3).build()));
+    assert!(host.server.figures().networks.is_empty());
+    host.ask(7, &question("c1.")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_counts_who_is_refused_at_its_listener() {
+    let host = Host::new().await;
+    host.serve(|network| Network { subnets: vec!["192.0.2.0/24".parse().unwrap()], ..network });
+    assert_eq!(code(&host.ask(60, &question("c1.")).await), ResponseCode::Refused);
+    assert_eq!(counted(&host.server), [(CountedKind::A, Outcome::Refused, 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_in_eight_batches_is_timed() {
+    let host = Host::new().await;
+    for _ in 0..80 {
+        host.ask(7, &question("c1.")).await;
+    }
+    assert_eq!(host.server.figures().here.count(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_wants_notes_has_one_of_each_question_whatever_becomes_of_it() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(servers(&[upstream.address]));
+    let notes = host.server.take_notes(NonZeroU32::MIN);
+    host.ask(7, &question("C1.")).await;
+    exchange_over_tcp(&mut host.connect(7).await, &question("nobody.")).await;
+    host.ask(7, &question("www.example.com.")).await;
+    host.ask(8, &question("www.example.com.")).await;
+    let heard: Vec<_> = std::iter::from_fn(|| notes.waiting().ok()).collect();
+    let expected = [
+        ("c1", "C1", Outcome::Answered, Some(0)),
+        ("c1", "nobody", Outcome::Answered, Some(3)),
+        ("c1", "www.example.com", Outcome::Forwarded, Some(0)),
+        ("c2", "www.example.com", Outcome::Cached, Some(0)),
+    ];
+    let told = heard.iter().map(|note| {
+        let (name, kind) = note.question.as_ref().unwrap();
+        assert_eq!((kind.as_str(), note.network.as_ref()), ("A", Some(&"web".into())));
+        (note.container.as_ref().unwrap().to_string(), name.as_str(), note.outcome, note.code)
+    });
+    let expected = expected.map(|(container, name, outcome, code)| (container.to_owned(), name, outcome, code));
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+    host.server.take_no_notes();
+    host.ask(7, &question("c1.")).await;
+    assert!(notes.waiting().is_err());
 }
