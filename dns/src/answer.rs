@@ -59,25 +59,21 @@ impl<'a> View<'a> {
         self.networks.iter().any(|zone| zone.network.upstreams != Upstreams::None)
     }
 
-    /// What the source hears of the name that the question leads to, and the aliases on the way there.
-    pub(crate) fn follow(&self, question: &Question) -> (Vec<Record>, Answer) {
+    /// What the source hears of the name that the question leads to, which rule says so, and the aliases on the way there.
+    pub(crate) fn follow(&self, question: &Question) -> (Vec<Record>, Rule, Answer) {
         let mut aliases = Vec::new();
         let mut question = Cow::Borrowed(question);
         loop {
-            match self.answer(&question) {
+            let (rule, answer) = self.decide(&question);
+            match answer {
                 Answer::Alias(alias) if aliases.len() < MOST_ALIASES => {
                     question = Cow::Owned(Question { name: alias.target(), kind: question.kind });
                     aliases.push(alias);
                 }
-                Answer::Alias(_) => return (aliases, Answer::NoData(self.soa(Name::root()))),
-                answer => return (aliases, answer),
+                Answer::Alias(_) => return (aliases, rule, Answer::NoData(self.soa(Name::root()))),
+                answer => return (aliases, rule, answer),
             }
         }
-    }
-
-    /// What the source hears.
-    pub(crate) fn answer(&self, question: &Question) -> Answer {
-        self.decide(question).1
     }
 
     /// What the source hears, and which rule says so.
@@ -90,6 +86,7 @@ impl<'a> View<'a> {
             .or_else(|| self.host(question).map(by(Rule::Host)))
             .or_else(|| self.reverse(question).map(by(Rule::Reverse)))
             .or_else(|| self.above_a_domain(question).map(by(Rule::AboveDomain)))
+            .or_else(|| self.split(question).map(by(Rule::Split)))
             .or_else(|| self.forward(question).map(by(Rule::Forward)))
             .unwrap_or_else(|| (Rule::Nowhere, Answer::NxDomain(self.soa(Name::root()))))
     }
@@ -189,13 +186,15 @@ impl<'a> View<'a> {
         exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
     }
 
-    /// To those who are asked for the domain that the name is in, else to the container's own upstreams, else to those of
-    /// the first network that lets this name out.
+    /// To those who are asked for the domain that the name is in; where that is nobody, it does not exist.
+    fn split(&self, question: &Question) -> Option<Answer> {
+        let upstreams = &self.split_domain(question)?.upstreams;
+        let forward = || Answer::Forward(Upstreams::Own(Arc::clone(upstreams)));
+        Some(if upstreams.is_empty() { Answer::NxDomain(self.soa(Name::root())) } else { forward() })
+    }
+
+    /// To the container's own upstreams, else to those of the first network that lets this name out.
     fn forward(&self, question: &Question) -> Option<Answer> {
-        if let Some(split) = self.split_domain(question) {
-            let upstreams = Some(&split.upstreams).filter(|upstreams| !upstreams.is_empty());
-            return upstreams.map(|upstreams| Answer::Forward(Upstreams::Own(Arc::clone(upstreams))));
-        }
         let lets_out = |zone: &&&Zone| {
             let network = &zone.network;
             network.upstreams != Upstreams::None && (network.forward_single_label || !question.name.is_single_label())
@@ -209,7 +208,7 @@ impl<'a> View<'a> {
     }
 
     /// The longest split domain that the name is in; of two that are the same, the network's goes before the host's.
-    pub(crate) fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
+    fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
         if !self.forwards() {
             return None;
         }

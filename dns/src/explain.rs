@@ -92,13 +92,7 @@ impl Zones {
         let Some(view) = View::new(self, inquiry.listener, inquiry.source) else {
             return Ok(Explanation::new(Rule::Stranger, Some("REFUSED")));
         };
-        let (aliases, answer) = view.follow(&question);
-        let last = aliases.last().map_or(question.name.clone(), Record::target);
-        let last = Question { name: last, kind: question.kind };
-        let rule = match view.decide(&last).0 {
-            Rule::Forward | Rule::Nowhere if view.split_domain(&last).is_some() => Rule::Split,
-            rule => rule,
-        };
+        let (aliases, rule, answer) = view.follow(&question);
         let mut owner = question.name;
         let mut records = Vec::new();
         for alias in aliases {

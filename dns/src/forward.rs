@@ -10,6 +10,7 @@ mod datagram;
 mod flights;
 mod health;
 mod lifetime;
+mod padding;
 mod plain;
 mod race;
 mod spelling;
@@ -28,6 +29,7 @@ use crate::counters::Outcome;
 use crate::limit::{Limit, Permit};
 use crate::message::Transport;
 use crate::network::Upstreams;
+use crate::options::Why;
 use crate::packet::Forward;
 use crate::upstream::Upstream;
 use cache::{Cache, Key, Known, Past};
@@ -35,8 +37,11 @@ use flights::{Flights, Landed};
 use plain::Plain;
 use race::Racer;
 
+#[cfg(test)]
+mod tests;
+
 pub use authorities::AuthoritiesError;
-pub(crate) use lifetime::{Lifetime, answers_within};
+pub(crate) use lifetime::{Lifetime, answers_within, opt_in};
 pub(crate) use plain::{Query, is_same_question};
 
 /// Requests in flight.
@@ -158,7 +163,9 @@ impl Forwarder {
         match self.cache.look(key, &inquiry.forward, now) {
             Known::Fresh(octets) => Recalled::Reply(Reply::Cached(octets)),
             Known::Stale(octets) => Recalled::Reply(Reply::Stale(octets)),
-            Known::Failure(octets) => Recalled::Reply(Reply::Failed(octets.unwrap_or(inquiry.forward.failure))),
+            Known::Failure(octets) => {
+                Recalled::Reply(Reply::Failed(octets.unwrap_or_else(|| inquiry.forward.failed(Why::NoUpstream))))
+            }
             Known::Expired(past) => Recalled::Nothing(Pending { inquiry, past: Some(past) }),
             Known::Nothing => Recalled::Nothing(Pending { inquiry, past: None }),
         }
@@ -169,7 +176,7 @@ impl Forwarder {
         let Pending { inquiry: Inquiry { forward, servers, key }, past } = pending;
         let Some(key) = key else {
             let query = Query::relayed(&forward);
-            let (landed, _) = self.racer.race(&servers, &query, transport == Transport::Tcp).await;
+            let landed = self.racer.race(&servers, &query, transport == Transport::Tcp).await;
             return reply(landed, None, &forward);
         };
         // Who waits holds it, and so does what is on its way when nobody waits any more.
@@ -190,15 +197,15 @@ impl Forwarder {
     fn course(&self, key: Key, past: Option<Past>, permit: Arc<Permit>) -> impl Future<Output = Landed> + use<> {
         let (racer, cache) = (Arc::clone(&self.racer), Arc::clone(&self.cache));
         async move {
-            let (landed, is_ours) = racer.race(&key.servers, &key.plain.query(), true).await;
+            let landed = racer.race(&key.servers, &key.plain.query(), true).await;
             let now = Instant::now();
             match &landed {
                 Landed::Answer(response) => cache.keep(key, response, now),
                 // That we could not ask says nothing about the next time.
-                Landed::Failure(_) if is_ours => {}
-                Landed::Failure(response) => {
-                    let time = if response.is_some() { FAILED } else { SILENT };
-                    cache.keep_failure(key, past, response.clone(), time, now);
+                Landed::Failure { is_ours: true, .. } => {}
+                Landed::Failure { said, .. } => {
+                    let time = if said.is_some() { FAILED } else { SILENT };
+                    cache.keep_failure(key, past, said.clone(), time, now);
                 }
             }
             drop(permit);
@@ -233,8 +240,9 @@ impl Pending {
 fn reply(landed: Landed, past: Option<&Past>, forward: &Forward) -> Reply {
     match (landed, past) {
         (Landed::Answer(response), _) => Reply::Asked(response.relay(forward)),
-        (Landed::Failure(_), Some(past)) => Reply::Stale(past.stale(forward)),
-        (Landed::Failure(Some(response)), None) => Reply::Failed(response.relay(forward)),
-        (Landed::Failure(None), None) => Reply::Failed(forward.failure.clone()),
+        (Landed::Failure { .. }, Some(past)) => Reply::Stale(past.stale(forward)),
+        (Landed::Failure { said: Some(response), .. }, None) => Reply::Failed(response.relay(forward)),
+        (Landed::Failure { said: None, is_ours: true }, None) => Reply::Failed(forward.failed(Why::Network)),
+        (Landed::Failure { said: None, is_ours: false }, None) => Reply::Failed(forward.failed(Why::NoUpstream)),
     }
 }

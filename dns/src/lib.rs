@@ -23,6 +23,7 @@ mod message;
 mod name;
 mod network;
 mod notes;
+mod options;
 mod packet;
 mod rate;
 mod record;

@@ -16,6 +16,7 @@ mod alias;
 
 use crate::Name;
 use crate::name::QuestionName;
+use crate::options::{Why, explained};
 pub(crate) use alias::Alias;
 
 use crate::record::{Data, Kind, Question, Record, Soa};
@@ -165,7 +166,7 @@ impl Request {
 
     /// The response to a source that is on none of our networks.
     pub(crate) fn refused(&self) -> Vec<u8> {
-        self.frame.error(ResponseCode::Refused, false)
+        explained(self.frame.error(ResponseCode::Refused, false), Why::Prohibited, MIN_UDP.into())
     }
 
     /// The same as [`Request::server_failure`], written straight from the request as it came: every question that upstreams

@@ -6,9 +6,11 @@ use fastrand::Rng;
 
 use crate::answer::View;
 use crate::counters::CountedKind;
-use crate::message::{Alias, Code, HEADER, Refusal, Request, Sections, Transport};
+use crate::explain::Rule;
+use crate::message::{Alias, Code, HEADER, MIN_UDP, Refusal, Request, Sections, Transport};
 use crate::name::QuestionName;
 use crate::network::Upstreams;
+use crate::options::{Why, explained};
 use crate::record::{Answer, Record};
 use crate::response::MAX_UDP_RESPONSE;
 use crate::zone::Zone;
@@ -59,6 +61,11 @@ pub struct Forward {
 }
 
 impl Forward {
+    /// What the client gets where nobody answers, with the reason.
+    pub(crate) fn failed(&self, why: Why) -> Vec<u8> {
+        explained(self.failure.clone(), why, self.limit)
+    }
+
     /// The client's id.
     pub(crate) fn id(&self) -> Option<[u8; 2]> {
         self.request.first_chunk().copied()
@@ -108,7 +115,8 @@ pub(crate) fn decide<'a>(zones: &'a Zones, origin: Origin<'_>, packet: &[u8], rn
 
 /// What is done about a request of a source that sees this.
 fn seen(view: &View<'_>, request: &Request, transport: Transport, packet: &[u8], rng: &mut Rng) -> Action {
-    let (aliases, answer) = view.follow(&request.question);
+    let (aliases, rule, answer) = view.follow(&request.question);
+    let is_blocked = rule == Rule::Split && matches!(answer, Answer::NxDomain(_));
     let (code, sections) = match answer {
         Answer::Records(mut answers) => {
             rng.shuffle(&mut answers);
@@ -122,7 +130,8 @@ fn seen(view: &View<'_>, request: &Request, transport: Transport, packet: &[u8],
         // It was followed.
         Answer::Alias(_) => return Action::Answer(request.server_failure()),
     };
-    Action::Answer(request.respond(code, view.forwards(), &sections, transport))
+    let response = request.respond(code, view.forwards(), &sections, transport);
+    Action::Answer(if is_blocked { explained(response, Why::Blocked, MIN_UDP.into()) } else { response })
 }
 
 fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upstreams, transport: Transport) -> Action {

@@ -67,8 +67,18 @@ impl Response {
         }
     }
 
+    /// Whether there is no such name.
+    pub(crate) fn denies(&self) -> bool {
+        self.flags()[1] & CODE == NAME_ERROR
+    }
+
     pub(crate) fn octets(&self) -> &[u8] {
         &self.octets
+    }
+
+    /// The same response in other octets, up to the end of the question as these are.
+    pub(crate) fn with_octets(self, octets: Vec<u8>) -> Self {
+        Self { octets, ..self }
     }
 
     /// How long it may be kept; none if not at all.

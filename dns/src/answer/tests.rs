@@ -23,7 +23,7 @@ impl Asker<'_> {
         let labels = name.split('.').filter(|label| !label.is_empty()).map(str::as_bytes);
         let question = Question { name: QuestionName::from_labels(labels).unwrap(), kind };
         let view = View::new(self.zones, &listener(self.listener), self.source.parse().unwrap());
-        view.map_or("nothing".to_owned(), |view| text(&view.answer(&question)))
+        view.map_or("nothing".to_owned(), |view| text(&view.decide(&question).1))
     }
 
     fn check(&self, table: &[(&str, Kind, &str)]) {

@@ -15,6 +15,7 @@ use super::lifetime::Lifetime;
 use super::plain::Plain;
 use crate::Kept;
 use crate::counters::Count;
+use crate::options::{Why, explained};
 use crate::packet::Forward;
 use crate::response::Response;
 
@@ -180,7 +181,8 @@ impl Cache {
 impl Past {
     /// It, as what it is.
     pub(crate) fn stale(&self, forward: &Forward) -> Vec<u8> {
-        self.0.patched(forward, |ttl| ttl.min(STALE_TTL))
+        let why = if self.0.response.denies() { Why::StaleDenial } else { Why::Stale };
+        explained(self.0.patched(forward, |ttl| ttl.min(STALE_TTL)), why, forward.limit)
     }
 }
 

@@ -17,8 +17,13 @@ mod tests;
 pub(super) enum Landed {
     /// This.
     Answer(Arc<Response>),
-    /// Nobody could answer. This is the response of one that said so, if there was any.
-    Failure(Option<Arc<Response>>),
+    /// Nobody could answer.
+    Failure {
+        /// The response of one that said so, if there was any.
+        said: Option<Arc<Response>>,
+        /// Whether somebody could not be asked for reasons of this host.
+        is_ours: bool,
+    },
 }
 
 /// The questions on their way.
@@ -65,7 +70,7 @@ impl Flight {
     /// What becomes of it.
     pub(super) async fn landed(&mut self) -> Landed {
         let landed = self.0.wait_for(Option::is_some).await;
-        landed.ok().and_then(|landed| landed.clone()).unwrap_or(Landed::Failure(None))
+        landed.ok().and_then(|landed| landed.clone()).unwrap_or(Landed::Failure { said: None, is_ours: true })
     }
 }
 

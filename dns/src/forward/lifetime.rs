@@ -109,6 +109,27 @@ pub(crate) fn answers_within(octets: &[u8], question_end: usize, limit: usize) -
     within
 }
 
+/// Where OPT stands in the additional section, and how many records are before it there.
+pub(crate) fn opt_in(octets: &[u8]) -> Option<(Range<usize>, u16)> {
+    let (&[_, _, _, _, counts @ ..], _) = octets.split_first_chunk::<HEADER>()?;
+    let mut counts = counts.as_chunks::<2>().0.iter().map(|&count| u16::from_be_bytes(count));
+    let mut reader = Reader { octets, at: HEADER };
+    for _ in 0..counts.next()? {
+        reader.name()?;
+        reader.number::<4>()?;
+    }
+    for count in [counts.next()?, counts.next()?] {
+        (0..count).try_for_each(|_| reader.record().map(drop))?;
+    }
+    for index in 0..counts.next()? {
+        let record = reader.record()?;
+        if record.kind == OPT {
+            return Some((record.owner..record.data.end, index));
+        }
+    }
+    None
+}
+
 /// More than 31 bits are none (RFC 2181 8).
 fn seconds(ttl: u32) -> Duration {
     Duration::from_secs(i32::try_from(ttl).map_or(0, |_| ttl.into()))

@@ -94,6 +94,23 @@ impl Query {
     pub(crate) fn question(&self) -> Option<&[u8]> {
         self.octets.get(HEADER..self.question_end)
     }
+
+    /// Whether it has OPT, if it is in our own words: that is all that follows the question then.
+    pub(super) fn has_edns(&self) -> bool {
+        self.octets.len() > self.question_end
+    }
+
+    /// The same with an OPT that says no more than that we know it, unless it has one.
+    pub(super) fn with_edns(&self) -> Self {
+        let mut query = self.clone();
+        if !query.has_edns() {
+            query.octets.extend([&OPT[..], &[0; 4]].concat());
+            if let Some([.., count]) = query.octets.first_chunk_mut::<HEADER>() {
+                *count = 1;
+            }
+        }
+        query
+    }
 }
 
 /// Whether two questions are the same but for the case of letters in the name.

@@ -16,6 +16,7 @@ use super::course::{Asked, Course, HEDGE};
 use super::datagram::{self, Fault};
 use super::flights::Landed;
 use super::health::Health;
+use super::padding::{padded, unpadded};
 use super::plain::Query;
 use super::spelling::respelled;
 use super::streams::Streams;
@@ -52,9 +53,8 @@ impl Racer {
         self.ours.store(Arc::new(ours));
     }
 
-    /// The first answer, and whether, if there is none, that is for reasons of this host. `is_whole`: one that is cut over
-    /// UDP is asked for again over TCP.
-    pub(super) async fn race(&self, servers: &[Upstream], query: &Query, is_whole: bool) -> (Landed, bool) {
+    /// The first answer. `is_whole`: one that is cut over UDP is asked for again over TCP.
+    pub(super) async fn race(&self, servers: &[Upstream], query: &Query, is_whole: bool) -> Landed {
         let start = Instant::now();
         let ours = self.ours.load_full();
         let others = servers.iter().filter(|server| !ours.contains(&server.address)).cloned();
@@ -76,7 +76,7 @@ impl Racer {
                 Some((server, heard)) = running.next() => match self.judge(&server, heard, &mut tally) {
                     Some(response) => {
                         self.remember_slow(&course, &server);
-                        return (Landed::Answer(Arc::new(response)), false);
+                        return Landed::Answer(Arc::new(response));
                     }
                     None => course.over(&server, Instant::now()),
                 },
@@ -87,7 +87,7 @@ impl Racer {
             tracing::debug!(addr = %server, "upstream gave no answer in time");
             self.health.was_silent(server, Instant::now());
         }
-        (Landed::Failure(tally.failure), tally.is_ours)
+        Landed::Failure { said: tally.failure, is_ours: tally.is_ours }
     }
 
     /// The answer in what was heard; what else it tells is noted.
@@ -123,7 +123,8 @@ impl Racer {
     /// The response of one upstream.
     async fn ask(&self, server: &Upstream, query: &Query, is_whole: bool) -> Result<Response, Fault> {
         if server.tls.is_some() {
-            return self.streams.ask(server, query).await.map_err(Fault::Theirs);
+            let response = self.streams.ask(server, &padded(query)).await.map_err(Fault::Theirs)?;
+            return Ok(unpadded(response, query));
         }
         let spelled = respelled(query).map_err(Fault::Ours)?;
         let whole = || async {

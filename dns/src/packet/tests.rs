@@ -15,6 +15,7 @@ mod malformed;
 mod rfc1035;
 mod rfc6891;
 mod rfc8906;
+mod rfc8914;
 mod truncation;
 
 /// A request as `dig NAME TYPE` would make it, without EDNS.

@@ -49,7 +49,7 @@ fn followed(name: &str, kind: Kind) -> String {
     let zones = shop();
     let view = View::new(&zones, &listener(&["shop"]), "10.1.0.7".parse().unwrap()).unwrap();
     let name = QuestionName::from_labels(name.split('.').map(str::as_bytes)).unwrap();
-    let (aliases, answer) = view.follow(&Question { name, kind });
+    let (aliases, _, answer) = view.follow(&Question { name, kind });
     let aliases = aliases.into_iter().map(|alias| text(&Answer::Records(vec![alias])) + ", ");
     aliases.chain([text(&answer)]).collect()
 }
@@ -162,7 +162,7 @@ fn with_a_service_come_the_addresses_of_its_containers() {
     let view = View::new(&zones, &listener(&["shop"]), "10.1.0.7".parse().unwrap()).unwrap();
     let labels = [&b"_http"[..], b"_tcp", b"web"].into_iter();
     let question = Question { name: QuestionName::from_labels(labels).unwrap(), kind: SRV };
-    let Answer::Records(answers) = view.answer(&question) else { panic!("there are two") };
+    let Answer::Records(answers) = view.decide(&question).1 else { panic!("there are two") };
     let additional = view.additional(&answers);
     let shown: Vec<_> =
         additional.iter().map(|(owner, it)| format!("{owner} {}", text(&Answer::Records(vec![it.clone()])))).collect();

@@ -1,5 +1,8 @@
 //! What upstreams answered, for those who ask again.
 
+use hickory_proto::op::Edns;
+use hickory_proto::rr::rdata::opt::EdnsOption;
+
 use super::upstream::{answers, denies_for_a_minute, fails, is_silent, refuses};
 use super::*;
 
@@ -141,4 +144,36 @@ async fn other_resolvers_of_the_host_are_asked_anew() {
     assert_eq!(heard(&host, 7, OUTSIDE).await.0, ResponseCode::NoError);
     host.server.set_upstreams(servers(&[other.address]));
     assert_eq!(heard(&host, 7, OUTSIDE).await.0, ResponseCode::NXDomain);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knows_edns_hears_that_an_answer_is_old_or_why_there_is_none() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(servers(&[upstream.address]));
+    let reasons = async |name| {
+        let mut request = question(name);
+        request.edns = Some(Edns::new());
+        let response = host.ask(7, &request).await;
+        let options = response.edns.map(|edns| edns.options().options.clone()).unwrap_or_default();
+        options.into_iter().map(|(_, option)| option).collect::<Vec<_>>()
+    };
+    let reason = |code| vec![EdnsOption::Unknown(15, vec![0, code])];
+    assert_eq!(reasons(OUTSIDE).await, []);
+    upstream.becomes(denies_for_a_minute, Duration::ZERO);
+    assert_eq!(reasons("none.example.com.").await, []);
+    upstream.becomes(is_silent, Duration::ZERO);
+    for _ in ["asked", "kept"] {
+        assert_eq!(reasons("other.example.com.").await, reason(22));
+    }
+    tokio::time::sleep(MINUTE).await;
+    for _ in ["asked", "kept"] {
+        assert_eq!(reasons(OUTSIDE).await, reason(3));
+        assert_eq!(reasons("none.example.com.").await, reason(19));
+    }
+    assert_eq!(
+        code(&host.ask(8, &question(OUTSIDE)).await),
+        ResponseCode::ServFail,
+        "without EDNS it is another question"
+    );
 }

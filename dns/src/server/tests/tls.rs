@@ -1,7 +1,10 @@
 //! Upstreams that are asked over TLS, and in no other way.
 
+use std::sync::Mutex;
 use std::sync::atomic::AtomicUsize;
 
+use hickory_proto::op::Edns;
+use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -29,7 +32,8 @@ fn authority() -> Authority {
 struct Server {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
-    asked: Arc<AtomicUsize>,
+    /// The octets of each question.
+    asked: Arc<Mutex<Vec<usize>>>,
     _task: JoinSet<()>,
 }
 
@@ -44,20 +48,20 @@ impl Server {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         let address = host.at(last);
         let listener = TcpListener::bind(address).await.unwrap();
-        let [connections, asked] = [0; 2].map(|_| Arc::new(AtomicUsize::new(0)));
+        let (connections, asked) = (Arc::new(AtomicUsize::new(0)), Arc::<Mutex<Vec<usize>>>::default());
         let mut task = JoinSet::new();
-        let counts = [&connections, &asked].map(Arc::clone);
+        let (came, heard) = (Arc::clone(&connections), Arc::clone(&asked));
         task.spawn(async move {
             let mut conversations = JoinSet::new();
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                counts[0].fetch_add(1, Ordering::SeqCst);
-                let (acceptor, asked) = (acceptor.clone(), Arc::clone(&counts[1]));
+                came.fetch_add(1, Ordering::SeqCst);
+                let (acceptor, heard) = (acceptor.clone(), Arc::clone(&heard));
                 conversations.spawn(async move {
                     let Ok(mut stream) = acceptor.accept(stream).await else { return };
                     let mut frames = Frames::new(65_535);
                     while let Ok(Some(request)) = frames.next(&mut stream).await {
-                        asked.fetch_add(1, Ordering::SeqCst);
+                        heard.lock().unwrap().push(request.len());
                         for message in script(Transport::Tcp, &Message::from_vec(&request).unwrap()) {
                             frame::write(&mut stream, &message.to_vec().unwrap()).await.unwrap();
                         }
@@ -69,8 +73,19 @@ impl Server {
     }
 
     fn counts(&self) -> (usize, usize) {
-        (self.connections.load(Ordering::SeqCst), self.asked.load(Ordering::SeqCst))
+        (self.connections.load(Ordering::SeqCst), self.asked.lock().unwrap().len())
     }
+}
+
+/// The address, padded as RFC 8467 4.1 wants it of a server, to who pads.
+fn pads(transport: Transport, request: &Message) -> Vec<Message> {
+    let is_padded = request.edns.as_ref().is_some_and(|edns| edns.option(EdnsCode::Padding).is_some());
+    let mut messages = if is_padded { answers(transport, request) } else { Vec::new() };
+    for message in &mut messages {
+        message.edns = Some(Edns::new());
+        message.edns.as_mut().unwrap().options_mut().insert(EdnsOption::Unknown(12, vec![0; 400]));
+    }
+    messages
 }
 
 fn over_tls(address: SocketAddr, name: &str) -> Upstream {
@@ -93,6 +108,24 @@ async fn a_server_with_a_good_certificate_is_asked_over_one_connection() {
         assert_eq!(addresses(&response), [IpAddr::from([192, 0, 2, 1])]);
     }
     assert_eq!(upstream.counts(), (1, 3), "also when all come at once");
+}
+
+#[tokio::test]
+async fn questions_are_padded_and_no_client_hears_of_it() {
+    let (host, authority) = (Host::new().await, authority());
+    believe(&host, &authority);
+    let upstream = Server::start(&host, 50, &authority, NAME, pads).await;
+    host.server.set_upstreams(vec![over_tls(upstream.address, NAME)]);
+    for has_edns in [false, true] {
+        let mut request = question("a.rather-long-name-of-no-certain-length.example.");
+        request.edns = has_edns.then(Edns::new);
+        for _ in ["asked", "kept"] {
+            let response = host.ask(7, &request).await;
+            assert_eq!(addresses(&response), [IpAddr::from([192, 0, 2, 1])]);
+            assert_eq!(response.edns.map(|edns| edns.options().options.len()), has_edns.then_some(0));
+        }
+    }
+    assert_eq!(*upstream.asked.lock().unwrap(), [128, 128]);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hickory_proto::op::Edns;
 use hickory_proto::rr::Record;
 use hickory_proto::rr::rdata::{NULL, SOA};
 use tokio::net::TcpListener;
@@ -175,6 +176,7 @@ fn with_code(request: &Message, code: ResponseCode) -> Message {
     message.metadata.response_code = code;
     message.metadata.recursion_available = true;
     message.add_queries(request.queries.clone());
+    message.edns = request.edns.as_ref().map(|_| Edns::new());
     message
 }
 
