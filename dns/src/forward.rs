@@ -45,7 +45,7 @@ pub(crate) use lifetime::{Lifetime, answers_within, opt_in};
 pub(crate) use plain::{Query, is_same_question};
 
 /// Requests in flight.
-const MAX_IN_FLIGHT: usize = 512;
+pub(crate) const MAX_IN_FLIGHT: usize = 512;
 const MAX_IN_FLIGHT_PER_SOURCE: usize = 128;
 /// When a client gets an answer whose time is over, because no upstream has one yet (RFC 8767 5).
 const STALE_AFTER: Duration = Duration::from_millis(1800);

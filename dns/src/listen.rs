@@ -52,6 +52,8 @@ pub struct BindError {
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) udp: UdpSocket,
+    /// Another descriptor of the same: there may be none when it is needed.
+    pub(crate) spare: UdpSocket,
     pub(crate) tcp: TcpListener,
 }
 
@@ -76,7 +78,8 @@ impl Listener {
         tcp.set_send_buffer_size(TCP_BUFFER)?;
         tcp.set_recv_buffer_size(TCP_BUFFER)?;
         tcp.listen(BACKLOG)?;
-        Ok(Sockets { udp: udp.into(), tcp: TcpListener::from_std(tcp.into())? })
+        let udp = UdpSocket::from(udp);
+        Ok(Sockets { spare: udp.try_clone()?, udp, tcp: TcpListener::from_std(tcp.into())? })
     }
 
     fn bind(&self, kind: Type, address: SocketAddr) -> io::Result<Socket> {

@@ -23,7 +23,7 @@ impl Rate {
 
     /// How many came in a period, each time that one is over. Where nobody asked what the time is, it was longer than that,
     /// and its share of them counts.
-    pub(crate) fn of_past(&mut self, now: Instant) -> Option<usize> {
+    pub(crate) fn take_past(&mut self, now: Instant) -> Option<usize> {
         let past = now.saturating_duration_since(self.began);
         if past < self.period {
             return None;
@@ -44,10 +44,10 @@ mod tests {
         let start = Instant::now();
         let mut rate = Rate::new(Duration::from_millis(100), start);
         rate.add(20);
-        assert_eq!(rate.of_past(start + Duration::from_millis(99)), None);
-        assert_eq!(rate.of_past(start + Duration::from_millis(100)), Some(20));
+        assert_eq!(rate.take_past(start + Duration::from_millis(99)), None);
+        assert_eq!(rate.take_past(start + Duration::from_millis(100)), Some(20));
         rate.add(20);
-        assert_eq!(rate.of_past(start + Duration::from_millis(500)), Some(5));
-        assert_eq!(rate.of_past(start + Duration::from_millis(600)), Some(0));
+        assert_eq!(rate.take_past(start + Duration::from_millis(500)), Some(5));
+        assert_eq!(rate.take_past(start + Duration::from_millis(600)), Some(0));
     }
 }

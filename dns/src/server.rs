@@ -25,7 +25,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// Answers DNS questions on the gateway addresses of networks.
 ///
-/// All methods take `&self`; share it in an [`Arc`]. It is used inside a tokio runtime. Dropped, it is silent at once;
+/// All methods take `&self`; share it in an [`Arc`]. It is used inside a tokio runtime. Dropped, it is silent soon;
 /// [`Server::stop`] lets it finish.
 #[derive(Debug)]
 pub struct Server {
@@ -155,7 +155,7 @@ impl Running {
         let service = Arc::new(Service::new(shared, networks));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(udp::serve(sockets.udp, Arc::clone(&service), Stop::new(stopped.clone())));
+        tasks.spawn(udp::serve(sockets.udp, sockets.spare, Arc::clone(&service), Stop::new(stopped.clone())));
         tasks.spawn(tcp::serve(sockets.tcp, Arc::clone(&service), Stop::new(stopped)));
         Self { service, stop, tasks }
     }

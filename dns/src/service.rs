@@ -161,7 +161,7 @@ impl Service {
     }
 
     /// The right to a thread of its own; none when there are as many as are of use.
-    pub(crate) fn worker(&self) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn admit_worker(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.shared.workers).try_acquire_owned().ok()
     }
 

@@ -22,21 +22,24 @@ const BATCHES: usize = 8;
 
 /// So many requests in so short a time are worth a thread.
 const MANY: usize = 200;
-const SOON: Duration = Duration::from_millis(100);
+const MOMENT: Duration = Duration::from_millis(100);
 
-/// Answers until told to stop, then until the last forwarded answer is sent.
-pub(crate) async fn serve(socket: UdpSocket, service: Arc<Service>, mut stop: Stop) {
+/// Answers until told to stop, then until the last forwarded answer is sent. `spare` is another descriptor of the socket.
+pub(crate) async fn serve(socket: UdpSocket, spare: UdpSocket, service: Arc<Service>, mut stop: Stop) {
     let is_ipv4 = socket.local_addr().is_ok_and(|address| address.is_ipv4());
     let serving = Serving { socket: Arc::new(socket), is_ipv4, service };
     let mut forwards = JoinSet::new();
+    let (mut spare, mut busy) = (Some(spare), None);
     let answer = async {
-        let mut spare = None;
         loop {
             if let Err(error) = serving.until_many_ask(&mut spare, &mut forwards).await {
                 tracing::warn!(%error, "receive DNS over UDP");
                 tokio::time::sleep(PAUSE).await;
-            } else if let Some(worker) = serving.worker() {
-                serving.until_few_ask(worker, &mut forwards).await;
+            } else if let Some((_, pending)) = serving.start_worker(&mut busy) {
+                serving.until_few_ask(pending, &mut forwards).await;
+                if let Some((worker, _)) = busy.take() {
+                    worker.join();
+                }
             }
         }
     };
@@ -44,8 +47,17 @@ pub(crate) async fn serve(socket: UdpSocket, service: Arc<Service>, mut stop: St
         () = stop.requested() => {}
         () = answer => {}
     }
+    if let Some((worker, mut pending)) = busy {
+        drop(worker);
+        while let Ok(later) = pending.try_recv() {
+            serving.forward(later, &mut forwards);
+        }
+    }
     while forwards.join_next().await.is_some() {}
 }
+
+/// A thread, and what it leaves to others.
+type Busy = (Worker, mpsc::Receiver<Pending>);
 
 /// A socket, and what answers there.
 struct Serving {
@@ -68,7 +80,7 @@ impl Serving {
 
     async fn answer_told(&self, told: &tokio::net::UdpSocket, forwards: &mut JoinSet<()>) -> io::Result<()> {
         let mut pending = Vec::new();
-        let mut rate = Rate::new(SOON, Instant::now());
+        let mut rate = Rate::new(MOMENT, Instant::now());
         loop {
             tokio::select! {
                 Some(_) = forwards.join_next() => continue,
@@ -90,31 +102,28 @@ impl Serving {
                     Err(error) => return Err(error),
                 }
             }
-            if rate.of_past(Instant::now()).is_some_and(|count| count >= MANY) {
+            if rate.take_past(Instant::now()).is_some_and(|count| count >= MANY) {
                 return Ok(());
             }
         }
     }
 
-    /// A thread, if one is free.
-    fn worker(&self) -> Option<(Worker, mpsc::UnboundedReceiver<Pending>)> {
-        let permit = self.service.worker()?;
+    /// Starts a thread, if one is free.
+    fn start_worker<'b>(&self, busy: &'b mut Option<Busy>) -> Option<&'b mut Busy> {
+        let permit = self.service.admit_worker()?;
         let started = Worker::start(Arc::clone(&self.socket), self.is_ipv4, Arc::clone(&self.service), permit);
-        started.inspect_err(|error| tracing::warn!(%error, "start a thread for DNS over UDP")).ok()
+        *busy = started.inspect_err(|error| tracing::debug!(%error, "start a thread for DNS over UDP")).ok();
+        busy.as_mut()
     }
 
     /// Lets a thread answer.
-    async fn until_few_ask(
-        &self,
-        (worker, mut pending): (Worker, mpsc::UnboundedReceiver<Pending>),
-        forwards: &mut JoinSet<()>,
-    ) {
+    async fn until_few_ask(&self, pending: &mut mpsc::Receiver<Pending>, forwards: &mut JoinSet<()>) {
         loop {
             tokio::select! {
                 Some(_) = forwards.join_next() => {}
                 later = pending.recv() => match later {
                     Some(later) => self.forward(later, forwards),
-                    None => return worker.join(),
+                    None => return,
                 },
             }
         }

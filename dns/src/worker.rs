@@ -12,9 +12,10 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{Shutdown, shutdown};
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::batch::{self, Pending, Wait};
+use crate::forward::MAX_IN_FLIGHT;
 use crate::rate::Rate;
 use crate::service::Service;
 
@@ -36,16 +37,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts it. What others must answer comes by the receiver, which ends when the thread does, because few ask: as many
-    /// as the forwarder admits.
+    /// Starts it. What others must answer comes by the receiver, which ends when the thread does, because few ask.
     pub(crate) fn start(
         socket: Arc<UdpSocket>,
         is_ipv4: bool,
         service: Arc<Service>,
         permit: OwnedSemaphorePermit,
-    ) -> io::Result<(Self, UnboundedReceiver<Pending>)> {
+    ) -> io::Result<(Self, Receiver<Pending>)> {
         socket.set_nonblocking(false)?;
-        let (sender, receiver) = unbounded_channel();
+        let (sender, receiver) = channel(MAX_IN_FLIGHT);
         let stop = Arc::new(AtomicBool::new(false));
         let (read, stopped) = (Arc::clone(&socket), Arc::clone(&stop));
         let thread = thread::Builder::new().name("dns".to_owned()).spawn(move || {
@@ -79,7 +79,7 @@ impl Drop for Worker {
     }
 }
 
-fn answer(socket: &UdpSocket, is_ipv4: bool, service: &Service, stop: &AtomicBool, others: &UnboundedSender<Pending>) {
+fn answer(socket: &UdpSocket, is_ipv4: bool, service: &Service, stop: &AtomicBool, others: &Sender<Pending>) {
     let mut pending = Vec::new();
     let mut rate = Rate::new(PERIOD, Instant::now());
     while !stop.load(Ordering::Relaxed) {
@@ -92,11 +92,11 @@ fn answer(socket: &UdpSocket, is_ipv4: bool, service: &Service, stop: &AtomicBoo
             }
         }
         for later in pending.drain(..) {
-            if others.send(later).is_err() {
+            if others.blocking_send(later).is_err() {
                 return;
             }
         }
-        if rate.of_past(Instant::now()).is_some_and(|count| count < FEW) {
+        if rate.take_past(Instant::now()).is_some_and(|count| count < FEW) {
             return;
         }
     }

@@ -34,9 +34,9 @@ pub(crate) enum Depth {
 pub(crate) struct Pace {
     /// When the round that is under way began, and how far it looks.
     began: Option<(Instant, Depth)>,
-    /// No round before this.
+    /// No round at other things before this.
     rested: Instant,
-    /// No round at what other hosts told before this.
+    /// Before this, none at what other hosts told alone.
     rested_of_told: Instant,
     /// A round without being asked.
     due: Instant,
@@ -57,7 +57,7 @@ impl Pace {
         self.asked = true;
     }
 
-    /// Another host told something.
+    /// Another host told something, or the settings did.
     pub(crate) fn tell(&mut self) {
         self.asked = true;
         self.told = true;

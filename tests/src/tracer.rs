@@ -24,6 +24,8 @@ pub struct Trace {
     pub programs: usize,
     /// Whether it was killed; else it ended by itself.
     pub killed: bool,
+    /// Whether it ended by itself, with success.
+    pub succeeded: bool,
 }
 
 /// Stops itself, so that it can be seized, and then becomes the command.
@@ -89,7 +91,11 @@ impl Tracer {
         // Only what this thread started: other threads wait for theirs.
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD;
         match waitpid(None, Some(flags)).unwrap() {
-            WaitStatus::Exited(pid, _) | WaitStatus::Signaled(pid, ..) => {
+            WaitStatus::Exited(pid, code) => {
+                self.alive.remove(&pid);
+                self.trace.succeeded |= pid == self.root && code == 0;
+            }
+            WaitStatus::Signaled(pid, ..) => {
                 self.alive.remove(&pid);
             }
             WaitStatus::PtraceSyscall(pid) => {

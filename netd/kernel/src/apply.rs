@@ -82,8 +82,9 @@ impl Kernel {
             }
             Step::Add(Object::Admin(Admin { chain })) => {
                 let inet = Program { family: Family::Inet, version: Family::Inet.version() };
+                // A second rule that leads there would be no harm, and no beauty either.
                 let way = self.way_to_admin(chain)?;
-                program::load(inet, &anew::admin(chain, way.is_entered, way.is_led_to), || line(step))
+                program::load(inet, &anew::admin(chain, way.has_policies, way.is_led_to), || line(step))
             }
             _ => Err(impossible(step, "containers that are not in this plan need it")),
         }
@@ -96,8 +97,7 @@ impl Kernel {
     fn load_program(&mut self, step: &Step, program: Program) -> Result<(), Error> {
         let family = program.family;
         let load = |text: &str| program::load(program, text, || line(step));
-        let has_policies = family == Family::Inet && self.has_policies()?;
-        let loaded = load(&anew::program(family, has_policies));
+        let loaded = load(&anew::program(family));
         if !matches!(loaded, Err(Error::Nft { .. })) {
             return loaded;
         }
@@ -107,7 +107,7 @@ impl Kernel {
             let elements = sets.map(|set| self.elements_of(set)).collect::<Result<Vec<_>, _>>()?;
             load(&text(family, &besides, &elements.concat()))?;
         }
-        load(&anew::program(family, besides.has_policies))
+        load(&anew::program(family))
     }
 }
 

@@ -8,7 +8,7 @@ mod interfaces;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Attachment, Call, Container, Host, Lab, holds_within};
+use tests::{Attachment, Call, Container, Host, Lab, Trace, holds_within};
 
 /// A killed plugin's `nft` runs on for a moment.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -102,7 +102,8 @@ impl Crash<'_> {
     /// Whether the plugin died at this point; either way DEL cleans up after it.
     fn kill_at(&self, point: usize) -> bool {
         let (attachment, call) = self.prepare();
-        let killed = call.trace(Some(point)).killed;
+        let Trace { killed, succeeded, .. } = call.trace(Some(point));
+        assert!(killed || succeeded, "{} failed before call {point}", self.command);
         let deleted = attachment.del();
         assert!(deleted.is_ok(), "DEL after {} was killed at call {point}: {deleted:?}", self.command);
         killed
@@ -178,7 +179,8 @@ fn first_add_of_a_host_killed_at_any_point_is_undone_by_del() {
     attachment.del().unwrap();
     let killed = at_every_point(|point| {
         let attachment = first_add();
-        let killed = attachment.call("ADD", 0, None).trace(Some(point)).killed;
+        let Trace { killed, succeeded, .. } = attachment.call("ADD", 0, None).trace(Some(point));
+        assert!(killed || succeeded, "ADD failed before call {point}");
         attachment.del().unwrap();
         let mut left = Vec::new();
         let clean = holds_within(SETTLED, || {

@@ -45,14 +45,21 @@ fn has_thread() -> bool {
 async fn until(condition: impl Fn() -> bool) {
     let waited = async {
         while !condition() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     };
     timeout(PATIENCE, waited).await.unwrap();
 }
 
+/// One after the other: a thread is seen of the whole process.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_asked_much_has_a_thread_and_loses_nothing_by_it() {
+async fn who_is_asked_much_has_a_thread_loses_nothing_by_it_and_lets_its_socket_go_at_once() {
+    it_loses_nothing().await;
+    it_lets_its_socket_go().await;
+    it_lets_what_is_forwarded_be_answered().await;
+}
+
+async fn it_loses_nothing() {
     let host = Host::new().await;
     let upstream = host.upstream(50, answers).await;
     host.server.set_upstreams(servers(&[upstream.address]));
@@ -74,8 +81,7 @@ async fn who_is_asked_much_has_a_thread_and_loses_nothing_by_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thread_lets_its_socket_go_at_once() {
+async fn it_lets_its_socket_go() {
     let host = Host::new().await;
     for stops in [false, true] {
         let client = Client::start(host.address(8), host.at(1));
@@ -91,4 +97,30 @@ async fn a_thread_lets_its_socket_go_at_once() {
         assert!(host.server.set_listeners(vec![host.listener()]).await.is_empty());
         assert_eq!(addresses(&host.ask(7, &question("c2.")).await), [host.address(8)]);
     }
+}
+
+/// What was asked before it stops has its answer, or SERVFAIL.
+async fn it_lets_what_is_forwarded_be_answered() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    upstream.becomes(answers, Duration::from_millis(300));
+    host.server.set_upstreams(servers(&[upstream.address]));
+    let client = Client::start(host.address(8), host.at(1));
+    until(has_thread).await;
+    let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
+    socket.connect(host.at(1)).await.unwrap();
+    for id in 0..20 {
+        let mut request = question(&format!("{id}.example."));
+        request.metadata.id = id;
+        socket.send(&request.to_vec().unwrap()).await.unwrap();
+    }
+    until(|| upstream.asked() > 0).await;
+    host.server.stop().await;
+    let mut ids = Vec::new();
+    while ids.len() < 20 {
+        ids.push(receive(&socket).await.metadata.id);
+    }
+    ids.sort_unstable();
+    assert_eq!(ids, (0..20).collect::<Vec<u16>>());
+    client.lost();
 }

@@ -17,9 +17,6 @@ use super::{TABLE, program};
 /// The chain that leads to those that operators fill.
 pub(crate) const ADMIN: &str = "admin";
 
-/// The chain where packets that are routed are asked.
-pub(crate) const FORWARD: &str = "forward";
-
 /// The table that stands in.
 pub(super) const STAND_IN: &str = "netd-next";
 
@@ -28,15 +25,13 @@ pub(super) const STAND_IN: &str = "netd-next";
 pub(crate) struct Besides {
     /// Chains that ask conditions.
     conditions: Vec<Conditions>,
-    /// Chains that an operator fills, with the way there, and sets of the operator's, as nft(8) reads them.
-    operators: String,
-    /// Whether a container has a policy: then there is a way to an operator's chain.
-    pub(crate) has_policies: bool,
+    /// Chains of policies, those that an operator fills with the way there, and sets of the operator's, as nft(8) reads them.
+    rest: String,
 }
 
 impl Besides {
-    /// Reads what `nft list table` says.
-    pub(super) fn read(shown: &str, family: Family) -> Self {
+    /// Reads what `nft list table` says, by the program's text.
+    pub(super) fn read(shown: &str, program: &str) -> Self {
         let mut besides = Self::default();
         let mut lines = shown.lines().peekable();
         while let Some(line) = lines.next() {
@@ -48,10 +43,9 @@ impl Besides {
                     let rule = body.iter().find_map(|line| line.trim().strip_suffix(VERDICT)).map(str::to_owned);
                     besides.conditions.push(Conditions { chain, rule });
                 }
-                _ if name != ADMIN && program::defines(family, head) => {}
+                _ if name != ADMIN && program.contains(&format!(" {head} {{")) => {}
                 _ => {
-                    besides.has_policies |= name == ADMIN && !body.is_empty();
-                    let _ = writeln!(besides.operators, "{head} {{\n{}\n}}", body.join("\n"));
+                    let _ = writeln!(besides.rest, "{head} {{\n{}\n}}", body.join("\n"));
                 }
             }
         }
@@ -74,13 +68,8 @@ pub(crate) fn anew(family: Family, besides: &Besides, elements: &[Element]) -> S
 }
 
 /// Third transaction, and the only one where no set has another shape: the program, and no other table.
-pub(crate) fn program(family: Family, has_policies: bool) -> String {
-    without_stand_in(family) + &whole(family, has_policies)
-}
-
-fn whole(family: Family, has_policies: bool) -> String {
-    let policies = if has_policies { program::POLICIES } else { "" };
-    [program::text(family), policies].concat()
+pub(crate) fn program(family: Family) -> String {
+    without_stand_in(family) + program::text(family)
 }
 
 /// How a rule of conditions ends.
@@ -97,9 +86,9 @@ pub(crate) fn chains(conditions: &[Conditions]) -> String {
     text
 }
 
-/// A chain for an operator, and what of the way there is missing.
-pub(crate) fn admin(chain: &AdminChain, is_entered: bool, is_led_to: bool) -> String {
-    let policies = if is_entered { "" } else { program::POLICIES };
+/// Policies and a chain for an operator, and what of the way there is missing.
+pub(crate) fn admin(chain: &AdminChain, has_policies: bool, is_led_to: bool) -> String {
+    let policies = if has_policies { "" } else { program::POLICIES };
     let way = if is_led_to { String::new() } else { format!("add rule inet {TABLE} {ADMIN} jump {chain}\n") };
     format!("{policies}add chain inet {TABLE} {chain}\n{way}")
 }
@@ -112,9 +101,9 @@ fn without_stand_in(family: Family) -> String {
 /// The program, what was besides it, and its elements; without those whose names `nft` could not read, or whose chain is
 /// not known here, which repair puts back, and those that are nobody's.
 fn with(family: Family, besides: &Besides, elements: &[Element]) -> String {
-    let Besides { conditions, operators, has_policies } = besides;
-    let mut text = whole(family, *has_policies) + &chains(conditions);
-    let _ = writeln!(text, "table {} {TABLE} {{\n{operators}}}", family.word());
+    let Besides { conditions, rest } = besides;
+    let mut text = program::text(family).to_owned() + &chains(conditions);
+    let _ = writeln!(text, "table {} {TABLE} {{\n{rest}}}", family.word());
     let is_known = |element: &&Element| match &element.data {
         Some(Data::Chain(chain)) => conditions.iter().any(|known| known.chain == *chain),
         _ => true,
@@ -159,9 +148,9 @@ mod tests {
     #[test]
     fn what_is_not_of_the_program_is_kept_as_it_is_shown() {
         let shown = "table inet netd {\n\tset open {\n\t\ttype ifname\n\t}\n\n\tset mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n\t}\n\n\tchain admin {\n\t\tjump CNI-ADMIN\n\t}\n\n\tchain forward {\n\t\tjump admin\n\t}\n\n\tchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n\t}\n\n\tchain when-1 {\n\t\tip ttl 7 goto translate\n\t}\n}\n";
-        let besides = Besides::read(shown, Family::Inet);
-        let expected = "set mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n}\nchain admin {\n\t\tjump CNI-ADMIN\n}\nchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n}\n";
-        assert_eq!((besides.operators.as_str(), besides.has_policies), (expected, true));
+        let besides = Besides::read(shown, program::text(Family::Inet));
+        let expected = "set mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n}\nchain admin {\n\t\tjump CNI-ADMIN\n}\nchain forward {\n\t\tjump admin\n}\nchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n}\n";
+        assert_eq!(besides.rest, expected);
         let rule = Some("ip ttl 7".to_owned());
         assert_eq!(besides.conditions, [Conditions { chain: "when-1".parse().unwrap(), rule }]);
     }

@@ -23,9 +23,13 @@ pub(crate) fn text(family: Family) -> &'static str {
     }
 }
 
-/// The part of `inet netd` that is loaded with the first container that has a policy. It has no version of its own: where
-/// it is, it is loaded again with the rest.
+/// The part of `inet netd` that is loaded with the first container that has a policy, and its version, which only goes up.
 pub(crate) const POLICIES: &str = include_str!("policies.nft");
+pub(crate) const POLICIES_VERSION: u32 = 1;
+
+/// Its chain with the hook, whose comment says the version. Up to version 6 of the program it was there on every host, with no
+/// comment.
+const FORWARD: &str = "forward";
 
 /// The chain whose comment says the version: the one with the hook.
 fn main_chain(family: Family) -> &'static str {
@@ -42,9 +46,21 @@ pub(crate) fn get(requests: &mut Requests, family: Family) {
 
 /// Reads the body of an answer.
 pub(crate) fn read(family: Family, body: &[u8]) -> Option<Program> {
-    let comment = chain::read_comment(body)?;
-    let version = comment.strip_prefix("netd ")?.split(' ').next()?.parse().ok()?;
-    Some(Program { family, version })
+    Some(Program { family, version: version(body)? })
+}
+
+/// The policies; no answer if there are none.
+pub(crate) fn get_policies(requests: &mut Requests) {
+    chain::get(requests, Family::Inet, FORWARD);
+}
+
+/// Whether these, in the body of an answer, are ours or newer.
+pub(crate) fn are_policies(body: &[u8]) -> bool {
+    version(body).is_some_and(|version| version >= POLICIES_VERSION)
+}
+
+fn version(body: &[u8]) -> Option<u32> {
+    chain::read_comment(body)?.strip_prefix("netd ")?.split(' ').next()?.parse().ok()
 }
 
 /// Loads a text of our program of the family, in one transaction.
@@ -68,21 +84,13 @@ pub(crate) fn load(wanted: Program, text: &str, attempt: impl Fn() -> String) ->
 pub(crate) fn besides(family: Family, attempt: impl Fn() -> String) -> Result<Besides, Error> {
     let list = |table: &str| run(&["list", "table", family.word(), table], None, family, &attempt);
     let stood_in = list(STAND_IN).ok().filter(|shown| shown.contains("hook"));
-    Ok(Besides::read(&stood_in.map_or_else(|| list(TABLE), Ok)?, family))
+    Ok(Besides::read(&stood_in.map_or_else(|| list(TABLE), Ok)?, text(family)))
 }
 
 /// Whether the program has a chain of this name, so that nobody else can.
 pub fn has_chain(name: &str) -> bool {
-    defines(Family::Inet, &format!("chain {name}")) || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
-}
-
-/// Whether a chain or set, such as `chain forward`, is of the program.
-pub(super) fn defines(family: Family, what: &str) -> bool {
-    let text = match family {
-        Family::Inet => [text(family), POLICIES].concat(),
-        Family::Bridge => text(family).to_owned(),
-    };
-    text.contains(&format!(" {what} {{"))
+    let is_of = |text: &str| text.contains(&format!(" chain {name} {{"));
+    is_of(text(Family::Inet)) || is_of(POLICIES) || name.parse().is_ok_and(|name| ChainName::is_of_conditions(&name))
 }
 
 /// Runs `nft`; what it prints.
@@ -129,14 +137,15 @@ mod tests {
     /// Who loaded a version does not load it again: whatever changes in a text is another version.
     #[test]
     fn a_text_that_changes_has_another_version() {
-        let inet = [text(Family::Inet), POLICIES].concat();
-        for (family, version, text, expected) in [
-            (Family::Inet, 7, inet.as_str(), 0x2800_33ed_8439_d8b2),
-            (Family::Bridge, 4, text(Family::Bridge), 0x6530_d0fd_6283_0fb0),
+        for (text, version, (known, expected)) in [
+            (text(Family::Inet), Family::Inet.version(), (7, 0x1382_c449_873e_fe6f)),
+            (text(Family::Bridge), Family::Bridge.version(), (4, 0x6530_d0fd_6283_0fb0)),
+            (POLICIES, POLICIES_VERSION, (1, 0xfc11_68dc_bb30_e1d6)),
         ] {
-            assert_eq!(family.version(), version, "write down the digest of the new text");
-            let digest = digest(text);
-            assert_eq!(digest, expected, "{family:?}: raise `Family::version`, then write down {digest:#x}");
+            assert_eq!(version, known, "write down the digest of the new text");
+            let (digest, first) = (digest(text), text.lines().next().unwrap_or_default());
+            assert_eq!(digest, expected, "{first}: raise its version, then write down {digest:#x}");
+            assert!(text.contains(&format!("\"netd {version}\"")), "{first}");
         }
     }
 }

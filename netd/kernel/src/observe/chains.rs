@@ -9,22 +9,22 @@ use super::Asked;
 use crate::{
     error::Error,
     kernel::Kernel,
-    nft::{anew, rule},
+    nft::{anew, program, rule},
     wire::Requests,
 };
 
 /// The way of packets to a chain that an operator fills.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WayToAdmin {
-    /// Whether they are asked at all.
-    pub(crate) is_entered: bool,
+    /// Whether policies are asked for: there is the way in.
+    pub(crate) has_policies: bool,
     /// Whether they are led to the chain then.
     pub(crate) is_led_to: bool,
 }
 
 impl WayToAdmin {
     fn is_whole(self) -> bool {
-        self.is_entered && self.is_led_to
+        self.has_policies && self.is_led_to
     }
 }
 
@@ -53,15 +53,14 @@ impl Kernel {
 
     /// What there is of the way to the chain of this name: somebody may have flushed it.
     pub(crate) fn way_to_admin(&mut self, chain: &AdminChain) -> Result<WayToAdmin, Error> {
-        let is_entered = !self.rules(anew::FORWARD, |_| Some(()))?.is_empty();
+        let mut requests = Requests::new();
+        program::get_policies(&mut requests);
+        let found = self.nft()?.get(&mut requests, |_, body| Some(program::are_policies(body)));
+        let found = found.map_err(|fault| Error::at(fault, |_| "nft list chain inet netd forward".to_owned()))?;
+        let has_policies = found.contains(&Some(true));
         let targets = self.rules(anew::ADMIN, |body| rule::read_target(anew::ADMIN, body))?;
         let is_led_to = targets.iter().any(|target| target == chain.as_str());
-        Ok(WayToAdmin { is_entered, is_led_to })
-    }
-
-    /// Whether a container has a policy, or had one: there is a way to an operator's chain.
-    pub(crate) fn has_policies(&mut self) -> Result<bool, Error> {
-        Ok(!self.rules(anew::ADMIN, |_| Some(()))?.is_empty())
+        Ok(WayToAdmin { has_policies, is_led_to })
     }
 
     /// What is read of each rule of a chain of ours.

@@ -162,7 +162,8 @@ fn what_an_operator_wrote_is_kept_by_every_program_and_the_way_there_made_again(
     assert_eq!((of_operator(), lab.make(&wanted).as_str()), (4, "nothing to do\n"));
     sh("nft flush chain inet netd admin");
     let made = lab.make(&wanted);
-    let expected = "host       nft 'add chain inet netd CNI-ADMIN; add rule inet netd admin jump CNI-ADMIN'\n";
+    let expected =
+        "host       nft 'add chain inet netd CNI-ADMIN; add rule inet netd admin jump CNI-ADMIN' # and policies\n";
     assert_eq!((made.as_str(), of_operator()), (expected, 4));
 }
 
@@ -182,29 +183,72 @@ fn what_an_operator_wrote_outlives_a_load_that_was_killed_half_way() {
     assert_eq!(lab.make(&wanted), "nothing to do\n");
 }
 
+/// Whether what is routed is asked, by the policies of now.
+fn is_asked(lab: &mut Lab) -> bool {
+    let chains = lab.kernel.hooked_chains().unwrap();
+    let forward = sh("nft list chain inet netd forward || true");
+    chains.iter().any(|chain| chain.hook == Hook::Forward)
+        && forward.contains("@isolated")
+        && forward.contains("\"netd 1\"")
+}
+
 #[test]
 fn what_is_routed_is_asked_only_where_a_container_has_a_policy() {
     let mut lab = Lab::new();
-    // Programs up to version 6 asked on every host.
-    sh("nft 'add table inet netd; add chain inet netd forward { type filter hook forward priority filter; }; \
-        add chain inet netd admin; add rule inet netd forward jump admin'");
-    let is_asked = |lab: &mut Lab| {
-        let chains = lab.kernel.hooked_chains().unwrap();
-        chains.iter().any(|chain| chain.hook == Hook::Forward) && sh("nft list ruleset").contains("@isolated")
-    };
     lab.make(&present([program(Family::Inet)]));
-    assert!(!is_asked(&mut lab));
+    assert_eq!(sh("nft list chain inet netd forward || true"), "");
     let wanted = present([program(Family::Inet), admin()]);
     assert_eq!(lab.make(&wanted).lines().count(), 1);
     assert!(is_asked(&mut lab));
     lab.kernel.apply(&programs()).unwrap();
-    assert!(is_asked(&mut lab), "in the same transaction as the rest");
-    for script in ["nft flush chain inet netd forward", "nft delete chain inet netd forward"] {
+    assert!(is_asked(&mut lab), "whoever loads the rest leaves it");
+    for script in [
+        "nft flush chain inet netd forward",
+        "nft flush chain inet netd forward; nft delete chain inet netd forward",
+        "nft flush chain inet netd admin",
+        "nft flush table inet netd",
+    ] {
         sh(script);
-        assert_eq!(lab.make(&wanted).lines().count(), 1, "{script}");
+        lab.make(&wanted);
         assert!(is_asked(&mut lab), "{script}");
         assert_eq!(sh("nft list chain inet netd admin").matches("jump").count(), 1, "{script}");
     }
+}
+
+/// Up to version 6 of the program, policies were of it, and asked for on every host.
+#[test]
+fn policies_of_an_older_program_hold_until_those_of_now_take_their_place() {
+    let mut lab = Lab::new();
+    let older =
+        "nft 'add table inet netd; add set inet netd isolated { type ifname . ifname; flags timeout; gc-interval 1m; }
+        add chain inet netd forward { type filter hook forward priority filter; }; add chain inet netd admin
+        add rule inet netd forward jump admin; add rule inet netd forward iifname . oifname @isolated drop'";
+    sh(older);
+    lab.make(&present([program(Family::Inet)]));
+    assert!(sh("nft list chain inet netd forward").contains("@isolated drop"));
+    // What a plugin of then does, whose document a netd of now reads.
+    sh("nft 'add chain inet netd CNI-ADMIN; add rule inet netd admin jump CNI-ADMIN'");
+    assert_eq!(lab.make(&present([program(Family::Inet), admin()])).lines().count(), 1);
+    assert!(is_asked(&mut lab));
+    assert_eq!(sh("nft list chain inet netd admin").matches("jump").count(), 1);
+    // On a host that a program of now made, it does so as well.
+    sh("nft flush ruleset");
+    lab.make(&present([program(Family::Inet)]));
+    sh("nft 'add chain inet netd CNI-ADMIN; add rule inet netd admin jump CNI-ADMIN'");
+    lab.make(&present([admin()]));
+    assert!(is_asked(&mut lab));
+}
+
+#[test]
+fn policies_go_along_when_a_program_takes_the_place_of_one_of_another_shape() {
+    let mut lab = Lab::new();
+    load_older();
+    let wanted = present(elements(7).into_iter().chain([admin()]));
+    lab.make(&wanted);
+    assert!(is_asked(&mut lab));
+    lab.make(&present([program(Family::Inet)]));
+    assert!(is_asked(&mut lab));
+    assert_eq!(lab.make(&wanted), "nothing to do\n");
 }
 
 #[test]

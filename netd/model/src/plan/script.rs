@@ -57,7 +57,7 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
             write!(f, "nft '{verb} chain inet netd {chain}; {rule}'")
         }
         Object::Admin(Admin { chain }) => {
-            write!(f, "nft '{verb} chain inet netd {chain}; {verb} rule inet netd admin jump {chain}'")
+            write!(f, "nft '{verb} chain inet netd {chain}; {verb} rule inet netd admin jump {chain}' # and policies")
         }
         Object::Opening(opening) => f.write_str(&opening_text(opening, verb)),
         Object::Element(element) => {
