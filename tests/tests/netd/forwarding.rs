@@ -30,7 +30,8 @@ impl Outside {
     }
 }
 
-fn resolver(outside: &Host, answer: &str) -> Daemon {
+/// A resolver at 192.0.2.53 that gives `answer` for every name.
+pub(super) fn resolver(outside: &Host, answer: &str) -> Daemon {
     let log = outside.folder().join("upstream.log");
     let daemon = Daemon::start(outside, UPSTREAM.as_ref(), log, |command| {
         command.args(["192.0.2.53", answer]);

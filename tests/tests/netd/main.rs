@@ -2,6 +2,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod alone;
+mod clients;
 mod control;
 mod figures;
 mod forwarding;
