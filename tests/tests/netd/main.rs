@@ -7,6 +7,7 @@ mod control;
 mod figures;
 mod forwarding;
 mod health;
+mod load;
 mod names;
 mod ports;
 mod reclaim;
