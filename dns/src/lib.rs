@@ -17,6 +17,7 @@ mod frame;
 mod handler;
 mod header;
 mod id;
+mod inherit;
 mod limit;
 mod listen;
 mod message;

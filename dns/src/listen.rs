@@ -2,13 +2,16 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Socket, Type};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use crate::NetworkId;
-use crate::worker::PERIOD;
+use crate::inherit::Inherited;
+use crate::worker::LONGEST_WAIT;
 
 /// Connections that the kernel keeps for us until they are accepted.
 const BACKLOG: i32 = 128;
@@ -24,6 +27,8 @@ pub struct Listener {
     pub device: Option<Device>,
     /// The address of the host in the network: questions come to it and answers come from it.
     pub address: IpAddr,
+    /// The port of UDP and TCP: 53, but where another program has that.
+    pub port: u16,
     /// The networks that are served here; two may share a bridge and a gateway address.
     pub networks: Vec<NetworkId>,
 }
@@ -51,38 +56,44 @@ pub struct BindError {
 /// The two sockets of a listener.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    pub(crate) udp: UdpSocket,
-    /// Another descriptor of the same: there may be none when it is needed.
-    pub(crate) spare: UdpSocket,
-    pub(crate) tcp: TcpListener,
+    pub(crate) udp: Arc<UdpSocket>,
+    pub(crate) tcp: Arc<TcpListener>,
 }
 
 impl Listener {
     /// Where it listens.
-    pub(crate) fn socket_address(&self, port: u16) -> SocketAddr {
+    pub(crate) fn socket_address(&self) -> SocketAddr {
         match self.address {
             IpAddr::V6(v6) if v6.is_unicast_link_local() => {
                 let scope = self.device.as_ref().map_or(0, |device| device.index);
-                SocketAddrV6::new(v6, port, 0, scope).into()
+                SocketAddrV6::new(v6, self.port, 0, scope).into()
             }
-            address => (address, port).into(),
+            address => (address, self.port).into(),
         }
     }
 
-    pub(crate) fn open(&self, port: u16) -> io::Result<Sockets> {
-        let address = self.socket_address(port);
-        let udp = self.bind(Type::DGRAM, address)?;
-        udp.set_read_timeout(Some(PERIOD))?;
-        let tcp = self.bind(Type::STREAM, address)?;
+    /// Its sockets, of those that were inherited where they are there, and another descriptor of that of UDP: there may be none
+    /// when it is needed.
+    pub(crate) fn open(&self, inherited: &mut Inherited) -> io::Result<(Sockets, UdpSocket)> {
+        let udp = inherited.take(self, Type::DGRAM).map_or_else(|| self.bind(Type::DGRAM), Ok)?;
+        udp.set_read_timeout(Some(LONGEST_WAIT))?;
+        let tcp = inherited.take(self, Type::STREAM).map_or_else(|| self.listen(), Ok)?;
+        let udp = UdpSocket::from(udp);
+        let spare = udp.try_clone()?;
+        Ok((Sockets { udp: Arc::new(udp), tcp: Arc::new(TcpListener::from_std(tcp.into())?) }, spare))
+    }
+
+    fn listen(&self) -> io::Result<Socket> {
+        let tcp = self.bind(Type::STREAM)?;
         // Accepted connections inherit these.
         tcp.set_send_buffer_size(TCP_BUFFER)?;
         tcp.set_recv_buffer_size(TCP_BUFFER)?;
         tcp.listen(BACKLOG)?;
-        let udp = UdpSocket::from(udp);
-        Ok(Sockets { spare: udp.try_clone()?, udp, tcp: TcpListener::from_std(tcp.into())? })
+        Ok(tcp)
     }
 
-    fn bind(&self, kind: Type, address: SocketAddr) -> io::Result<Socket> {
+    fn bind(&self, kind: Type) -> io::Result<Socket> {
+        let address = self.socket_address();
         let socket = Socket::new(Domain::for_address(address), kind, None)?;
         socket.set_nonblocking(true)?;
         // The address may come to the bridge after us, or be in duplicate address detection.
@@ -99,6 +110,20 @@ impl Listener {
         socket.bind_device(self.device.as_ref().map(|device| device.name.as_bytes()))?;
         socket.bind(&address.into())?;
         Ok(socket)
+    }
+}
+
+impl BindError {
+    /// Whether another program has the port.
+    pub fn is_taken(&self) -> bool {
+        self.source.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
+impl Sockets {
+    /// The same once more, for who keeps them open: UDP, then TCP.
+    pub(crate) fn again(&self) -> io::Result<[OwnedFd; 2]> {
+        Ok([self.udp.as_fd().try_clone_to_owned()?, self.tcp.as_fd().try_clone_to_owned()?])
     }
 }
 

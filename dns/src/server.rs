@@ -1,8 +1,10 @@
 //! The server: a set of listeners that answer from one snapshot.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::num::NonZeroU32;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::forward::AuthoritiesError;
+use crate::inherit::Inherited;
 use crate::listen::Sockets;
 use crate::service::{Service, Shared, Stop};
 use crate::upstream::Upstream;
@@ -27,28 +30,34 @@ const GRACE: Duration = Duration::from_secs(1);
 ///
 /// All methods take `&self`; share it in an [`Arc`]. It is used inside a tokio runtime. Dropped, it is silent soon;
 /// [`Server::stop`] lets it finish.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Server {
-    port: u16,
     shared: Arc<Shared>,
-    running: Mutex<BTreeMap<Place, Running>>,
+    listening: Mutex<Listening>,
+}
+
+#[derive(Debug, Default)]
+struct Listening {
+    running: BTreeMap<Place, Running>,
+    inherited: Inherited,
 }
 
 /// What makes a listener another one.
-type Place = (Option<Device>, IpAddr);
+type Place = (Option<Device>, IpAddr, u16);
 
 /// A listener at work. Dropped, its tasks end and its sockets close.
 #[derive(Debug)]
 struct Running {
+    sockets: Sockets,
     service: Arc<Service>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 impl Server {
-    /// A server that serves nothing yet, on `port` of its listeners (53, but in tests).
-    pub fn new(port: u16) -> Self {
-        Self { port, shared: Arc::default(), running: Mutex::default() }
+    /// A server that serves nothing yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Answers from this snapshot from now on.
@@ -83,8 +92,8 @@ impl Server {
     ///
     /// Returns the listeners that could not be opened. They are tried again by the next call that wants them.
     pub async fn set_listeners(&self, wanted: Vec<Listener>) -> Vec<BindError> {
-        let mut running = self.running.lock().await;
-        let ours = wanted.iter().map(|listener| listener.socket_address(self.port)).collect();
+        let Listening { running, inherited } = &mut *self.listening.lock().await;
+        let ours = wanted.iter().map(Listener::socket_address).collect();
         self.shared.forwarder.set_our_addresses(ours);
         let wanted = by_place(wanted);
         for (_, mut gone) in running.extract_if(.., |place, _| !wanted.contains_key(place)) {
@@ -97,14 +106,30 @@ impl Server {
                 running.service.set_networks(listener.networks);
                 continue;
             }
-            match listener.open(self.port) {
-                Ok(sockets) => {
-                    running.insert(place, Running::start(sockets, listener.networks, Arc::clone(&self.shared)));
+            match listener.open(inherited) {
+                Ok(opened) => {
+                    running.insert(place, Running::start(opened, listener.networks, Arc::clone(&self.shared)));
                 }
                 Err(source) => errors.push(BindError { listener, source }),
             }
         }
         errors
+    }
+
+    /// Takes sockets that an earlier server listened with, of another process too: listeners that are where these are use
+    /// them from now on, and answer what waits in them. Those of another kind are closed.
+    pub async fn inherit(&self, sockets: Vec<OwnedFd>) {
+        self.listening.lock().await.inherited = sockets.into_iter().collect();
+    }
+
+    /// The sockets of a listener that is open, once more: while they are kept anywhere, questions wait in them for the next
+    /// server, which inherits them. UDP, then TCP.
+    ///
+    /// # Errors
+    /// There are no file descriptors left.
+    pub async fn sockets(&self, listener: &Listener) -> io::Result<Option<[OwnedFd; 2]>> {
+        let listening = self.listening.lock().await;
+        listening.running.get(&place(listener)).map(|running| running.sockets.again()).transpose()
     }
 
     /// What answers for these networks behind a [`hickory_server::Server`], whose TLS, HTTPS and QUIC we do not have. It
@@ -117,7 +142,7 @@ impl Server {
 
     /// Takes no more questions, gives the forwarded ones a second to be answered, and closes all listeners.
     pub async fn stop(&self) {
-        let mut running = std::mem::take(&mut *self.running.lock().await);
+        let Listening { mut running, .. } = std::mem::take(&mut *self.listening.lock().await);
         for listener in running.values() {
             listener.stop.send_replace(true);
         }
@@ -151,13 +176,14 @@ impl Server {
 }
 
 impl Running {
-    fn start(sockets: Sockets, networks: Vec<NetworkId>, shared: Arc<Shared>) -> Self {
+    fn start((sockets, spare): (Sockets, UdpSocket), networks: Vec<NetworkId>, shared: Arc<Shared>) -> Self {
         let service = Arc::new(Service::new(shared, networks));
         let (stop, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        tasks.spawn(udp::serve(sockets.udp, sockets.spare, Arc::clone(&service), Stop::new(stopped.clone())));
-        tasks.spawn(tcp::serve(sockets.tcp, Arc::clone(&service), Stop::new(stopped)));
-        Self { service, stop, tasks }
+        let udp = Arc::clone(&sockets.udp);
+        tasks.spawn(udp::serve(udp, spare, Arc::clone(&service), Stop::new(stopped.clone())));
+        tasks.spawn(tcp::serve(Arc::clone(&sockets.tcp), Arc::clone(&service), Stop::new(stopped)));
+        Self { sockets, service, stop, tasks }
     }
 }
 
@@ -165,10 +191,14 @@ impl Running {
 fn by_place(listeners: Vec<Listener>) -> BTreeMap<Place, Listener> {
     let mut places: BTreeMap<Place, Listener> = BTreeMap::new();
     for listener in listeners {
-        match places.get_mut(&(listener.device.clone(), listener.address)) {
+        match places.get_mut(&place(&listener)) {
             Some(same) => same.networks.extend(listener.networks),
-            None => drop(places.insert((listener.device.clone(), listener.address), listener)),
+            None => drop(places.insert(place(&listener), listener)),
         }
     }
     places
+}
+
+fn place(listener: &Listener) -> Place {
+    (listener.device.clone(), listener.address, listener.port)
 }

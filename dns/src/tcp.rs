@@ -24,8 +24,9 @@ const MAX_PIPELINED: usize = 16;
 /// After an error that is not one of a single connection, such as no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until told to stop, then waits until the connections have their answers.
-pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>, mut stop: Stop) {
+/// Accepts until told to stop, then waits until the connections have their answers. Who asks for one meanwhile waits in the
+/// listener, for the next process where the service manager keeps that.
+pub(crate) async fn serve(listener: Arc<TcpListener>, service: Arc<Service>, mut stop: Stop) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -47,7 +48,6 @@ pub(crate) async fn serve(listener: TcpListener, service: Arc<Service>, mut stop
             }
         }
     }
-    drop(listener);
     while connections.join_next().await.is_some() {}
 }
 

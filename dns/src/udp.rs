@@ -25,9 +25,9 @@ const MANY: usize = 200;
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// Answers until told to stop, then until the last forwarded answer is sent. `spare` is another descriptor of the socket.
-pub(crate) async fn serve(socket: UdpSocket, spare: UdpSocket, service: Arc<Service>, mut stop: Stop) {
+pub(crate) async fn serve(socket: Arc<UdpSocket>, spare: UdpSocket, service: Arc<Service>, mut stop: Stop) {
     let is_ipv4 = socket.local_addr().is_ok_and(|address| address.is_ipv4());
-    let serving = Serving { socket: Arc::new(socket), is_ipv4, service };
+    let serving = Serving { socket, is_ipv4, service };
     let mut forwards = JoinSet::new();
     let (mut spare, mut busy) = (Some(spare), None);
     let answer = async {
@@ -48,10 +48,12 @@ pub(crate) async fn serve(socket: UdpSocket, spare: UdpSocket, service: Arc<Serv
         () = answer => {}
     }
     if let Some((worker, mut pending)) = busy {
-        drop(worker);
-        while let Ok(later) = pending.try_recv() {
+        // It ends by itself: the socket may go on elsewhere, and what waits there is for who has it then.
+        worker.leave();
+        while let Some(later) = pending.recv().await {
             serving.forward(later, &mut forwards);
         }
+        worker.join();
     }
     while forwards.join_next().await.is_some() {}
 }

@@ -19,8 +19,11 @@ use crate::forward::MAX_IN_FLIGHT;
 use crate::rate::Rate;
 use crate::service::Service;
 
-/// How often the thread looks whether it is still worth it, and the longest that it waits for a request.
-pub(crate) const PERIOD: Duration = Duration::from_secs(1);
+/// How often the thread looks whether it is still worth it.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The longest that it waits for a request, and so until it ends when it is told to.
+pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// Fewer requests in a period are not worth a thread.
 const FEW: usize = 1_000;
@@ -28,7 +31,8 @@ const FEW: usize = 1_000;
 /// After an error of receiving.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The thread. Dropped, it reads no more and ends; then its socket can do no more than send.
+/// The thread. Dropped, it reads no more and ends; then its socket can do no more than send, whoever has it: one that is to
+/// go on elsewhere is left by [`Worker::leave`].
 #[derive(Debug)]
 pub(crate) struct Worker {
     socket: Arc<UdpSocket>,
@@ -53,6 +57,11 @@ impl Worker {
             drop((read, permit));
         })?;
         Ok((Self { socket, stop, thread: Some(thread) }, receiver))
+    }
+
+    /// Tells the thread to answer what it has read, and to read no more: it ends within [`LONGEST_WAIT`].
+    pub(crate) fn leave(&self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 
     /// Waits for the thread, which is about to end by itself.

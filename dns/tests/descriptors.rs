@@ -20,9 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 async fn the_accept_loop_survives_having_no_file_descriptors() {
     let address: IpAddr = "127.255.53.1".parse().unwrap();
     let port = 10_000 + u16::try_from(std::process::id() % 20_011).unwrap();
-    let server = Server::new(port);
+    let server = Server::new();
     server.set_zones(Arc::new(ZonesBuilder::new(1).network(network(address)).build()));
-    let listener = Listener { device: None, address, networks: vec!["web".into()] };
+    let listener = Listener { device: None, address, port, networks: vec!["web".into()] };
     assert!(server.set_listeners(vec![listener]).await.is_empty());
     tokio::task::spawn_blocking(move || exhaust((address, port).into())).await.unwrap();
     server.stop().await;

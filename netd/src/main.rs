@@ -17,6 +17,7 @@ mod event;
 mod firewall;
 mod health;
 mod heard;
+mod listening;
 mod logs;
 mod look;
 mod overlay;

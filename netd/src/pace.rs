@@ -25,7 +25,7 @@ pub(crate) enum Depth {
     Shared,
     /// At everything.
     All,
-    /// At what other hosts told since.
+    /// At what other hosts told since, and where questions are led.
     Told,
 }
 
@@ -57,7 +57,7 @@ impl Pace {
         self.asked = true;
     }
 
-    /// Another host told something, or the settings did.
+    /// Another host told something, or the settings did, or questions must be led elsewhere.
     pub(crate) fn tell(&mut self) {
         self.asked = true;
         self.told = true;

@@ -5,7 +5,10 @@
 
 mod departed;
 mod overlays;
+mod redirects;
 mod take_back;
+
+pub(crate) use redirects::Redirected;
 
 use std::{
     collections::BTreeMap,
@@ -56,6 +59,8 @@ pub(crate) struct Job {
     pub(crate) overlays: Arc<Overlays>,
     /// Where their configurations are written for the runtime.
     pub(crate) conflists: Option<Conflists>,
+    /// Ports of gateway addresses that are led to others.
+    pub(crate) redirects: Arc<State>,
 }
 
 impl Job {
@@ -71,6 +76,7 @@ pub(crate) struct Rounds {
     jobs: SyncSender<Job>,
     stop: Arc<AtomicBool>,
     faults: watch::Receiver<Faults>,
+    redirected: watch::Receiver<Redirected>,
 }
 
 /// What the thread keeps from round to round.
@@ -95,6 +101,7 @@ struct Worker {
     /// What crosses overlay networks from this host, for the others.
     mtus: watch::Sender<Mtus>,
     faults: watch::Sender<Faults>,
+    redirected: watch::Sender<Redirected>,
     events: mpsc::Sender<Event>,
 }
 
@@ -122,8 +129,9 @@ impl Rounds {
         let (jobs, work) = std::sync::mpsc::sync_channel::<Job>(1);
         let stop = Arc::new(AtomicBool::new(false));
         let (seen, (told, faults)) = (Arc::clone(&stop), watch::channel(Faults::new()));
+        let (led, redirected) = watch::channel(Redirected::default());
         thread::Builder::new().name("repair".to_owned()).spawn(move || {
-            let mut worker = Worker::new(store, boot, seen, (mtus, told), events.clone());
+            let mut worker = Worker::new(store, boot, seen, (mtus, told, led), events.clone());
             for job in work {
                 let begin = Instant::now();
                 worker.round(&job);
@@ -133,12 +141,17 @@ impl Rounds {
                 }
             }
         })?;
-        Ok(Self { jobs, stop, faults })
+        Ok(Self { jobs, stop, faults, redirected })
     }
 
     /// What the last round could not do for overlay networks.
     pub(crate) fn faults(&self) -> Faults {
         self.faults.borrow().clone()
+    }
+
+    /// What became of redirects in the last round.
+    pub(crate) fn redirected(&self) -> Redirected {
+        self.redirected.borrow().clone()
     }
 
     /// Lets the round that is under way end soon.
@@ -159,7 +172,7 @@ impl Worker {
         store: Store,
         boot: Arc<str>,
         stop: Arc<AtomicBool>,
-        (mtus, faults): (watch::Sender<Mtus>, watch::Sender<Faults>),
+        (mtus, faults, redirected): (watch::Sender<Mtus>, watch::Sender<Faults>, watch::Sender<Redirected>),
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
@@ -177,6 +190,7 @@ impl Worker {
             touched: None,
             mtus,
             faults,
+            redirected,
             events,
         }
     }
@@ -186,6 +200,7 @@ impl Worker {
         self.kernel = Kernel::open(None);
         if job.depth == Depth::Told {
             // What fails is said when all is looked at, which is soon.
+            let _ = self.see_to_redirects(job);
             return self.see_to_overlays(job, &mut |_, _| {});
         }
         let mut failures = Vec::new();
@@ -203,6 +218,7 @@ impl Worker {
         for here in job.overlays.networks.iter().filter(|here| here.overlay.mode == Mode::L2) {
             self.look.leave_bridge(&here.overlay.name);
         }
+        note("redirects of names", self.see_to_redirects(job));
         self.see_to_overlays(job, &mut note);
         let look = std::mem::take(&mut self.look);
         // First what is shared: elements need their program, ports their bridge.

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use netd_model::attachment::{Attachment, AttachmentId};
 use netd_store::{Conflists, Reader, Snapshot, Store};
 use sd_notify::NotifyState;
+use tokio::sync::oneshot;
 
 use crate::{
     cluster::{Cluster, View},
@@ -19,6 +20,7 @@ use crate::{
     event::Burst,
     health::Reports,
     heard,
+    listening::Listening,
     logs::{Logs, Once, chain},
     overlay::Overlays,
     pace::Pace,
@@ -34,12 +36,11 @@ use crate::{
 };
 
 mod health;
+mod listen;
 mod told;
 mod upstreams;
 
 use told::tell_refused;
-
-const PORT: u16 = 53;
 
 pub(crate) const RESOLV: &str = "/etc/resolv.conf";
 
@@ -68,9 +69,9 @@ struct Daemon {
     served: Vec<Served>,
     server: Arc<dns::Server>,
     upstreams: Option<Arc<[dns::Upstream]>>,
-    listeners: Vec<dns::Listener>,
-    /// Listeners that could not be opened are tried again.
-    bind_failures: Once,
+    listening: Listening,
+    /// Plugins that wait until their names are served.
+    waiting: Vec<oneshot::Sender<u64>>,
     broken_documents: Once,
     cluster_errors: Once,
     pace: Pace,
@@ -99,10 +100,12 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
     let control = Control::bind(&settings.run_dir).context("listen on netd.sock in the run directory")?;
     heard::start(events.clone())?;
+    let listening = Listening::new(Arc::default());
     let cluster = Cluster::start(&settings, events.clone());
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);
-    let mut daemon = Daemon::new(file, settings, logs, store, boot, (cluster, rounds, Prober::new(events.clone())));
+    let parts = (cluster, rounds, Prober::new(events.clone()), listening);
+    let mut daemon = Daemon::new(file, settings, logs, store, boot, parts);
     queries::log(&daemon.server, daemon.settings.query_log.as_ref());
     daemon.read_store();
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
@@ -143,7 +146,7 @@ impl Daemon {
         logs: Logs,
         store: Store,
         boot: Arc<str>,
-        (cluster, rounds, prober): (Cluster, Rounds, Prober),
+        (cluster, rounds, prober, listening): (Cluster, Rounds, Prober, Listening),
     ) -> Self {
         Self {
             file,
@@ -159,10 +162,10 @@ impl Daemon {
             kept: Kept::default(),
             prober,
             served: Vec::new(),
-            server: Arc::new(dns::Server::new(PORT)),
+            server: listening.server(),
             upstreams: None,
-            listeners: Vec::new(),
-            bind_failures: Once::default(),
+            listening,
+            waiting: Vec::new(),
             broken_documents: Once::default(),
             cluster_errors: Once::default(),
             pace: Pace::new(Instant::now()),
@@ -200,14 +203,11 @@ impl Daemon {
         }
         self.look_at_cluster();
         let heard = self.hear(burst.words);
-        self.listen(burst.tick).await;
+        self.listen(burst.tick, burst.round_ended).await;
         for (reply, heard) in heard {
             let _ = reply.send(heard);
         }
-        for poke in burst.pokes {
-            // Who asked may have gone.
-            let _ = poke.send(self.generation());
-        }
+        self.answer(burst.pokes);
         self.pace_repair(burst.kernel, burst.round_ended);
         self.tell_known();
         if burst.tick {
@@ -286,19 +286,6 @@ impl Daemon {
         }
     }
 
-    /// Listens where names are served now: bridges come, go, and are made again under another number.
-    async fn listen(&mut self, again: bool) {
-        let wanted = zones::listeners(&self.served, netd_kernel::link_index);
-        if wanted == self.listeners && !(again && self.bind_failures.is_any()) {
-            return;
-        }
-        self.listeners.clone_from(&wanted);
-        let failures = self.server.set_listeners(wanted).await;
-        self.bind_failures.say(failures.iter().map(|error| chain(error)), |error| {
-            tracing::warn!(error, "names are not served on an address");
-        });
-    }
-
     fn pace_repair(&mut self, kernel_changed: bool, round_ended: bool) {
         let now = Instant::now();
         if kernel_changed {
@@ -317,6 +304,7 @@ impl Daemon {
                 depth,
                 overlays: Arc::clone(&self.overlays),
                 conflists: self.conflists(),
+                redirects: Arc::clone(self.listening.redirects()),
             });
         }
     }

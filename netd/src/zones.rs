@@ -19,6 +19,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::{
     cluster::{NetworkView, Peer, State, View},
     health::Sick,
+    listening::PORT,
     settings::Settings,
 };
 
@@ -149,7 +150,7 @@ pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u
     let listeners = networks.into_iter().filter_map(|(listen, networks)| {
         let index = *indexes.entry(&listen.link).or_insert_with(|| index(&listen.link));
         let device = dns::Device { name: listen.link.to_string(), index: index? };
-        Some(dns::Listener { device: Some(device), address: listen.address, networks })
+        Some(dns::Listener { device: Some(device), address: listen.address, port: PORT, networks })
     });
     listeners.collect()
 }

@@ -54,7 +54,7 @@ impl Host {
         let block = [127, low.max(1), BLOCKS.fetch_add(1, Ordering::Relaxed)];
         // Below the ports that the kernel gives out by itself.
         let port = 10_000 + u16::try_from(process % 20_011).unwrap();
-        let host = Self { block, port, server: Arc::new(Server::new(port)) };
+        let host = Self { block, port, server: Arc::new(Server::new()) };
         host.serve(|network| network);
         let errors = host.server.set_listeners(vec![host.listener()]).await;
         assert!(errors.is_empty(), "{errors:?}");
@@ -83,7 +83,7 @@ impl Host {
     }
 
     fn listener(&self) -> Listener {
-        Listener { device: None, address: self.address(1), networks: vec!["web".into()] }
+        Listener { device: None, address: self.address(1), port: self.port, networks: vec!["web".into()] }
     }
 
     /// An upstream at `.last`, not yet the server's.

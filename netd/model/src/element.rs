@@ -84,6 +84,10 @@ pub enum Set {
     ConditionalAt4,
     /// The same for IPv6.
     ConditionalAt6,
+    /// Bridge, gateway address, transport and port: where netd answers what comes there, another program having the port.
+    Redirected4,
+    /// The same for IPv6.
+    Redirected6,
     /// Sources, and the container that must answer them by way of the host when they came by a published port.
     Hairpin4,
     /// The same for IPv6.
@@ -165,7 +169,7 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet => 7,
+            Self::Inet => 8,
             Self::Bridge => 4,
         }
     }
@@ -173,7 +177,7 @@ impl Family {
 
 impl Set {
     /// All sets.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Masquerade4,
         Self::Masquerade6,
         Self::Home4,
@@ -199,6 +203,8 @@ impl Set {
         Self::Conditional6,
         Self::ConditionalAt4,
         Self::ConditionalAt6,
+        Self::Redirected4,
+        Self::Redirected6,
         Self::Hairpin4,
         Self::Hairpin6,
         Self::Open,
@@ -243,7 +249,7 @@ impl Set {
         ) || self.is_map()
     }
 
-    /// Whether there is something under its keys: all of published ports.
+    /// Whether there is something under its keys: all of ports of the host.
     pub fn is_map(self) -> bool {
         matches!(
             self,
@@ -255,6 +261,8 @@ impl Set {
                 | Self::Conditional6
                 | Self::ConditionalAt4
                 | Self::ConditionalAt6
+                | Self::Redirected4
+                | Self::Redirected6
         )
     }
 
@@ -286,6 +294,8 @@ impl Set {
             Self::Conditional6 => "conditional6",
             Self::ConditionalAt4 => "conditional-at4",
             Self::ConditionalAt6 => "conditional-at6",
+            Self::Redirected4 => "redirected4",
+            Self::Redirected6 => "redirected6",
             Self::Hairpin4 => "hairpin4",
             Self::Hairpin6 => "hairpin6",
             Self::Open => "open",

@@ -40,7 +40,7 @@ impl Lab {
         store.write_known_peers(&serde_json::from_value::<KnownPeers>(peers).unwrap()).unwrap();
         let known: Arc<ArcSwap<Known>> = Arc::default();
         let control = Control::bind(folder.path()).unwrap();
-        let dns = Arc::new(dns::Server::new(0));
+        let dns = Arc::new(dns::Server::new());
         let (events, words) = mpsc::channel(1);
         tokio::spawn(hear(words));
         let desk = Desk::new(store, sample::BOOT.into(), Arc::clone(&dns), Arc::clone(&known), events);

@@ -43,7 +43,7 @@ fn a_line_says_who_asked_what_and_what_became_of_it() {
 /// Asks a server of nothing, and waits until it refuses.
 async fn ask(server: &dns::Server, port: u16) {
     let address = IpAddr::from([127, 253, 7, 1]);
-    let listener = dns::Listener { device: None, address, networks: Vec::new() };
+    let listener = dns::Listener { device: None, address, port, networks: Vec::new() };
     assert!(server.set_listeners(vec![listener]).await.is_empty());
     let socket = UdpSocket::bind(("127.0.0.1", 0)).await.unwrap();
     socket.connect((address, port)).await.unwrap();
@@ -54,7 +54,7 @@ async fn ask(server: &dns::Server, port: u16) {
 #[tokio::test]
 async fn what_cannot_be_written_is_counted_and_nobody_waits() {
     let port = 10_000 + u16::try_from(std::process::id() % 20_011).unwrap();
-    let server = dns::Server::new(port);
+    let server = dns::Server::new();
     let notes = server.take_notes(NonZeroU32::MIN);
     for _ in 0..3 {
         ask(&server, port).await;

@@ -14,6 +14,7 @@ mod reclaim;
 mod repair;
 mod restart;
 mod split;
+mod taken;
 
 use serde_json::{Value, json};
 

@@ -109,7 +109,7 @@ async fn a_taken_port_is_reported_for_its_listener_alone_and_tried_again() {
         let errors = host.server.set_listeners(wanted()).await;
         let [error] = &errors[..] else { panic!("{errors:?}") };
         assert_eq!(error.listener, unlucky);
-        assert_eq!(error.source.kind(), std::io::ErrorKind::AddrInUse);
+        assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
         assert_eq!(error.to_string(), format!("listen for DNS on {}", host.address(2)));
         for last in [1, 3] {
             exchange(host.address(7), host.at(last), &question("c1.")).await;
@@ -118,6 +118,36 @@ async fn a_taken_port_is_reported_for_its_listener_alone_and_tried_again() {
     drop(taken);
     assert!(host.server.set_listeners(wanted()).await.is_empty());
     exchange(host.address(7), host.at(2), &question("c1.")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_question_waits_in_sockets_that_are_kept_for_the_next_server() {
+    let host = Host::new().await;
+    let elsewhere = Listener { address: host.address(2), ..host.listener() };
+    assert!(host.server.set_listeners(vec![host.listener(), elsewhere.clone()]).await.is_empty());
+    let mut kept = Vec::from(host.server.sockets(&host.listener()).await.unwrap().unwrap());
+    kept.extend(host.server.sockets(&elsewhere).await.unwrap().unwrap());
+    assert!(host.server.sockets(&Listener { port: 1, ..elsewhere }).await.unwrap().is_none());
+    kept.push(std::net::TcpStream::connect(host.at(1)).unwrap().into());
+    host.server.stop().await;
+    let request = question("c1.");
+    let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
+    socket.send_to(&request.to_vec().unwrap(), host.at(1)).await.unwrap();
+    let mut connection = host.connect(7).await;
+    frame::write(&mut connection, &request.to_vec().unwrap()).await.unwrap();
+
+    let next = Server::new();
+    next.set_zones(host.server.zones());
+    next.inherit(kept).await;
+    // One that is bound to a device is another.
+    let device = Some(loopback(1));
+    assert!(!next.set_listeners(vec![Listener { device, ..host.listener() }]).await.is_empty());
+    assert!(next.set_listeners(vec![host.listener()]).await.is_empty());
+    assert_eq!(addresses(&receive(&socket).await), [host.address(7)]);
+    assert_eq!(addresses(&receive_over_tcp(&mut connection).await), [host.address(7)]);
+    // What is wanted by nobody is closed, and its place free.
+    next.inherit(Vec::new()).await;
+    UdpSocket::bind(host.at(2)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -143,7 +173,7 @@ async fn ipv6_is_served_too() {
     let network = network("six", "six.internal", &["::1/128"], &["::1"], vec![attachment("c", &["::1"], &["c"], 5)]);
     host.server.set_zones(Arc::new(ZonesBuilder::new(1).network(network).build()));
     let address = IpAddr::from(std::net::Ipv6Addr::LOCALHOST);
-    let listener = Listener { device: None, address, networks: vec!["six".into()] };
+    let listener = Listener { device: None, address, port: host.port, networks: vec!["six".into()] };
     assert!(host.server.set_listeners(vec![listener]).await.is_empty());
     let mut request = question("c.");
     request.queries[0].query_type = RecordType::AAAA;

@@ -161,7 +161,7 @@ fn data(set: Set, element: &Attributes<'_>) -> Option<Data> {
     }
     let value = data.find(NFTA_DATA_VALUE)?;
     let (address, port): (IpAddr, _) = match set {
-        Set::Published4 | Set::PublishedAt4 => (array::<4>(value)?.into(), value.get(4..)?),
+        Set::Published4 | Set::PublishedAt4 | Set::Redirected4 => (array::<4>(value)?.into(), value.get(4..)?),
         _ => (array::<16>(value)?.into(), value.get(16..)?),
     };
     Some(Data::To(address, u16::from_be_bytes(array(port)?)))
@@ -238,6 +238,8 @@ fn parts(set: Set, key: &[u8], end: &[u8]) -> Option<Vec<Part>> {
         Set::PublishedAt6 | Set::ConditionalAt6 => {
             [ipv6(key), transport(after(16)), port(after(20))].into_iter().collect()
         }
+        Set::Redirected4 => [link(key), ipv4(after(16)), transport(after(20)), port(after(24))].into_iter().collect(),
+        Set::Redirected6 => [link(key), ipv6(after(16)), transport(after(32)), port(after(36))].into_iter().collect(),
         Set::Guarded | Set::GuardedIp | Set::Elsewhere | Set::Open | Set::Alone => [link(key)].into_iter().collect(),
         Set::SameBridge | Set::Isolated => [link(key), link(after(NAME))].into_iter().collect(),
         Set::Mac => [link(key), mac(after(16))].into_iter().collect(),

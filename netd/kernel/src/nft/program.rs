@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn a_text_that_changes_has_another_version() {
         for (text, version, (known, expected)) in [
-            (text(Family::Inet), Family::Inet.version(), (7, 0x1382_c449_873e_fe6f)),
+            (text(Family::Inet), Family::Inet.version(), (8, 0xc395_973a_2729_d9fa)),
             (text(Family::Bridge), Family::Bridge.version(), (4, 0x6530_d0fd_6283_0fb0)),
             (POLICIES, POLICIES_VERSION, (1, 0xfc11_68dc_bb30_e1d6)),
         ] {

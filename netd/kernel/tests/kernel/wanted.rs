@@ -141,12 +141,15 @@ fn published(number: u8, owner: &str) -> Vec<Object> {
     let subnets = |subnet: &str, address: &str| {
         [subnet.to_owned(), format!("{address}{number}")].map(|text| Part::Subnet(text.parse().unwrap())).into()
     };
+    let bridge = Part::Link("br-web".parse().unwrap());
     let hairpin = |set, parts| Object::Element(Element::of_set(set, parts, owner.to_owned()));
     vec![
         of(Set::Published4, port(8000), "10.1.0."),
         of(Set::Published6, port(8000), "fd00:1::"),
         of(Set::PublishedAt4, [vec![at("192.168.1.2")], port(8000)].concat(), "10.1.0."),
         of(Set::PublishedAt6, [vec![at("fd00:9::2")], port(8000)].concat(), "fd00:1::"),
+        of(Set::Redirected4, [vec![bridge.clone(), at("10.1.0.1")], port(8000)].concat(), "10.1.0."),
+        of(Set::Redirected6, [vec![bridge, at("fd00:1::1")], port(8000)].concat(), "fd00:1::"),
         hairpin(Set::Hairpin4, subnets("10.1.0.0/24", "10.1.0.")),
         hairpin(Set::Hairpin6, subnets("fd00:1::/64", "fd00:1::")),
     ]

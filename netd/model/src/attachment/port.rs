@@ -1,4 +1,4 @@
-//! Ports of the host that lead to a container.
+//! Ports of the host that lead elsewhere.
 
 use std::{
     fmt,
@@ -10,19 +10,19 @@ use crate::{
     object::Object,
 };
 
-/// A port of the host and where it leads.
+/// A port of the host and where it leads: to a container, or to another port of the host for who comes over a bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PublishedPort {
     /// The address and port of the host; an unspecified address is all of its family.
     pub at: SocketAddr,
     /// The protocol.
     pub transport: Transport,
-    /// The address and port of the container.
+    /// The address and port there.
     pub to: SocketAddr,
 }
 
 impl PublishedPort {
-    /// The port that this element publishes, if it is one of that kind.
+    /// The port that this element publishes or redirects, if it is one of that kind.
     pub fn of(object: &Object) -> Option<Self> {
         let Object::Element(Element { key, data: Some(Data::To(address, container)), .. }) = object else {
             return None;
@@ -33,8 +33,14 @@ impl PublishedPort {
         };
         let (at, transport, port) = match *key.parts.as_slice() {
             [Part::Transport(transport), Part::Port(port)] => (all, transport, port),
-            [Part::Ipv4(at), Part::Transport(transport), Part::Port(port)] => (at.into(), transport, port),
-            [Part::Ipv6(at), Part::Transport(transport), Part::Port(port)] => (at.into(), transport, port),
+            [Part::Ipv4(at), Part::Transport(transport), Part::Port(port)]
+            | [Part::Link(_), Part::Ipv4(at), Part::Transport(transport), Part::Port(port)] => {
+                (at.into(), transport, port)
+            }
+            [Part::Ipv6(at), Part::Transport(transport), Part::Port(port)]
+            | [Part::Link(_), Part::Ipv6(at), Part::Transport(transport), Part::Port(port)] => {
+                (at.into(), transport, port)
+            }
             _ => return None,
         };
         Some(Self { at: SocketAddr::new(at, port), transport, to: SocketAddr::new(*address, *container) })
