@@ -18,6 +18,7 @@ use netd_model::{
 };
 
 use crate::{
+    deposit::Deposit,
     logs::{Once, chain},
     rounds::Redirected,
 };
@@ -40,6 +41,7 @@ type Place = (Device, IpAddr);
 /// The listeners that are open.
 pub(crate) struct Listening {
     server: Arc<Server>,
+    deposit: Deposit,
     /// On port 53; none before the first.
     wanted: Option<Vec<Listener>>,
     /// Where another port is served, beside 53 or in its place.
@@ -53,11 +55,13 @@ pub(crate) struct Listening {
 }
 
 impl Listening {
-    /// Listens nowhere yet.
-    pub(crate) fn new(server: Arc<Server>) -> Self {
+    /// Takes up what an earlier netd listened with.
+    pub(crate) async fn new(server: Arc<Server>) -> Self {
+        let (deposit, sockets) = Deposit::take();
+        server.inherit(sockets).await;
         let (elsewhere, free, redirects) = (BTreeMap::new(), BTreeSet::new(), Arc::default());
         let (moved, failures) = (Once::default(), Once::default());
-        Self { server, wanted: None, elsewhere, free, redirects, moved, failures }
+        Self { server, deposit, wanted: None, elsewhere, free, redirects, moved, failures }
     }
 
     /// Listens where it is wanted now; `again` says that what failed is tried again.
@@ -66,8 +70,12 @@ impl Listening {
         if self.wanted.as_ref() == Some(&wanted) && !is_worth_it {
             return;
         }
-        self.wanted = Some(wanted);
+        let is_first = self.wanted.replace(wanted).is_none();
         self.open().await;
+        if is_first {
+            // What nobody wants of an earlier netd's is closed.
+            self.server.inherit(Vec::new()).await;
+        }
     }
 
     /// What listens.
@@ -92,11 +100,11 @@ impl Listening {
         let wanted = self.wanted.as_deref().unwrap_or_default();
         let places: BTreeSet<Place> = wanted.iter().filter_map(place).collect();
         self.elsewhere.retain(|place, _| places.contains(place));
-        let failures = loop {
+        let (listeners, failures) = loop {
             let listeners = with_elsewhere(wanted, &self.elsewhere);
-            let failures = self.server.set_listeners(listeners).await;
+            let failures = self.server.set_listeners(listeners.clone()).await;
             if !evade(&failures, &mut self.elsewhere) {
-                break failures;
+                break (listeners, failures);
             }
         };
         self.free = self.elsewhere.keys().filter(|place| !has_failed(&failures, place, PORT)).cloned().collect();
@@ -105,6 +113,8 @@ impl Listening {
             self.redirects = Arc::new(redirects);
         }
         self.tell(&failures);
+        let is_open = |listener: &&Listener| failures.iter().all(|failure| failure.listener != **listener);
+        self.deposit.set(&self.server, listeners.iter().filter(is_open)).await;
     }
 
     fn tell(&mut self, failures: &[BindError]) {

@@ -12,6 +12,7 @@ mod clients;
 mod cluster;
 mod command;
 mod control;
+mod deposit;
 mod dhcp;
 mod event;
 mod firewall;

@@ -100,7 +100,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let pokes = Pokes::bind(&settings.run_dir).context("listen on poke.sock in the run directory")?;
     let control = Control::bind(&settings.run_dir).context("listen on netd.sock in the run directory")?;
     heard::start(events.clone())?;
-    let listening = Listening::new(Arc::default());
+    let listening = Listening::new(Arc::default()).await;
     let cluster = Cluster::start(&settings, events.clone());
     let rounds = Rounds::start(store.clone(), Arc::clone(&boot), cluster.mtus(), events.clone())?;
     tell_refused(&settings);

@@ -16,6 +16,7 @@ mod kernel_text;
 mod lease;
 mod leftovers;
 mod node;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,6 +33,7 @@ pub use self::dig::Answer;
 pub use self::host::{Host, Run};
 pub use self::lease::host_lease;
 pub use self::node::Node;
+pub use self::systemd::ServiceManager;
 use crate::{built, holds_within, need, run, skip};
 
 /// The folder in which Debian's package containernetworking-plugins keeps the reference plugins.

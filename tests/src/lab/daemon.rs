@@ -1,18 +1,16 @@
 //! A program that runs beside the test, known by its process id.
 
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::node::Node;
+use super::systemd::ServiceManager;
 use crate::{built, holds_within, workspace};
 
-const START: Duration = Duration::from_secs(10);
 const STOP: Duration = Duration::from_secs(10);
 
 /// The program; it is killed when this is dropped, or when the thread that made it dies.
@@ -35,29 +33,42 @@ impl Daemon {
         log: PathBuf,
         configure: impl FnOnce(&mut Command),
     ) -> Self {
-        // setpriv(1) sets PDEATHSIG and then becomes the program.
-        let mut command = node.command("setpriv");
-        command.args(["--pdeathsig", "KILL"]).args(rights).arg("--").arg(program);
+        // setpriv(1) sets PDEATHSIG and then becomes the program, as sh(1) becomes setpriv: the process id stays.
+        let mut command = node.command("sh");
+        command
+            .args(["-c", "LISTEN_PID=$$ exec setpriv --pdeathsig KILL \"$@\"", "sh"])
+            .args(rights)
+            .arg("--")
+            .arg(program);
         configure(&mut command);
         let file = File::options().create(true).append(true).open(&log).unwrap();
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
         Self { child: command.spawn().unwrap(), log }
     }
 
-    /// Starts netd as this unit of systemd does, with its rights and no others, and returns when it said READY=1.
+    /// Starts netd as this unit of systemd does, with its rights and no others, and returns when it said READY=1. Nobody
+    /// hears it afterwards.
     #[track_caller]
     pub fn start_unit(node: &Node, unit: &str, log: PathBuf, configure: impl FnOnce(&mut Command)) -> Self {
-        let path = log.with_extension("notify");
-        let _ = std::fs::remove_file(&path);
-        let socket = UnixDatagram::bind(&path).unwrap();
+        let systemd = ServiceManager::listen(log.with_extension("notify"));
+        Self::start_unit_of(&systemd, node, unit, log, configure)
+    }
+
+    /// The same of a service manager that goes on hearing it.
+    #[track_caller]
+    pub fn start_unit_of(
+        systemd: &ServiceManager,
+        node: &Node,
+        unit: &str,
+        log: PathBuf,
+        configure: impl FnOnce(&mut Command),
+    ) -> Self {
         let program = built("netd");
         let daemon = Self::start_with(&rights(unit), node, &program, log, |command| {
-            command.env("NOTIFY_SOCKET", &path);
+            systemd.configure(command);
             configure(command);
         });
-        let ready = hears_ready(&socket);
-        std::fs::remove_file(&path).unwrap();
-        assert!(ready, "{} did not say READY=1: {}", program.display(), daemon.log());
+        assert!(systemd.hears_ready(), "{} did not say READY=1: {}", program.display(), daemon.log());
         daemon
     }
 
@@ -125,19 +136,4 @@ fn rights(unit: &str) -> Vec<String> {
     let kept: String = kept.split(' ').map(|word| word.to_lowercase().replace("cap_", ",+")).collect();
     ["--bounding-set".to_owned(), format!("-all{kept}"), "--inh-caps=-all".to_owned(), "--no-new-privs".to_owned()]
         .into()
-}
-
-fn hears_ready(socket: &UnixDatagram) -> bool {
-    let end = Instant::now() + START;
-    let mut bytes = [0; 4096];
-    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        socket.set_read_timeout(Some(left)).unwrap();
-        match socket.recv(&mut bytes) {
-            Ok(length) if bytes[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") => return true,
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-            Err(error) => panic!("{error}"),
-        }
-    }
-    false
 }

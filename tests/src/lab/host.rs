@@ -14,6 +14,7 @@ use super::daemon::Daemon;
 use super::holder::Kind;
 use super::leftovers;
 use super::node::Node;
+use super::systemd::ServiceManager;
 use crate::{Refusal, built};
 
 /// A host; clones are the same host.
@@ -95,10 +96,16 @@ impl Host {
     /// The same with lines of its configuration file.
     #[track_caller]
     pub fn netd_with(&self, toml: &str) -> Daemon {
+        self.netd_of(&ServiceManager::listen(self.folder().join("netd.notify")), toml)
+    }
+
+    /// The same as a service of this manager.
+    #[track_caller]
+    pub fn netd_of(&self, systemd: &ServiceManager, toml: &str) -> Daemon {
         let config = self.folder().join("netd.toml");
         std::fs::write(&config, toml).unwrap();
         let log = self.folder().join("netd.log");
-        Daemon::start_unit(self, "netd.service", log, |command| {
+        Daemon::start_unit_of(systemd, self, "netd.service", log, |command| {
             command.args(["run", "--config"]).arg(&config);
         })
     }

@@ -13,6 +13,7 @@ mod ports;
 mod reclaim;
 mod repair;
 mod restart;
+mod sockets;
 mod split;
 mod taken;
 
