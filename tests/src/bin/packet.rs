@@ -1,10 +1,10 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`, the same as
 //! `packet answer-sctp ADDRESS:PORT`, `packet ask sctp ADDRESS:PORT`,
-//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT COUNT`, `packet turns ADDRESS:PORT COUNT`,
+//! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT`, `packet turns ADDRESS:PORT COUNT`,
 //! `packet send PROTOCOL ADDRESS [FIRST]`, `packet serve ADDRESS:PORT`, `packet get|put ADDRESS:PORT BYTES`.
 //!
-//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds, and who asks
-//! often at the first that does not come. Who takes turns sends one byte by UDP, again when it is back, and says how many
+//! Who answers sends back what came, by TCP and UDP; who asks fails where no answer comes within two seconds; who asks
+//! again and again, until its input ends, at the first that does not come. Who takes turns sends one byte by UDP, again when it is back, and says how many
 //! microseconds a turn takes. What is sent is one packet of an IP protocol, of which the first byte may be said: in ICMP it
 //! is the type. Who gets so many bytes from one who serves, or puts them there, says how many milliseconds that took.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
@@ -14,6 +14,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{
     AddressFamily, Protocol, SendFlags, SocketType, bind, connect, ipproto, listen, sendto, socket, sockopt,
 };
@@ -30,7 +31,7 @@ fn main() {
         ["answer-sctp", at] => answer_sctp(at.parse().unwrap()),
         ["ask", "sctp", at] => ask_sctp(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
-        ["asks", "tcp", at, count] => (0..count.parse().unwrap()).for_each(|_: u32| ask_tcp(at.parse().unwrap())),
+        ["asks", "tcp", at] => ask_tcp_until_told(at.parse().unwrap()),
         ["ask", "udp", at] => ask_udp(at.parse().unwrap(), None),
         ["ask", "udp", at, from] => ask_udp(at.parse().unwrap(), Some(from.parse().unwrap())),
         ["turns", at, count] => turns(at.parse().unwrap(), count.parse().unwrap()),
@@ -41,6 +42,14 @@ fn main() {
             send(protocol.parse().unwrap(), to.parse().unwrap(), first.parse().unwrap());
         }
         other => panic!("{other:?}"),
+    }
+}
+
+fn ask_tcp_until_told(at: SocketAddr) {
+    let input = std::io::stdin();
+    let pause = Timespec { tv_sec: 0, tv_nsec: 100_000 };
+    while poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&pause)).unwrap() == 0 {
+        ask_tcp(at);
     }
 }
 
