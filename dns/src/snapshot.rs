@@ -1,6 +1,6 @@
 //! The snapshot that questions are answered from.
 //!
-//! [`Zones`] is immutable and is replaced whole. A network that did not change is the same object in the next one.
+//! [`Zones`] is immutable and is replaced whole. What did not change is the same object in the next one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use ipnetwork::IpNetwork;
 
 use crate::counters::Tally;
 use crate::zone::{Zone, holds};
-use crate::{Attachment, ContainerId, Name, Network, NetworkId, SplitDomain};
+use crate::{ContainerId, Name, Network, NetworkId, SplitDomain};
 
 #[cfg(test)]
 mod tests;
@@ -19,13 +19,15 @@ mod tests;
 #[derive(Clone, Debug, Default)]
 pub struct Zones {
     generation: u64,
-    networks: HashMap<NetworkId, Arc<Zone>>,
-    /// The networks of each container that is on more than one.
-    memberships: HashMap<ContainerId, BTreeSet<NetworkId>>,
+    networks: imbl::HashMap<NetworkId, Arc<Zone>>,
+    /// The networks of each container, in their order. Questions do not look here.
+    containers: imbl::HashMap<ContainerId, Arc<[NetworkId]>>,
+    /// The same of each container that is on more than one.
+    memberships: Arc<HashMap<ContainerId, Arc<[NetworkId]>>>,
     /// The domains of all networks, whoever may see them.
-    domains: HashSet<Name>,
+    domains: Arc<HashSet<Name>>,
     /// The subnets of all networks, whoever may see them.
-    subnets: Vec<IpNetwork>,
+    subnets: Arc<[IpNetwork]>,
     /// Of the host, for all networks that forward.
     split_domains: Vec<SplitDomain>,
 }
@@ -33,10 +35,9 @@ pub struct Zones {
 /// Makes [`Zones`] out of [`Network`]s.
 #[derive(Debug)]
 pub struct ZonesBuilder {
-    generation: u64,
-    previous: HashMap<NetworkId, Arc<Zone>>,
-    networks: HashMap<NetworkId, Arc<Zone>>,
-    split_domains: Vec<SplitDomain>,
+    zones: Zones,
+    /// Whether domains or subnets came or went.
+    is_moved: bool,
 }
 
 impl Zones {
@@ -56,7 +57,8 @@ impl Zones {
 
     /// The networks of this container, if they are more than one.
     pub(crate) fn memberships(&self, container: &ContainerId) -> impl Iterator<Item = &Zone> {
-        self.memberships.get(container).into_iter().flatten().filter_map(|id| self.zone(id))
+        let networks = self.memberships.get(container).into_iter().flat_map(|networks| networks.iter());
+        networks.filter_map(|id| self.zone(id))
     }
 
     /// The network of a listener that a source belongs to; of one that belongs to none, the first: there it asks.
@@ -93,56 +95,94 @@ impl ZonesBuilder {
         Self::after(&Zones::default(), generation)
     }
 
-    /// Starts from nothing too, but a network that is equal to one of `previous` is shared with it, not built again, and what
-    /// was counted of one of the same id goes on.
+    /// Starts from `previous`: what is not said here stays as it was there, and is shared with it; what was counted of a
+    /// network goes on when it changes. To build costs what changed.
     pub fn after(previous: &Zones, generation: u64) -> Self {
-        Self { generation, previous: previous.networks.clone(), networks: HashMap::new(), split_domains: Vec::new() }
+        Self { zones: Zones { generation, ..previous.clone() }, is_moved: false }
     }
 
-    /// Adds a network; one of the same id is replaced.
+    /// Adds a network; one of the same id is replaced, unless it is equal.
     #[must_use]
     pub fn network(mut self, network: impl Into<Arc<Network>>) -> Self {
         let network = network.into();
-        let zone = match self.previous.get(&network.id) {
-            // One that is the same object is equal, which is seen at once.
-            Some(same) if same.network == network => Arc::clone(same),
-            before => Arc::new(Zone::new(network, before.map(|zone| Arc::clone(&zone.tally)).unwrap_or_default())),
-        };
-        self.networks.insert(zone.network.id.clone(), zone);
+        let old = self.zones.networks.get(&network.id).cloned();
+        // One that is the same object is equal, which is seen at once.
+        if old.as_ref().is_some_and(|old| old.network == network) {
+            return self;
+        }
+        let tally = old.as_ref().map(|old| Arc::clone(&old.tally)).unwrap_or_default();
+        let (id, new) = (network.id.clone(), Arc::new(Zone::new(network, tally)));
+        self.turn(&id, old.as_deref(), Some(new.as_ref()));
+        self.zones.networks.insert(id, new);
+        self
+    }
+
+    /// Takes a network away.
+    #[must_use]
+    pub fn without(mut self, id: &NetworkId) -> Self {
+        let old = self.zones.networks.remove(id);
+        self.turn(id, old.as_deref(), None);
         self
     }
 
     /// Sets who is asked for names in certain domains, in all networks that forward. A network's own go before them.
     #[must_use]
     pub fn split_domains(mut self, split_domains: Vec<SplitDomain>) -> Self {
-        self.split_domains = split_domains;
+        self.zones.split_domains = split_domains;
         self
     }
 
     /// The snapshot.
     pub fn build(self) -> Zones {
-        let mut memberships: HashMap<ContainerId, BTreeSet<NetworkId>> = HashMap::new();
-        let mut first: HashMap<&ContainerId, &NetworkId> = HashMap::new();
-        let mut domains = HashSet::new();
-        let mut subnets = Vec::new();
-        for zone in self.networks.values() {
-            let Network { id, domain, subnets: own, attachments, .. } = &*zone.network;
-            domains.insert(domain.clone());
-            subnets.extend(own);
-            for Attachment { container, .. } in attachments {
-                let first = *first.entry(container).or_insert(id);
-                if first != id {
-                    memberships.entry(container.clone()).or_default().extend([first.clone(), id.clone()]);
-                }
-            }
+        let Self { mut zones, is_moved } = self;
+        if is_moved {
+            let networks = || zones.networks.values().map(|zone| &zone.network);
+            let domains = networks().map(|network| network.domain.clone()).collect();
+            let subnets = networks().flat_map(|network| network.subnets.iter().copied()).collect();
+            (zones.domains, zones.subnets) = (Arc::new(domains), subnets);
         }
-        Zones {
-            generation: self.generation,
-            networks: self.networks,
-            memberships,
-            domains,
-            subnets,
-            split_domains: self.split_domains,
+        zones
+    }
+
+    /// Takes note of what a network was and is.
+    fn turn(&mut self, id: &NetworkId, old: Option<&Zone>, new: Option<&Zone>) {
+        let place = |zone: Option<&Zone>| zone.map(|zone| (zone.network.domain.clone(), zone.network.subnets.clone()));
+        self.is_moved |= place(old) != place(new);
+        let (old, new) = (containers(old), containers(new));
+        let alone: Arc<[NetworkId]> = [id.clone()].into();
+        for gone in old.difference(&new) {
+            let networks = self.networks(gone).filter(|other| *other != id).cloned().collect();
+            self.set(gone, networks);
+        }
+        for come in new.difference(&old) {
+            let networks: BTreeSet<&NetworkId> = self.networks(come).chain([id]).collect();
+            let is_alone = networks.len() == 1;
+            let networks = if is_alone { Arc::clone(&alone) } else { networks.into_iter().cloned().collect() };
+            self.set(come, networks);
         }
     }
+
+    fn networks(&self, container: &ContainerId) -> impl Iterator<Item = &NetworkId> {
+        self.zones.containers.get(container).into_iter().flat_map(|networks| networks.iter())
+    }
+
+    /// Sets the networks of a container.
+    fn set(&mut self, container: &ContainerId, networks: Arc<[NetworkId]>) {
+        let Zones { containers, memberships, .. } = &mut self.zones;
+        if networks.len() > 1 {
+            Arc::make_mut(memberships).insert(container.clone(), Arc::clone(&networks));
+        } else if memberships.contains_key(container) {
+            Arc::make_mut(memberships).remove(container);
+        }
+        if networks.is_empty() {
+            containers.remove(container);
+        } else {
+            containers.insert(container.clone(), networks);
+        }
+    }
+}
+
+fn containers(zone: Option<&Zone>) -> BTreeSet<&ContainerId> {
+    let attachments = zone.into_iter().flat_map(|zone| &zone.network.attachments);
+    attachments.map(|attachment| &attachment.container).collect()
 }

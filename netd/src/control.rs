@@ -23,7 +23,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
-use netd_store::{Snapshot, Store};
+use netd_store::Store;
 use rustix::net::SocketType;
 use tokio::{
     net::UnixStream,
@@ -31,7 +31,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{clients::Clients, cluster::View, event::Event, health::Sick};
+use crate::{clients::Clients, event::Event, known::Known};
 
 #[cfg(test)]
 mod tests;
@@ -52,23 +52,13 @@ const HEAD_BYTES: usize = 8 << 10;
 #[derive(Debug)]
 pub(crate) struct Control(Clients);
 
-/// What the loop served last.
-#[derive(Debug, Default)]
-pub(crate) struct Known {
-    /// What is recorded.
-    pub(crate) snapshot: Arc<Snapshot>,
-    /// What other hosts have.
-    pub(crate) view: Arc<View>,
-    /// Who is not healthy.
-    pub(crate) sick: Arc<Sick>,
-}
-
 /// All that answers depend on.
 #[derive(Clone)]
 pub(crate) struct Desk {
     store: Store,
     boot: Arc<str>,
     server: Arc<dns::Server>,
+    /// What the loop served last.
     known: Arc<ArcSwap<Known>>,
     /// The loop's.
     events: mpsc::Sender<Event>,

@@ -18,6 +18,7 @@ mod event;
 mod firewall;
 mod health;
 mod heard;
+mod known;
 mod listening;
 mod logs;
 mod look;

@@ -3,13 +3,7 @@
 //! Each is asked by a task of its own, from this host, over the bridge that it is on: another network may have the same
 //! addresses. What is found goes to the loop like the word of a runtime.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http_body_util::Empty;
 use hyper::{Request, body::Bytes, client::conn::http1, header};
@@ -79,17 +73,23 @@ impl Prober {
         Self { events, turns: Arc::new(Semaphore::new(AT_ONCE)), asked: BTreeMap::new() }
     }
 
-    /// Asks exactly those of these attachments that want it. `first` says what is known of one that was not asked yet.
-    pub(crate) fn set(&mut self, attachments: &[Arc<Attachment>], mut first: impl FnMut(&AttachmentId) -> Health) {
-        let wanted: BTreeMap<&AttachmentId, Target> =
-            attachments.iter().filter_map(|attachment| Some((&attachment.id, Target::of(attachment)?))).collect();
-        self.asked.retain(|id, asked| wanted.get(id) == Some(&asked.target));
-        let known: BTreeSet<AttachmentId> = self.asked.keys().cloned().collect();
-        for (id, target) in wanted.into_iter().filter(|(id, _)| !known.contains(*id)) {
-            let (id, health) = (id.clone(), first(id));
+    /// Asks an attachment from now on as it wants to be asked now; not one that is none any more. `first` says what is
+    /// known of one that was not asked so yet.
+    pub(crate) fn set(
+        &mut self,
+        id: &AttachmentId,
+        attachment: Option<&Attachment>,
+        first: impl FnOnce(&AttachmentId) -> Health,
+    ) {
+        let wanted = attachment.and_then(Target::of);
+        if self.asked.get(id).map(|asked| &asked.target) == wanted.as_ref() {
+            return;
+        }
+        self.asked.remove(id);
+        if let Some(target) = wanted {
             let (events, turns) = (self.events.clone(), Arc::clone(&self.turns));
-            let task = tokio::spawn(watch(target.clone(), id.clone(), health, events, turns));
-            self.asked.insert(id, Asked { target, task });
+            let task = tokio::spawn(watch(target.clone(), id.clone(), first(id), events, turns));
+            self.asked.insert(id.clone(), Asked { target, task });
         }
     }
 }

@@ -66,7 +66,7 @@ pub(crate) struct Job {
 impl Job {
     /// Whether something is recorded of a network.
     fn has_attachments(&self, network: &NetworkName) -> bool {
-        self.snapshot.attachments.keys().any(|id| id.network == *network)
+        self.snapshot.of_network(network).next().is_some()
     }
 }
 

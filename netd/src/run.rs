@@ -1,7 +1,7 @@
 //! The daemon: one loop. Each turn looks at what is recorded now, serves that, and lets repair see to it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -9,17 +9,18 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use netd_model::attachment::{Attachment, AttachmentId};
-use netd_store::{Conflists, Reader, Snapshot, Store};
+use netd_model::attachment::{AttachmentId, Listen};
+use netd_store::{Changes, Conflists, Reader, Snapshot, Store};
 use sd_notify::NotifyState;
 use tokio::sync::oneshot;
 
 use crate::{
     cluster::{Cluster, View},
-    control::{Control, Known},
+    control::Control,
     event::Burst,
     health::Reports,
     heard,
+    known::Known,
     listening::Listening,
     logs::{Logs, Once, chain},
     overlay::Overlays,
@@ -32,11 +33,12 @@ use crate::{
     settings::Settings,
     settle::Settle,
     sources::Sources,
-    zones::{self, Kept, Served},
+    zones::Kept,
 };
 
 mod health;
 mod listen;
+mod names;
 mod told;
 mod upstreams;
 
@@ -59,27 +61,32 @@ struct Daemon {
     boot: Arc<str>,
     reader: Reader,
     settle: Settle,
+    /// What of the store changed since it was read.
+    changes: Changes,
     snapshot: Arc<Snapshot>,
-    attached: BTreeSet<AttachmentId>,
-    /// None until the store was read.
-    with_names: Option<Vec<Arc<Attachment>>>,
+    /// Attachments that were ready, and that the next plugin of their chain works on.
+    unfinished: BTreeSet<AttachmentId>,
     kept: Kept,
     reports: Reports,
     prober: Prober,
-    served: Vec<Served>,
     server: Arc<dns::Server>,
     upstreams: Option<Arc<[dns::Upstream]>>,
     listening: Listening,
+    /// Where it listens, by what was wanted.
+    listeners: BTreeMap<Listen, dns::Listener>,
+    /// Whether others may be wanted.
+    is_moved: bool,
     /// Plugins that wait until their names are served.
     waiting: Vec<oneshot::Sender<u64>>,
+    watch_errors: Once,
     broken_documents: Once,
     cluster_errors: Once,
     pace: Pace,
     rounds: Rounds,
     cluster: Cluster,
     view: Arc<View>,
-    /// The same, for who asks on the control socket.
-    known: Arc<ArcSwap<Known>>,
+    /// What is known, for who asks on the control socket.
+    told: Arc<ArcSwap<Known>>,
     /// Whether people can read it.
     is_view_told: bool,
     /// What repair could not do for overlay networks.
@@ -107,7 +114,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
     let parts = (cluster, rounds, Prober::new(events.clone()), listening);
     let mut daemon = Daemon::new(file, settings, logs, store, boot, parts);
     queries::log(&daemon.server, daemon.settings.query_log.as_ref());
-    daemon.read_store();
+    daemon.look_at_store(false);
     // A question that comes before the names of other hosts waits in the socket, or the answer would be that there are none.
     daemon.cluster.become_whole().await;
     daemon.turn(Burst { resolv: true, ..Burst::default() }, &mut sources).await;
@@ -124,7 +131,7 @@ pub(crate) async fn run(file: Option<PathBuf>, settings: Settings, logs: Logs) -
         daemon.turn(burst, &mut sources).await;
         if ready_by.take_if(|by| has_round_ended || Instant::now() >= *by).is_some() {
             notify(&[NotifyState::Ready]);
-            tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.served.len(), "started");
+            tracing::info!(run_dir = %daemon.settings.run_dir.display(), networks = daemon.kept.served().count(), "started");
         }
     }
     notify(&[NotifyState::Stopping]);
@@ -156,23 +163,25 @@ impl Daemon {
             reports: Reports::read(store.clone()),
             reader: Reader::keeping(store, repair::of_host),
             settle: Settle::new(Instant::now()),
+            changes: Changes::default(),
             snapshot: Arc::default(),
-            attached: BTreeSet::new(),
-            with_names: None,
+            unfinished: BTreeSet::new(),
             kept: Kept::default(),
             prober,
-            served: Vec::new(),
             server: listening.server(),
             upstreams: None,
             listening,
+            listeners: BTreeMap::new(),
+            is_moved: true,
             waiting: Vec::new(),
+            watch_errors: Once::default(),
             broken_documents: Once::default(),
             cluster_errors: Once::default(),
             pace: Pace::new(Instant::now()),
             rounds,
             cluster,
             view: Arc::default(),
-            known: Arc::default(),
+            told: Arc::default(),
             is_view_told: true,
             faults: Faults::new(),
             overlays: Arc::default(),
@@ -189,20 +198,17 @@ impl Daemon {
         if burst.resolv || burst.reload || burst.tick {
             self.choose_upstreams(sources.resolv.read());
         }
+        if burst.reload {
+            self.changes = Changes::Everything;
+        }
+        let is_waited_for = !burst.pokes.is_empty() || !burst.words.is_empty();
         // A poke's document is there, but its event may still wait to be read.
-        let is_told = sources.watch.changed().unwrap_or_else(|error| {
-            tracing::debug!(%error, "store not watched");
-            true
-        });
-        let now = Instant::now();
-        if is_told || burst.reload {
-            self.settle.change(now);
-        }
-        if self.settle.read(now, !burst.pokes.is_empty() || !burst.words.is_empty()) {
-            self.read_store();
-        }
+        self.hear_of_store(&mut sources.watch, burst.tick || is_waited_for);
+        self.look_at_store(is_waited_for);
         self.look_at_cluster();
         let heard = self.hear(burst.words);
+        // An interface may be made again under another number.
+        self.is_moved |= burst.kernel || burst.tick;
         self.listen(burst.tick, burst.round_ended).await;
         for (reply, heard) in heard {
             let _ = reply.send(heard);
@@ -220,70 +226,6 @@ impl Daemon {
     fn next(&self) -> Instant {
         let reading = self.settle.next();
         self.pace.next().map_or(reading, |round| round.min(reading))
-    }
-
-    /// Serves what is recorded now.
-    fn read_store(&mut self) {
-        let snapshot = self.reader.read();
-        if snapshot.generation == self.snapshot.generation && self.with_names.is_some() {
-            return;
-        }
-        self.broken_documents.say(snapshot.broken.iter().map(|error| chain(error.as_ref())), |error| {
-            tracing::warn!(error, "document not readable");
-        });
-        self.snapshot = Arc::new(snapshot);
-        self.pace.ask();
-        self.tell_changes();
-        let with_names = zones::with_names(self.snapshot.attachments.values(), &self.boot);
-        // Most writes of a verb change no name.
-        let is_swept = self.reports.sweep(&self.snapshot);
-        if is_swept || !self.with_names.as_ref().is_some_and(|old| zones::are_same(&with_names, old)) {
-            self.probe(&with_names);
-            self.with_names = Some(with_names);
-            self.publish();
-            self.serve();
-        }
-    }
-
-    /// Tells the other hosts what this one has.
-    fn publish(&self) {
-        if let Some(with_names) = &self.with_names {
-            self.cluster.publish(zones::of_host(with_names, &self.settings.host.name, &self.view, self.reports.sick()));
-        }
-    }
-
-    /// Serves the names of this host's containers, and of those that share a network with them.
-    fn serve(&mut self) {
-        let with_names = self.with_names.as_deref().unwrap_or_default();
-        self.served = self.kept.served(with_names, &self.view, self.reports.sick());
-        let zones = zones::zones(&self.served, &self.settings, &self.server.zones(), self.generation());
-        self.server.set_zones(Arc::new(zones));
-    }
-
-    /// Takes up what other hosts have now.
-    fn look_at_cluster(&mut self) {
-        let view = self.cluster.view();
-        if Arc::ptr_eq(&view, &self.view) {
-            return;
-        }
-        let old = std::mem::replace(&mut self.view, view);
-        self.cluster_errors.say(self.view.errors.iter().cloned(), |error| tracing::error!(error, "cluster"));
-        self.is_view_told = false;
-        // The way to a container is begun before its name is told.
-        self.choose_overlays();
-        self.pace_repair(false, false);
-        if !self.view.serves_as(&old) {
-            self.serve();
-        }
-    }
-
-    fn choose_overlays(&mut self) {
-        let overlays = Overlays::new(&self.settings, &self.view);
-        if *self.overlays != overlays {
-            self.overlays = Arc::new(overlays);
-            self.pace.tell();
-            self.publish();
-        }
     }
 
     fn pace_repair(&mut self, kernel_changed: bool, round_ended: bool) {

@@ -1,22 +1,31 @@
 //! When the store is read.
 //!
 //! A verb writes its document several times and pokes after the last: who waits for an answer is worth a look at once,
-//! a write alone is worth one a moment later.
+//! a write alone is worth one a moment later. Now and then all of it is read, whatever was heard of changes.
 
 use std::time::{Duration, Instant};
 
 /// How long after a write the store is read when nobody pokes.
 const SETTLE: Duration = Duration::from_millis(5);
 
-/// How long it is not read while nobody says that it changed.
+/// How long after all of it was read that is done again.
 const EVERY: Duration = Duration::from_secs(30);
+
+/// How much of the store is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// What changed.
+    Changes,
+    /// All of it.
+    Whole,
+}
 
 /// The state of this clockwork; the time is always told.
 #[derive(Debug)]
 pub(crate) struct Settle {
     /// When something changed that was not read yet.
     changed: Option<Instant>,
-    /// When it is read without being asked.
+    /// When all is read.
     due: Instant,
 }
 
@@ -31,13 +40,13 @@ impl Settle {
         self.changed.get_or_insert(now);
     }
 
-    /// Whether the store is to be read now; if so it counts as read. `is_poked` says that somebody waits.
-    pub(crate) fn read(&mut self, now: Instant, is_poked: bool) -> bool {
-        let is_time = self.next() <= now || is_poked && self.changed.is_some();
-        if is_time {
+    /// What is to be read now, if anything is; that counts as read. `is_poked` says that somebody waits.
+    pub(crate) fn read(&mut self, now: Instant, is_poked: bool) -> Option<Reading> {
+        if self.due <= now {
             *self = Self { changed: None, due: now + EVERY };
+            return Some(Reading::Whole);
         }
-        is_time
+        self.changed.take_if(|changed| is_poked || *changed + SETTLE <= now).map(|_| Reading::Changes)
     }
 
     /// When [`Settle::read`] is worth the next call.
@@ -55,7 +64,7 @@ mod tests {
     fn after_first_reading() -> (Settle, Instant) {
         let now = Instant::now();
         let mut settle = Settle::new(now);
-        assert!(settle.read(now, false));
+        assert_eq!(settle.read(now, false), Some(Reading::Whole));
         (settle, now)
     }
 
@@ -64,34 +73,38 @@ mod tests {
         let (mut settle, now) = after_first_reading();
         settle.change(now + 10 * MS);
         settle.change(now + 12 * MS);
-        assert!(!settle.read(now + 14 * MS, false));
+        assert_eq!(settle.read(now + 14 * MS, false), None);
         assert_eq!(settle.next(), now + 15 * MS);
-        assert!(settle.read(now + 15 * MS, false));
-        assert!(!settle.read(now + 100 * MS, false));
+        assert_eq!(settle.read(now + 15 * MS, false), Some(Reading::Changes));
+        assert_eq!(settle.read(now + 100 * MS, false), None);
     }
 
     #[test]
     fn who_pokes_after_a_change_waits_for_nothing() {
         let (mut settle, now) = after_first_reading();
         settle.change(now + 10 * MS);
-        assert!(settle.read(now + 11 * MS, true));
-        assert!(!settle.read(now + 12 * MS, true), "nothing changed since");
+        assert_eq!(settle.read(now + 11 * MS, true), Some(Reading::Changes));
+        assert_eq!(settle.read(now + 12 * MS, true), None, "nothing changed since");
     }
 
     #[test]
-    fn writes_without_end_do_not_put_the_reading_off() {
+    fn writes_without_end_put_no_reading_off() {
         let (mut settle, now) = after_first_reading();
-        let reads = (0..100u32).filter(|&ms| {
+        let every = u32::try_from(EVERY.as_millis()).unwrap();
+        let reads = (0..=every).filter_map(|ms| {
             settle.change(now + ms * MS);
             settle.read(now + ms * MS, false)
         });
-        assert_eq!(reads.count(), 16);
+        let reads: Vec<Reading> = reads.collect();
+        assert_eq!(reads.len(), 5_001);
+        assert_eq!(reads.iter().filter(|reading| **reading == Reading::Whole).count(), 1);
+        assert_eq!(reads.last(), Some(&Reading::Whole));
     }
 
     #[test]
     fn it_is_read_without_being_told_too() {
         let (mut settle, now) = after_first_reading();
-        assert!(!settle.read(now + EVERY / 2, false));
-        assert!(settle.read(now + EVERY, false));
+        assert_eq!(settle.read(now + EVERY / 2, false), None);
+        assert_eq!(settle.read(now + EVERY, false), Some(Reading::Whole));
     }
 }

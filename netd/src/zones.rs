@@ -17,8 +17,9 @@ use netd_model::{
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::{
-    cluster::{NetworkView, Peer, State, View},
+    cluster::{NetworkView, Peer, State},
     health::Sick,
+    known::Known,
     listening::PORT,
     settings::Settings,
 };
@@ -41,28 +42,24 @@ pub(crate) struct Served {
 /// What is served, kept by network: the change of an attachment costs what its network has, not what all have.
 #[derive(Debug, Default)]
 pub(crate) struct Kept {
-    view: Arc<View>,
-    sick: Arc<Sick>,
-    networks: BTreeMap<NetworkName, (Vec<Arc<Attachment>>, Vec<Served>)>,
+    known: Known,
+    networks: BTreeMap<NetworkName, Vec<Served>>,
 }
 
-/// The attachments whose names are served.
-pub(crate) fn with_names<'a>(
-    attachments: impl IntoIterator<Item = &'a Arc<Attachment>>,
-    boot: &str,
-) -> Vec<Arc<Attachment>> {
-    let is_one = |attachment: &Arc<Attachment>| is_served(attachment, boot) && attachment.names().is_some();
-    attachments.into_iter().filter(|attachment| is_one(attachment)).cloned().collect()
+/// How what is served became another.
+#[derive(Debug, Default)]
+pub(crate) struct Turned {
+    /// Networks that are not served any more.
+    gone: Vec<dns::NetworkId>,
+    /// Networks that were not served before, or otherwise.
+    pub(crate) come: Vec<Served>,
+    /// Whether something is answered elsewhere than before.
+    pub(crate) is_moved: bool,
 }
 
-/// Whether nothing changed between two times that attachments were read. A document that is written is read anew.
-pub(crate) fn are_same(one: &[Arc<Attachment>], other: &[Arc<Attachment>]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
-}
-
-/// What other hosts are told of these attachments: a document for each network that spans hosts and that this one is in.
+/// What other hosts are told of what is known: a document for each network that spans hosts and that this one is in.
 /// Containers that have none of its addresses there are of another network by the same name, and nobody's business.
-pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &View, sick: &Sick) -> Vec<NamesOfHost> {
+pub(crate) fn of_host(known: &Known, boot: &str, host: &HostName) -> Vec<NamesOfHost> {
     let container = |attachment: &Attachment, own: &Member| {
         let names = attachment.names()?;
         let is_own = |address: &IpAddr| own.subnets.iter().any(|subnet| subnet.contains(*address));
@@ -73,57 +70,53 @@ pub(crate) fn of_host(attachments: &[Arc<Attachment>], host: &HostName, view: &V
             addresses,
             ports: names.ports.clone(),
             texts: names.texts.clone(),
-            health: sick.get(&attachment.id).copied().unwrap_or_default(),
+            health: known.sick.get(&attachment.id).copied().unwrap_or_default(),
             ttl: names.ttl,
         })
     };
-    let of_network = |(network, known): (&NetworkName, &NetworkView)| {
-        let own = known.own.as_ref()?;
-        let attachments = attachments.iter().filter(|attachment| attachment.id.network == *network);
+    let of_network = |(network, view): (&NetworkName, &NetworkView)| {
+        let own = view.own.as_ref()?;
+        let attachments = known.snapshot.of_network(network).filter(|attachment| is_served(attachment, boot));
         let containers = attachments.filter_map(|attachment| container(attachment, own)).collect();
         Some(NamesOfHost { version: VERSION, host: host.clone(), network: network.clone(), containers })
     };
-    view.networks.iter().filter_map(of_network).collect()
+    known.view.networks.iter().filter_map(of_network).collect()
 }
 
 impl Kept {
-    /// [`served`], of attachments in the order of their networks.
-    pub(crate) fn served(
-        &mut self,
-        attachments: &[Arc<Attachment>],
-        view: &Arc<View>,
-        sick: &Arc<Sick>,
-    ) -> Vec<Served> {
-        let mut before = std::mem::take(&mut self.networks);
-        if !Arc::ptr_eq(&self.view, view) {
-            before.clear();
-            self.view = Arc::clone(view);
+    /// Takes up what is known now. What of it did not change stays the same object.
+    pub(crate) fn turn(&mut self, known: &Known, boot: &str) -> Turned {
+        let old = std::mem::replace(&mut self.known, known.clone());
+        let mut turned = Turned::default();
+        for network in known.differences(&old, boot) {
+            let new = in_network(&network, known, boot);
+            let place = |served: &Served| (served.network.id.clone(), served.listen.clone());
+            let old = self.networks.remove(&network).unwrap_or_default();
+            turned.is_moved |= !old.iter().map(place).eq(new.iter().map(place));
+            let is_gone = |id: &dns::NetworkId| !new.iter().any(|served| served.network.id == *id);
+            turned.gone.extend(old.iter().map(|served| served.network.id.clone()).filter(is_gone));
+            turned.come.extend(new.iter().cloned());
+            if !new.is_empty() {
+                self.networks.insert(network, new);
+            }
         }
-        let were_sick = std::mem::replace(&mut self.sick, Arc::clone(sick));
-        let are_as_well = |members: &[Arc<Attachment>]| {
-            Arc::ptr_eq(&were_sick, sick) || members.iter().all(|it| were_sick.get(&it.id) == sick.get(&it.id))
-        };
-        for members in attachments.chunk_by(|one, next| one.id.network == next.id.network) {
-            let Some(network) = members.first().map(|first| first.id.network.clone()) else { continue };
-            let kept = before.remove(&network).filter(|(old, _)| are_same(old, members) && are_as_well(members));
-            self.networks.insert(network, kept.unwrap_or_else(|| (members.to_vec(), served(members, view, sick))));
-        }
-        self.networks.values().flat_map(|(_, served)| served).cloned().collect()
+        turned
+    }
+
+    /// What is served.
+    pub(crate) fn served(&self) -> impl Iterator<Item = &Served> {
+        self.networks.values().flatten()
     }
 }
 
-/// The networks of these attachments, with what other hosts have of them.
-pub(crate) fn served(attachments: &[Arc<Attachment>], view: &View, sick: &Sick) -> Vec<Served> {
-    let mut networks: BTreeMap<&NetworkName, Vec<(&Attachment, &Names)>> = BTreeMap::new();
-    for attachment in attachments {
-        if let Some(names) = attachment.names() {
-            networks.entry(&attachment.id.network).or_default().push((attachment, names));
-        }
-    }
-    let of = |network: &NetworkName, members: &[(&Attachment, &Names)]| {
-        of_network(network, members, view.networks.get(network), sick)
-    };
-    networks.iter().flat_map(|(network, members)| of(network, members)).collect()
+/// All that is served of what is known.
+pub(crate) fn served(known: &Known, boot: &str) -> Vec<Served> {
+    Kept::default().turn(known, boot).come
+}
+
+/// Whether an attachment has names that are answered.
+pub(crate) fn is_named(attachment: &Attachment, boot: &str) -> bool {
+    is_served(attachment, boot) && attachment.names().is_some()
 }
 
 /// Whether the names of an attachment are answered. One of another boot is of a container that is no more.
@@ -131,15 +124,19 @@ pub(crate) fn is_served(attachment: &Attachment, boot: &str) -> bool {
     attachment.progress == Progress::Ready && attachment.boot == boot
 }
 
-/// The snapshot that questions are answered from; a network that is as in `previous` is shared with it.
-pub(crate) fn zones(served: &[Served], settings: &Settings, previous: &dns::Zones, generation: u64) -> dns::Zones {
+/// The snapshot that questions are answered from, after `previous`, with which it shares what did not change.
+pub(crate) fn zones(turned: &Turned, settings: &Settings, previous: &dns::Zones, generation: u64) -> dns::Zones {
     let of_host = settings.split_domains.iter().filter_map(|(domain, upstreams)| split_domain(domain, upstreams));
     let builder = dns::ZonesBuilder::after(previous, generation).split_domains(of_host.collect());
-    served.iter().fold(builder, |builder, served| builder.network(Arc::clone(&served.network))).build()
+    let builder = turned.gone.iter().fold(builder, dns::ZonesBuilder::without);
+    turned.come.iter().fold(builder, |builder, served| builder.network(Arc::clone(&served.network))).build()
 }
 
 /// Where to listen: `index` gives the number of an interface, and where it is not there, nobody can ask.
-pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u32>) -> Vec<dns::Listener> {
+pub(crate) fn listeners<'s>(
+    served: impl IntoIterator<Item = &'s Served>,
+    index: impl Fn(&LinkName) -> Option<u32>,
+) -> BTreeMap<Listen, dns::Listener> {
     let mut networks: BTreeMap<&Listen, Vec<dns::NetworkId>> = BTreeMap::new();
     for served in served {
         for listen in &served.listen {
@@ -150,9 +147,28 @@ pub(crate) fn listeners(served: &[Served], index: impl Fn(&LinkName) -> Option<u
     let listeners = networks.into_iter().filter_map(|(listen, networks)| {
         let index = *indexes.entry(&listen.link).or_insert_with(|| index(&listen.link));
         let device = dns::Device { name: listen.link.to_string(), index: index? };
-        Some(dns::Listener { device: Some(device), address: listen.address, port: PORT, networks })
+        let listener = dns::Listener { device: Some(device), address: listen.address, port: PORT, networks };
+        Some((listen.clone(), listener))
     });
     listeners.collect()
+}
+
+/// Whether each of these networks is listened for where its interfaces are now.
+pub(crate) fn are_heard(
+    served: &[Served],
+    listeners: &BTreeMap<Listen, dns::Listener>,
+    index: impl Fn(&LinkName) -> Option<u32>,
+) -> bool {
+    let known = |listen| listeners.get(listen).and_then(|listener| Some(listener.device.as_ref()?.index));
+    served.iter().flat_map(|served| &served.listen).all(|listen| known(listen) == index(&listen.link))
+}
+
+/// A network as it is served: under no domain where nobody has names.
+fn in_network(network: &NetworkName, known: &Known, boot: &str) -> Vec<Served> {
+    let attachments = known.snapshot.of_network(network).filter(|attachment| is_served(attachment, boot));
+    let members: Vec<(&Attachment, &Names)> =
+        attachments.filter_map(|attachment| Some((attachment.as_ref(), attachment.names()?))).collect();
+    of_network(network, &members, known.view.networks.get(network), &known.sick)
 }
 
 fn of_network(
@@ -223,9 +239,9 @@ fn member(attachment: &Attachment, names: &Names, sick: &Sick) -> dns::Attachmen
     dns::Attachment {
         container: attachment.id.container.as_str().into(),
         addresses: names.addresses.clone(),
-        names: names.names.iter().filter_map(name).collect(),
-        ports: names.ports.iter().filter_map(port).collect(),
-        texts: names.texts.iter().filter_map(text).collect(),
+        names: each(&names.names, name),
+        ports: each(&names.ports, port),
+        texts: each(&names.texts, text),
         is_healthy: !sick.contains_key(&attachment.id),
         upstreams: Some(asked(&names.own_upstreams)).filter(|own| !own.is_empty()),
         ttl: names.ttl,
@@ -239,9 +255,9 @@ fn elsewhere<'p>(peers: impl Iterator<Item = &'p Arc<Peer>>) -> impl Iterator<It
     containers.map(|(host, it)| dns::Attachment {
         container: format!("{host}/{}", it.container).into(),
         addresses: it.addresses.clone(),
-        names: it.names.iter().filter_map(name).collect(),
-        ports: it.ports.iter().filter_map(port).collect(),
-        texts: it.texts.iter().filter_map(text).collect(),
+        names: each(&it.names, name),
+        ports: each(&it.ports, port),
+        texts: each(&it.texts, text),
         is_healthy: it.health == Health::Healthy,
         upstreams: None,
         ttl: it.ttl,
@@ -305,6 +321,13 @@ fn upstream(upstream: &Upstream) -> Option<dns::Upstream> {
         }
     };
     Some(dns::Upstream { address, tls })
+}
+
+/// Those that can be served, in no more room than they need: there may be a hundred thousand.
+fn each<T, U>(all: &[T], served: impl Fn(&T) -> Option<U>) -> Vec<U> {
+    let mut each = Vec::with_capacity(all.len());
+    each.extend(all.iter().filter_map(served));
+    each
 }
 
 /// The name for the server, which refuses no name that the model takes.

@@ -8,21 +8,23 @@ fn an_unchanged_network_is_the_same_object_in_the_next_snapshot() {
     let first = ZonesBuilder::new(1).network(web()).network(back()).build();
     let mut changed = back();
     changed.attachments.pop();
-    let second = ZonesBuilder::after(&first, 2).network(web()).network(changed).build();
-    let same = |id: &str| Arc::ptr_eq(&first.networks[&id.into()], &second.networks[&id.into()]);
+    let second = ZonesBuilder::after(&first, 2).network(changed).build();
+    let same = |id: &str| Arc::ptr_eq(&first.networks[&NetworkId::from(id)], &second.networks[&NetworkId::from(id)]);
     assert!(same("web"));
     assert!(!same("back"));
     assert_eq!((first.generation(), second.generation()), (1, 2));
 }
 
 #[test]
-fn a_network_that_is_not_given_again_is_gone() {
+fn a_network_that_is_taken_away_leaves_nothing() {
     let first = ZonesBuilder::new(1).network(web()).network(back()).build();
-    let second = ZonesBuilder::after(&first, 2).network(web()).build();
+    let second = ZonesBuilder::after(&first, 2).without(&"back".into()).build();
     assert!(second.zone(&"back".into()).is_none());
     assert!(!second.has_domain(back().domain.octets()));
     assert!(!second.has_subnet_around("10.2.0.9".parse().unwrap()));
     assert_eq!(second.memberships(&"db".into()).count(), 0, "it is on one network now");
+    let third = ZonesBuilder::after(&second, 3).without(&"web".into()).without(&"none".into()).build();
+    assert!(third.networks.is_empty() && third.containers.is_empty() && third.domains.is_empty());
 }
 
 #[test]
@@ -44,4 +46,45 @@ fn a_container_with_two_attachments_in_one_network_is_on_one_network() {
 fn the_serial_is_the_low_half_of_the_generation() {
     assert_eq!(ZonesBuilder::new(0x0007_ffff_fffe).build().serial(), 0xffff_fffe);
     assert_eq!(ZonesBuilder::new(0x0001_0000_0003).build().serial(), 3, "RFC 1982 wraps");
+}
+
+/// What there is, as text.
+fn text(zones: &Zones) -> String {
+    let ids = |ids: &Arc<[NetworkId]>| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let mut lines: Vec<String> = zones.networks.values().map(|zone| format!("{:?}", zone.network)).collect();
+    lines.extend(zones.containers.iter().map(|(id, networks)| format!("container {id} {}", ids(networks))));
+    lines.extend(zones.memberships.iter().map(|(id, networks)| format!("member {id} {}", ids(networks))));
+    lines.extend(zones.domains.iter().map(|domain| format!("domain {domain}")));
+    lines.extend(zones.subnets.iter().map(|subnet| format!("subnet {subnet}")));
+    lines.sort();
+    lines.join("\n")
+}
+
+proptest::proptest! {
+    #[test]
+    fn whoever_makes_changes_has_what_is_built_from_nothing(
+        acts in proptest::collection::vec((0_u8..4, 0_u8..3, proptest::option::of(0_u8..16)), 1..30),
+    ) {
+        let mut wanted: std::collections::BTreeMap<u8, Network> = std::collections::BTreeMap::new();
+        let mut zones = Zones::default();
+        for (id, domain, containers) in acts {
+            // Each bit is a container; the domains are fewer than the networks.
+            let network = containers.map(|containers| {
+                let on = (0..4).filter(|bit| containers >> bit & 1 == 1);
+                let on = on.map(|bit| attachment(&format!("c{bit}"), &[&format!("10.{id}.0.{}", bit + 2)], &["a"], 5));
+                network(&format!("n{id}"), &format!("d{domain}.internal"), &[&format!("10.{id}.0.0/24")], &[], on.collect())
+            });
+            let builder = ZonesBuilder::after(&zones, 1);
+            let changed = if let Some(network) = network {
+                wanted.insert(id, network.clone());
+                builder.network(network)
+            } else {
+                wanted.remove(&id);
+                builder.without(&format!("n{id}").into())
+            };
+            zones = changed.build();
+            let whole = wanted.values().cloned().fold(ZonesBuilder::new(1), ZonesBuilder::network).build();
+            proptest::prop_assert_eq!(text(&zones), text(&whole));
+        }
+    }
 }

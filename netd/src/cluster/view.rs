@@ -75,9 +75,16 @@ pub(crate) enum State {
 impl View {
     /// Whether the same names are served by `other`.
     pub(crate) fn serves_as(&self, other: &Self) -> bool {
-        let mut networks = self.networks.iter().zip(&other.networks);
-        self.networks.len() == other.networks.len()
-            && networks.all(|((name, one), (other_name, other))| name == other_name && one.serves_as(other))
+        self.differences(other).next().is_none()
+    }
+
+    /// The networks of which `other` serves other names.
+    pub(crate) fn differences<'v>(&'v self, other: &'v Self) -> impl Iterator<Item = &'v NetworkName> {
+        let only_there = other.networks.keys().filter(|network| !self.networks.contains_key(*network));
+        self.networks.keys().chain(only_there).filter(|&network| {
+            let both = self.networks.get(network).zip(other.networks.get(network));
+            !both.is_some_and(|(one, other)| one.serves_as(other))
+        })
     }
 }
 

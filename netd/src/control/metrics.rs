@@ -15,8 +15,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::Known;
-use crate::{cluster::State, zones};
+use crate::{cluster::State, known::Known, zones};
 
 /// The type of the text.
 pub(super) const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;

@@ -5,8 +5,11 @@ use std::{net::IpAddr, sync::Arc};
 use netd_model::name::{ContainerId, LinkName};
 use serde::{Deserialize, Serialize};
 
-use super::{Desk, Known};
-use crate::zones::{self, Served};
+use super::Desk;
+use crate::{
+    known::Known,
+    zones::{self, Served},
+};
 
 /// Who asks for what.
 #[derive(Debug, Deserialize)]
@@ -49,8 +52,8 @@ fn a() -> String {
 /// No such container has a server, or it is no question.
 pub(super) fn answer(desk: &Desk, inquiry: &Inquiry) -> Result<Heard, String> {
     let known = desk.known.load_full();
-    let Known { snapshot, view, sick } = &*known;
-    let served = zones::served(&zones::with_names(snapshot.attachments.values(), &desk.boot), view, sick);
+    let Known { snapshot, .. } = &*known;
+    let served = zones::served(&known, &desk.boot);
     let of_container = snapshot.attachments.values().filter(|it| it.id.container == inquiry.from);
     let place = of_container.filter(|it| zones::is_served(it, &desk.boot)).find_map(|it| {
         let names = it.names()?;

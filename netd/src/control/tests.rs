@@ -5,6 +5,7 @@ use netd_model::{
     health::Health,
     overlay::KnownPeers,
 };
+use netd_store::Snapshot;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -12,7 +13,11 @@ use tokio::{
 };
 
 use super::*;
-use crate::{health::Heard, sample, settings::Settings};
+use crate::{
+    health::{Heard, Sick},
+    sample,
+    settings::Settings,
+};
 
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"];
 
@@ -187,7 +192,7 @@ async fn figures_count_what_is_there() {
     let mut second = sample::attachment("web", "c2", "10.1.0.8");
     second.progress = Progress::Adding;
     let attachments = [first, Arc::new(second)].map(|attachment| (attachment.id.clone(), attachment));
-    let snapshot = Arc::new(Snapshot { attachments: attachments.into(), ..Snapshot::default() });
+    let snapshot = Arc::new(Snapshot { attachments: attachments.into_iter().collect(), ..Snapshot::default() });
     let sick = Arc::new(Sick::from([(snapshot.attachments.keys().next().unwrap().clone(), Health::Starting)]));
     lab.known.store(Arc::new(Known { snapshot, view: Arc::default(), sick }));
     let (status, text) = lab.ask("GET", "/metrics", "").await;
@@ -244,11 +249,11 @@ fn figures_of_dns_are_by_network_whatever_its_domain_and_times_add_up() {
 async fn a_question_is_explained_or_refused_with_its_reason() {
     let lab = Lab::start();
     let attachment = Arc::new(sample::attachment("web", "c1", "10.1.0.7"));
-    let snapshot = Arc::new(Snapshot { attachments: [(attachment.id.clone(), attachment)].into(), ..<_>::default() });
-    let served = crate::zones::with_names(snapshot.attachments.values(), sample::BOOT);
-    let served = crate::zones::served(&served, &View::default(), &Sick::new());
-    lab.dns.set_zones(Arc::new(crate::zones::zones(&served, &Settings::parse("").unwrap(), &dns::Zones::default(), 1)));
-    lab.known.store(Arc::new(Known { snapshot, ..Known::default() }));
+    let attachments = [(attachment.id.clone(), attachment)].into_iter().collect();
+    let known = Known { snapshot: Arc::new(Snapshot { attachments, ..<_>::default() }), ..Known::default() };
+    let turned = crate::zones::Kept::default().turn(&known, sample::BOOT);
+    lab.dns.set_zones(Arc::new(crate::zones::zones(&turned, &Settings::parse("").unwrap(), &dns::Zones::default(), 1)));
+    lab.known.store(Arc::new(known));
     let api = openapi();
     for (question, status, upstreams) in [
         ("name=c1", json!("NOERROR"), json!(null)),

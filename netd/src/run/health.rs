@@ -1,7 +1,5 @@
 //! What the loop makes of containers' health.
 
-use std::sync::Arc;
-
 use netd_model::{
     attachment::{Attachment, Progress},
     health::Health,
@@ -39,12 +37,12 @@ impl Daemon {
         heard
     }
 
-    /// Asks these containers how they are, as far as they want that. One that came is not healthy before it said so; of
-    /// those that netd finds when it starts, what was known holds.
-    pub(super) fn probe(&mut self, attachments: &[Arc<Attachment>]) {
-        let is_first = self.with_names.is_none();
+    /// Asks a container how it is, as far as it wants that. One that came is not healthy before it said so; of those that
+    /// netd finds when it starts, what was known holds.
+    pub(super) fn probe(&mut self, old: Option<&Attachment>, new: Option<&Attachment>, is_first: bool) {
+        let Some(id) = new.or(old).map(|attachment| &attachment.id) else { return };
         let reports = &mut self.reports;
-        self.prober.set(attachments, |id| {
+        self.prober.set(id, new, |id| {
             if !is_first && let Err(error) = reports.take(id, By::Probe, Health::Starting) {
                 tracing::warn!(error = chain(&error), "report not written");
             }

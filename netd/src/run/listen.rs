@@ -8,13 +8,17 @@ use super::Daemon;
 use crate::zones;
 
 impl Daemon {
-    /// Listens where names are served now: bridges come, go, and are made again under another number.
+    /// Listens where names are served now, if that may be elsewhere than before: bridges come, go, and are made again
+    /// under another number.
     pub(super) async fn listen(&mut self, again: bool, round_ended: bool) {
         let before = Arc::clone(self.listening.redirects());
         if round_ended {
             self.listening.redirected(&self.rounds.redirected()).await;
         }
-        self.listening.set(zones::listeners(&self.served, netd_kernel::link_index), again).await;
+        if std::mem::take(&mut self.is_moved) {
+            self.listeners = zones::listeners(self.kept.served(), netd_kernel::link_index);
+            self.listening.set(self.listeners.values().cloned().collect(), again).await;
+        }
         if !Arc::ptr_eq(&before, self.listening.redirects()) {
             self.pace.tell();
         }

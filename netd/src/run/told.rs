@@ -2,34 +2,24 @@
 
 use std::sync::Arc;
 
-use netd_model::attachment::{Attachment, Progress};
-use netd_store::Store;
+use netd_model::attachment::Progress;
+use netd_store::{Snapshot, Store};
 use tokio::sync::mpsc;
 
 use super::Daemon;
-use crate::{
-    control::{Desk, Known},
-    event::Event,
-    logs::chain,
-    settings::Settings,
-    show,
-};
+use crate::{cluster::changes, control::Desk, event::Event, logs::chain, settings::Settings, show};
 
 impl Daemon {
     /// What clients of the control socket are answered from.
     pub(super) fn desk(&self, events: mpsc::Sender<Event>) -> Desk {
         let store = Store::open(&self.settings.run_dir);
-        Desk::new(store, Arc::clone(&self.boot), Arc::clone(&self.server), Arc::clone(&self.known), events)
+        Desk::new(store, Arc::clone(&self.boot), Arc::clone(&self.server), Arc::clone(&self.told), events)
     }
 
     pub(super) fn tell_known(&self) {
-        let known = self.known.load();
-        let is_known = Arc::ptr_eq(&known.snapshot, &self.snapshot)
-            && Arc::ptr_eq(&known.view, &self.view)
-            && Arc::ptr_eq(&known.sick, self.reports.sick());
-        if !is_known {
-            let (snapshot, view) = (Arc::clone(&self.snapshot), Arc::clone(&self.view));
-            self.known.store(Arc::new(Known { snapshot, view, sick: Arc::clone(self.reports.sick()) }));
+        let known = self.known();
+        if !self.told.load().is(&known) {
+            self.told.store(Arc::new(known));
         }
     }
 
@@ -46,17 +36,22 @@ impl Daemon {
     }
 
     /// One line per attachment that came or went. The next plugin of its chain makes it unfinished again, and no news.
-    pub(super) fn tell_changes(&mut self) {
-        let attachments = &self.snapshot.attachments;
-        let is_ready = |attachment: &Attachment| attachment.progress == Progress::Ready;
-        let ready = attachments.iter().filter(|(_, attachment)| is_ready(attachment)).map(|(id, _)| id);
-        for id in ready.filter(|id| !self.attached.contains(id)).cloned().collect::<Vec<_>>() {
-            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "attached");
-            self.attached.insert(id);
-        }
-        let goes = |attachment: &Attachment| attachment.progress == Progress::Deleting;
-        for id in self.attached.extract_if(.., |id| attachments.get(id).is_none_or(|found| goes(found))) {
-            tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "detached");
+    pub(super) fn tell_changes(&mut self, old: &Snapshot, new: &Snapshot) {
+        for (old, new) in changes(&old.attachments, &new.attachments) {
+            let Some(id) = new.or(old).map(|attachment| &attachment.id) else { continue };
+            let was_unfinished = self.unfinished.remove(id);
+            let was_there = was_unfinished || old.is_some_and(|old| old.progress == Progress::Ready);
+            let news = match new.map(|new| new.progress) {
+                Some(Progress::Ready) => (!was_there).then_some("attached"),
+                Some(Progress::Adding) => {
+                    self.unfinished.extend(was_there.then(|| id.clone()));
+                    None
+                }
+                Some(Progress::Deleting) | None => was_there.then_some("detached"),
+            };
+            if let Some(news) = news {
+                tracing::info!(network = %id.network, container = %id.container, ifname = %id.ifname, "{news}");
+            }
         }
     }
 }

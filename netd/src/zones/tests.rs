@@ -1,11 +1,19 @@
 use std::fmt::Write;
 
+use netd_store::Snapshot;
+
 use super::*;
-use crate::sample;
+use crate::{cluster::View, sample};
+
+/// What is known where these are recorded, and nothing else.
+fn recorded(attachments: &[Arc<Attachment>]) -> Known {
+    let attachments = attachments.iter().map(|it| (it.id.clone(), Arc::clone(it))).collect();
+    Known { snapshot: Arc::new(Snapshot { attachments, ..Snapshot::default() }), ..Known::default() }
+}
 
 fn serve(attachments: &[Attachment]) -> Vec<Served> {
     let attachments: Vec<Arc<Attachment>> = attachments.iter().cloned().map(Arc::new).collect();
-    served(&with_names(&attachments, sample::BOOT), &View::default(), &Sick::new())
+    served(&recorded(&attachments), sample::BOOT)
 }
 
 /// What is served, as text.
@@ -124,8 +132,13 @@ fn networks_on_one_bridge_and_address_share_a_listener() {
     let mut second = sample::attachment("db", "c2", "10.1.0.8");
     names(&mut second).listen.clone_from(&names(&mut first.clone()).listen);
     let served = serve(&[first, second]);
-    let listeners = listeners(&served, |link| (link.as_str() == "br-web").then_some(7));
-    let [listener] = listeners.as_slice() else { panic!("{listeners:?}") };
+    let index = |link: &LinkName| (link.as_str() == "br-web").then_some(7);
+    assert!(!are_heard(&served, &BTreeMap::new(), index));
+    let listeners = listeners(&served, index);
+    assert!(are_heard(&served, &listeners, index));
+    assert!(!are_heard(&served, &listeners, |_| Some(8)), "it was made again");
+    let all: Vec<&dns::Listener> = listeners.values().collect();
+    let [listener] = all.as_slice() else { panic!("{listeners:?}") };
     assert_eq!(listener.device, Some(dns::Device { name: "br-web".to_owned(), index: 7 }));
     assert_eq!(listener.networks, ["db/db.internal".into(), "web/web.internal".into()]);
 }
@@ -133,16 +146,8 @@ fn networks_on_one_bridge_and_address_share_a_listener() {
 #[test]
 fn nobody_listens_on_a_bridge_that_is_not_there() {
     let served = serve(&[sample::attachment("web", "c1", "10.1.0.7")]);
-    assert_eq!(listeners(&served, |_| None), []);
-}
-
-#[test]
-fn only_a_document_that_was_written_again_makes_a_difference() {
-    let read = |address: &str| Arc::new(sample::attachment("web", "c1", address));
-    let (before, after) = (read("10.1.0.7"), read("10.1.0.7"));
-    assert!(are_same(&[Arc::clone(&before)], &[Arc::clone(&before)]));
-    assert!(!are_same(&[Arc::clone(&before)], &[after]));
-    assert!(!are_same(&[before], &[]));
+    let listeners = listeners(&served, |_| None);
+    assert!(listeners.is_empty() && are_heard(&served, &listeners, |_| None));
 }
 
 /// The network `web` as it is known where this host has a part of it.
@@ -169,8 +174,10 @@ fn view(known: NetworkView) -> View {
 #[test]
 fn the_hosts_part_is_near_where_a_person_prefers_that() {
     let attachments = [Arc::new(sample::attachment("web", "c1", "10.1.0.7"))];
-    let near =
-        |prefer_local| served(&attachments, &view(known(prefer_local)), &Sick::new()).remove(0).network.near.clone();
+    let near = |prefer_local| {
+        let known = Known { view: Arc::new(view(known(prefer_local))), ..recorded(&attachments) };
+        served(&known, sample::BOOT).remove(0).network.near.clone()
+    };
     assert_eq!((near(false), near(true)), (vec![], vec!["10.1.0.0/24".parse().unwrap()]));
 }
 
@@ -178,7 +185,10 @@ fn the_hosts_part_is_near_where_a_person_prefers_that() {
 fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
     let attachments = [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")]
         .map(|(network, id, address)| Arc::new(sample::attachment(network, id, address)));
-    let told = |known: NetworkView| of_host(&attachments, &"h1".parse().unwrap(), &view(known), &Sick::new());
+    let told = |known: NetworkView| {
+        let known = Known { view: Arc::new(view(known)), ..recorded(&attachments) };
+        of_host(&known, sample::BOOT, &"h1".parse().unwrap())
+    };
     assert_eq!(told(NetworkView { own: None, ..known(false) }), []);
     let told = told(known(false));
     let [web] = told.as_slice() else { panic!("{told:?}") };
@@ -193,25 +203,59 @@ fn what_of_a_network_did_not_change_is_the_same_object_and_the_rest_is_made_anew
         let of_web = [sample::attachment("web", "c1", "10.1.0.7"), sample::attachment("web", "c2", address)];
         [of_lab].into_iter().chain(of_web).map(Arc::new).collect::<Vec<_>>()
     };
-    let (view, well, mut kept) = (Arc::new(View::default()), Arc::default(), Kept::default());
+    let mut kept = Kept::default();
+    let mut turn = |known: &Known| {
+        let turned = kept.turn(known, sample::BOOT);
+        let whole: Vec<Served> = kept.served().cloned().collect();
+        assert_eq!(whole, served(known, sample::BOOT));
+        let ids = |served: &[Served]| served.iter().map(|it| it.network.id.to_string()).collect::<Vec<_>>().join(" ");
+        let gone: Vec<String> = turned.gone.iter().map(ToString::to_string).collect();
+        (format!("-{} +{} {}", gone.join(" "), ids(&turned.come), turned.is_moved), whole)
+    };
     let before = documents("10.1.0.8");
-    let first = kept.served(&before, &view, &well);
-    assert_eq!(first, served(&before, &view, &well));
+    let (said, first) = turn(&recorded(&before));
+    assert_eq!(said, "- +lab/lab.internal web/web.internal true");
     // Whoever reads the store keeps what was not written anew.
     let after = [&before[..2], &documents("10.1.0.9")[2..]].concat();
-    let second = kept.served(&after, &view, &well);
-    assert_eq!(second, served(&after, &view, &well));
-    let same = first.iter().zip(&second).map(|(first, second)| Arc::ptr_eq(&first.network, &second.network));
-    assert_eq!(same.collect::<Vec<_>>(), [true, false]);
+    let (said, second) = turn(&recorded(&after));
+    assert_eq!(said, "- +web/web.internal false");
+    assert!(Arc::ptr_eq(&first[0].network, &second[0].network));
     let sick = Arc::new(Sick::from([(after[1].id.clone(), Health::Starting)]));
-    let third = kept.served(&after, &view, &sick);
-    assert_eq!(third, served(&after, &view, &sick));
-    assert!(Arc::ptr_eq(&second[0].network, &third[0].network) && second[1] != third[1]);
-    assert_eq!(kept.served(&after, &view, &well), second);
-    let gone = kept.served(&after[..1], &view, &well);
-    assert_eq!(gone, served(&after[..1], &view, &well));
-    let of_another_view = kept.served(&after[..1], &Arc::new(View::default()), &well);
-    assert!(!Arc::ptr_eq(&of_another_view[0].network, &gone[0].network));
+    let (said, _) = turn(&Known { sick, ..recorded(&after) });
+    assert_eq!(said, "- +web/web.internal false");
+    let (said, well) = turn(&recorded(&after));
+    assert_eq!((said.as_str(), &well), ("- +web/web.internal false", &second));
+    let (said, _) = turn(&recorded(&[&after[..2], &[Arc::new(Attachment::clone(&after[2]))][..]].concat()));
+    assert_eq!(said, "- + false", "a document that says what it said");
+    let view = Arc::new(view(known(true)));
+    let (said, _) = turn(&Known { view: Arc::clone(&view), ..recorded(&after) });
+    assert_eq!(said, "- +web/web.internal false");
+    let (said, _) = turn(&Known { view: Arc::new(View::clone(&view)), ..recorded(&after) });
+    assert_eq!(said, "- + false", "another view with the same names");
+    let mut moved = Attachment::clone(&after[0]);
+    names(&mut moved).domain = "example.test".parse().unwrap();
+    let (said, _) = turn(&Known { view, ..recorded(&[Arc::new(moved)]) });
+    assert_eq!(said, "-lab/lab.internal web/web.internal +lab/example.test true");
+}
+
+#[test]
+fn zones_after_others_are_those_that_are_made_from_nothing() {
+    let settings = Settings::parse("").unwrap();
+    let steps = [("lab", "c1", "10.2.0.7"), ("web", "c1", "10.1.0.7"), ("web", "c2", "10.1.0.8")]
+        .map(|(network, container, address)| Arc::new(sample::attachment(network, container, address)));
+    let (mut kept, mut zones) = (Kept::default(), dns::Zones::default());
+    for known in [&steps[..1], &steps, &steps[1..], &steps[..2], &[]].map(recorded) {
+        zones = super::zones(&kept.turn(&known, sample::BOOT), &settings, &zones, 1);
+        let whole = super::zones(&Kept::default().turn(&known, sample::BOOT), &settings, &dns::Zones::default(), 1);
+        let sees = |zones: &dns::Zones, id: &str| {
+            let inquiry =
+                dns::Inquiry { listener: &[id.into()], source: "10.1.0.7".parse().unwrap(), name: "c1", kind: "A" };
+            zones.explain(inquiry).map(|said| (said.networks.clone(), said.records.clone())).ok()
+        };
+        for id in ["lab/lab.internal", "web/web.internal"] {
+            assert_eq!(sees(&zones, id), sees(&whole, id), "{id}");
+        }
+    }
 }
 
 #[test]
@@ -219,9 +263,10 @@ fn who_is_not_healthy_is_so_here_and_on_other_hosts() {
     let attachments =
         [("c1", "10.1.0.7"), ("c2", "10.1.0.8")].map(|(id, at)| Arc::new(sample::attachment("web", id, at)));
     let sick = Sick::from([(attachments[0].id.clone(), Health::Starting)]);
-    let here = served(&attachments, &View::default(), &sick).remove(0).network.attachments.clone();
+    let known_here = Known { view: Arc::new(view(known(false))), sick: Arc::new(sick), ..recorded(&attachments) };
+    let here = served(&known_here, sample::BOOT).remove(0).network.attachments.clone();
     assert_eq!(here.iter().map(|it| it.is_healthy).collect::<Vec<_>>(), [false, true]);
-    let told = of_host(&attachments, &"h1".parse().unwrap(), &view(known(false)), &sick).remove(0);
+    let told = of_host(&known_here, sample::BOOT, &"h1".parse().unwrap()).remove(0);
     // As another host hears it.
     let told: NamesOfHost = serde_json::from_str(&serde_json::to_string(&told).unwrap()).unwrap();
     let there: Vec<dns::Attachment> = elsewhere(std::iter::once(&peer(told))).collect();

@@ -76,14 +76,6 @@ impl Store {
         paths.iter().filter(|path| is_document(path)).find_map(|path| load(path).ok().flatten())
     }
 
-    /// The paths of all documents; a directory that cannot be read is an error in the list.
-    pub(crate) fn attachment_paths(&self) -> Vec<Result<PathBuf>> {
-        self.each_network(|folder| match entries(&folder) {
-            Ok(paths) => paths.into_iter().filter(|path| is_document(path)).map(Ok).collect(),
-            Err(error) => vec![Err(error)],
-        })
-    }
-
     /// The directory with a directory for each network.
     pub(crate) fn attachments(&self) -> PathBuf {
         self.run_dir.join("attachments")
@@ -139,7 +131,8 @@ pub(crate) fn is_document(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == file::DOCUMENT)
 }
 
-fn is_network(folder: &Path) -> bool {
+/// Whether a directory may be that of a network.
+pub(crate) fn is_network(folder: &Path) -> bool {
     folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<NetworkName>().is_ok())
 }
 

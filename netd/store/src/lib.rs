@@ -22,10 +22,12 @@
 
 mod attachments;
 mod boot;
+mod changes;
 mod conflist;
 mod dhcp;
 mod error;
 mod file;
+mod folder;
 mod health;
 mod holders;
 mod identity;
@@ -34,6 +36,7 @@ mod lock;
 mod machine;
 mod networks;
 mod overlays;
+mod reader;
 mod remembered;
 mod snapshot;
 mod watch;
@@ -44,14 +47,16 @@ mod bench;
 use std::path::{Path, PathBuf};
 
 pub use boot::{Boot, boot_id, uptime};
+pub use changes::Changes;
 pub use conflist::Conflists;
 pub use error::{Error, Result};
 pub use identity::Identity;
 pub use lock::Lock;
 pub use machine::machine_id;
 pub use networks::NetworkSettings;
+pub use reader::Reader;
 pub use remembered::{Documents, Remembered};
-pub use snapshot::{Reader, Snapshot};
+pub use snapshot::Snapshot;
 pub use watch::Watch;
 
 /// The run directory: where plugins and netd meet.

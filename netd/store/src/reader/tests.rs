@@ -1,6 +1,8 @@
 use super::*;
 use crate::bench::{Bench, attachment, id};
 
+mod following;
+
 fn names(snapshot: &Snapshot) -> Vec<String> {
     snapshot.attachments.keys().map(|id| format!("{}/{}", id.network, id.container)).collect()
 }
@@ -78,4 +80,23 @@ fn a_directory_that_cannot_be_listed_is_told_and_the_rest_is_read() {
     let snapshot = Reader::new(bench.store.clone()).read();
     assert_eq!(names(&snapshot), ["web/a"]);
     assert_eq!(snapshot.broken[0].path(), bench.path("networks"));
+}
+
+#[test]
+fn a_document_that_is_named_is_read_again_even_if_it_looks_as_it_did() {
+    let bench = Bench::new();
+    bench.store.write(&attachment("web", "a")).unwrap();
+    let mut reader = Reader::new(bench.store.clone());
+    let before = reader.read();
+    let path = bench.path("attachments/web").join(format!("{}.json", id("web", "a").hash()));
+    let after = reader.follow(&Changes::These([path].into()));
+    assert_eq!(after.generation, 2);
+    assert!(!Arc::ptr_eq(&before.attachments[&id("web", "a")], &after.attachments[&id("web", "a")]));
+}
+
+#[test]
+fn a_first_snapshot_is_of_everything_whatever_changed() {
+    let bench = Bench::new();
+    bench.store.write(&attachment("web", "a")).unwrap();
+    assert_eq!(names(&Reader::new(bench.store.clone()).follow(&Changes::default())), ["web/a"]);
 }
