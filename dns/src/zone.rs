@@ -7,6 +7,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use ipnetwork::IpNetwork;
+use smallvec::SmallVec;
 
 use crate::counters::Tally;
 use crate::name::split_first_label;
@@ -35,7 +36,7 @@ pub(crate) struct Zone {
     /// By relative name.
     nodes: HashMap<Name, Node>,
     /// Positions in `network.attachments`.
-    attachments: HashMap<IpAddr, Vec<usize>>,
+    attachments: HashMap<IpAddr, SmallVec<[usize; 1]>>,
     has_wildcards: bool,
 }
 
@@ -43,8 +44,8 @@ pub(crate) struct Zone {
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) bearer: Bearer,
-    pub(crate) v4: Vec<Ipv4Addr>,
-    pub(crate) v6: Vec<Ipv6Addr>,
+    pub(crate) v4: SmallVec<[Ipv4Addr; 4]>,
+    pub(crate) v6: SmallVec<[Ipv6Addr; 1]>,
     /// The lowest of the bearers': records of one set share their TTL (RFC 2181 5.2).
     pub(crate) ttl: u32,
     is_shared: bool,
@@ -80,7 +81,9 @@ impl Zone {
     pub(crate) fn new(network: Arc<Network>, tally: Arc<Tally>) -> Self {
         let has_wildcards = network.attachments.iter().flat_map(|it| &it.names).any(Name::is_wildcard)
             || network.records.iter().any(|record| record.name.is_wildcard());
-        let mut zone = Self { network, tally, nodes: HashMap::new(), attachments: HashMap::new(), has_wildcards };
+        let count = network.attachments.iter().map(|attachment| attachment.names.len()).sum();
+        let (nodes, attachments) = (HashMap::with_capacity(count), HashMap::with_capacity(network.attachments.len()));
+        let mut zone = Self { network, tally, nodes, attachments, has_wildcards };
         for (position, attachment) in zone.network.attachments.iter().enumerate() {
             for name in &attachment.names {
                 let bearers = zone.nodes.entry(name.clone()).and_modify(|node| node.is_shared = true);
@@ -104,6 +107,8 @@ impl Zone {
         }
         zone.add_gateway();
         zone.add_empty_non_terminals();
+        // Containers may have names in common.
+        zone.nodes.shrink_to_fit();
         zone
     }
 
@@ -232,7 +237,7 @@ impl Zone {
 
 impl Node {
     fn empty(bearer: Bearer) -> Self {
-        Self { bearer, v4: Vec::new(), v6: Vec::new(), ttl: u32::MAX, is_shared: false, rare: None }
+        Self { bearer, v4: SmallVec::new(), v6: SmallVec::new(), ttl: u32::MAX, is_shared: false, rare: None }
     }
 
     /// Its SRV records.
@@ -286,8 +291,8 @@ impl Node {
 
     /// What both have; none if they have no address in common, told or not.
     fn in_common(&self, other: &Self) -> Option<Self> {
-        let v4: Vec<_> = self.v4.iter().filter(|v4| other.v4.contains(v4)).copied().collect();
-        let v6: Vec<_> = self.v6.iter().filter(|v6| other.v6.contains(v6)).copied().collect();
+        let v4: SmallVec<_> = self.v4.iter().filter(|v4| other.v4.contains(v4)).copied().collect();
+        let v6: SmallVec<_> = self.v6.iter().filter(|v6| other.v6.contains(v6)).copied().collect();
         let withheld: Vec<_> = self.withheld().iter().filter(|it| other.withheld().contains(it)).copied().collect();
         let is_one = !v4.is_empty() || !v6.is_empty() || !withheld.is_empty();
         let rare = (!withheld.is_empty()).then(|| Box::new(Rare { withheld, ..Rare::default() }));

@@ -21,6 +21,9 @@ pub(crate) fn of_host(mut attachment: Attachment) -> Attachment {
         // Collected anew, because a map that only loses entries keeps its size.
         let own = std::mem::take(&mut section.own).into_iter();
         section.own = own.filter(|object| object.side() == Side::Host).collect();
+        if let Some(names) = &mut section.names {
+            names.shrink();
+        }
     }
     attachment
 }

@@ -56,7 +56,7 @@ fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
     let names = names(&config, target, previous, &mut host)?;
     let result = record::tell(previous.clone(), &names, &config);
     let lock = host.lock(&target.id)?;
-    host.record(target, PLUGIN.about.name, Section { names: Some(names), ..Section::default() })?;
+    host.record(target, PLUGIN.about.name, Section { names: Some(Box::new(names)), ..Section::default() })?;
     drop(lock);
     let _served_later = poke::live(&request.run_dir);
     Ok(result)
@@ -69,7 +69,7 @@ fn check(request: &Request, target: &Target) -> Result<(), Error> {
     let mut host = Host::open(request, target)?;
     let wanted = names(&config, target, previous, &mut host)?;
     let recorded = host.recorded(&target.id, PLUGIN.about.name)?.and_then(|section| section.names);
-    if recorded.as_ref() == Some(&wanted) {
+    if recorded.as_deref() == Some(&wanted) {
         return Ok(());
     }
     let what = if recorded.is_some() { "differ from what ADD records" } else { "are not recorded" };

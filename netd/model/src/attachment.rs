@@ -99,7 +99,7 @@ pub struct Section {
     pub leases: Vec<Lease>,
     /// Names to serve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub names: Option<Names>,
+    pub names: Option<Box<Names>>,
 }
 
 /// The document of an attachment: `<run_dir>/attachments/<network>/<hash>.json`.
@@ -118,8 +118,8 @@ pub struct Attachment {
     /// The namespace of the container, where the runtime gave one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub netns: Option<Namespace>,
-    /// Plugin type -> what it wants.
-    pub sections: BTreeMap<String, Section>,
+    /// Plugin type -> what it wants. A map has room for eleven, so they are elsewhere.
+    pub sections: BTreeMap<String, Box<Section>>,
 }
 
 /// The name of the document of a container's interface, whatever the network: 32 hexadecimal digits.
@@ -215,12 +215,12 @@ impl Attachment {
 
     /// The interfaces that are guarded by what it holds.
     pub fn guarded_links(&self) -> BTreeSet<LinkName> {
-        self.sections.values().flat_map(Section::guarded_links).collect()
+        self.sections.values().flat_map(|section| section.guarded_links()).collect()
     }
 
     /// The names to serve, if a plugin recorded some.
     pub fn names(&self) -> Option<&Names> {
-        self.sections.values().find_map(|section| section.names.as_ref())
+        self.sections.values().find_map(|section| section.names.as_deref())
     }
 
     /// The ports of the host that lead to it.

@@ -84,7 +84,7 @@ macro_rules! text {
 
         impl From<$type> for String {
             fn from(name: $type) -> Self {
-                name.0.into()
+                name.as_str().to_owned()
             }
         }
 

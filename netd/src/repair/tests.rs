@@ -97,7 +97,7 @@ fn a_port_is_put_back_as_a_later_plugin_changed_it() {
     let isolated = Port { hairpin: None, isolated: Some(true), ..end.port.clone().unwrap() };
     let bare = Link::new(Side::Host, end.name.clone(), end.kind.bare());
     let changed = [Object::Link(Link { port: Some(isolated), ..bare })].into_iter().collect();
-    attachment.sections.insert("later".to_owned(), Section { changed, ..Section::default() });
+    attachment.sections.insert("later".to_owned(), Box::new(Section { changed, ..Section::default() }));
     let mut observed = intact();
     change(&mut observed, &veth("c1"), |link| link.port = None);
     let plan = plan(&permitted(&wanted(&[attachment]), &observed), &observed);

@@ -35,7 +35,7 @@ impl Host {
         present.extend(section.own);
         present.extend(section.changed);
         let present = present.into_iter().filter_map(|object| told(object, target, previous));
-        let present = present.filter_map(|object| after_all(object, sections.values())).collect();
+        let present = present.filter_map(|object| after_all(object, sections.values().map(AsRef::as_ref))).collect();
         let desired = Desired { present, absent };
         let observed = self.kernel.observe_few(desired.keys())?;
         let plan = plan(&desired, &observed);

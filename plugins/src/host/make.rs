@@ -68,7 +68,7 @@ impl Host {
         let mut attachment = self.document(id);
         attachment.progress = Progress::Adding;
         let section = Section { leases: intent.given.leases.clone(), ..intent.section.clone() };
-        attachment.sections.insert(intent.plugin.to_owned(), section);
+        attachment.sections.insert(intent.plugin.to_owned(), Box::new(section));
         self.store.write(&attachment)?;
         if let Err(error) = self.realise(intent) {
             // The first failure is the one to tell.

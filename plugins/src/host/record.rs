@@ -33,13 +33,13 @@ impl Host {
             self.store.remove(&target.id)?;
             attachment = self.document(&target.id);
         }
-        attachment.sections.insert(plugin.to_owned(), section);
+        attachment.sections.insert(plugin.to_owned(), Box::new(section));
         Ok(self.store.write(&attachment)?)
     }
 
     /// What a plugin recorded.
     pub(crate) fn recorded(&self, id: &AttachmentId, plugin: &str) -> Result<Option<Section>, Error> {
-        Ok(self.store.read(id)?.and_then(|mut attachment| attachment.sections.remove(plugin)))
+        Ok(self.store.read(id)?.and_then(|mut attachment| attachment.sections.remove(plugin)).map(|section| *section))
     }
 
     /// Takes a plugin's section out of the attachment's document, and the document away with the last one.

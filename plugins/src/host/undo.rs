@@ -40,7 +40,7 @@ impl Host {
     fn earlier(&self, id: &AttachmentId, plugin: &str) -> Result<Option<Section>, Error> {
         let document = self.store.read(id)?;
         let document = document.filter(|found| (&found.boot, &found.netns) == (&self.boot.id, &self.netns));
-        Ok(document.and_then(|mut document| document.sections.remove(plugin)))
+        Ok(document.and_then(|mut document| document.sections.remove(plugin)).map(|section| *section))
     }
 
     fn alter_recorded(&mut self, target: &Target, section: &Section) -> Result<(), Error> {

@@ -51,7 +51,7 @@ fn attachment(container: u8, shape: &Shape) -> Attachment {
         progress: Progress::Adding,
         boot: "boot".to_owned(),
         netns: None,
-        sections: [("bridge".to_owned(), section(container, shape))].into(),
+        sections: [("bridge".to_owned(), Box::new(section(container, shape)))].into(),
     }
 }
 

@@ -60,6 +60,21 @@ pub struct Names {
     pub ttl: u32,
 }
 
+impl Names {
+    /// Gives back the room in which nothing stands: what is read from JSON has some.
+    pub fn shrink(&mut self) {
+        self.names.shrink_to_fit();
+        self.addresses.shrink_to_fit();
+        self.ports.shrink_to_fit();
+        self.texts.shrink_to_fit();
+        self.records.shrink_to_fit();
+        self.listen.shrink_to_fit();
+        self.subnets.shrink_to_fit();
+        self.upstreams.shrink_to_fit();
+        self.own_upstreams.shrink_to_fit();
+    }
+}
+
 /// A port of a container, found as `_<name>._<protocol>.<name of the container>` (RFC 2782).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// all below that which nobody bears (RFC 4592).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct ServedName(String);
+pub struct ServedName(Box<str>);
 
 text!(ServedName, |value| value.strip_prefix("*.").unwrap_or(value).parse::<HostName>().map(drop));
 
@@ -21,6 +21,6 @@ impl ServedName {
 
 impl From<HostName> for ServedName {
     fn from(name: HostName) -> Self {
-        Self(name.into())
+        Self(name.as_str().into())
     }
 }

@@ -17,12 +17,6 @@ impl From<&str> for Short {
     }
 }
 
-impl From<Short> for String {
-    fn from(short: Short) -> Self {
-        (*short).to_owned()
-    }
-}
-
 impl Deref for Short {
     type Target = str;
 
@@ -50,7 +44,6 @@ mod tests {
         for (short, text) in shorts.into_iter().zip(texts) {
             assert_eq!(&*short, text);
             assert_eq!(format!("{short:?}"), format!("{text:?}"));
-            assert_eq!(String::from(short), text);
         }
     }
 }
