@@ -27,8 +27,8 @@ bench:      ## ADD and DEL side by side with the reference plugins; PART=chain: 
 bench-overlay: ## netd's overlay beside a VXLAN made by hand; what thousands of hosts cost; names across ten
 	@tests/make/need bench-overlay && tests/bench/run overlay
 
-bench-dns:  ## netd's DNS beside unbound, knot, dnsmasq and aardvark-dns; a hundred thousand names
-	@tests/make/need bench-dns && tests/bench/run dns
+bench-dns:  ## netd's DNS beside unbound, knot, dnsmasq and aardvark-dns; PART=many: a hundred thousand names alone
+	@tests/make/need bench-dns && tests/bench/run dns $(PART)
 
 lint:       ## formatting, clippy, documentation, scripts
 	@tests/make/need lint && tests/make/lint

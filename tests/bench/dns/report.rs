@@ -23,24 +23,8 @@ pub(crate) fn progress(started: Instant, what: &str) {
 /// Prints all figures; true if every one that must be reached is.
 #[expect(clippy::print_stdout, reason = "the one place that prints figures")]
 pub(crate) fn print(rounds: &[Measured], forwarded: &[(&'static str, Series)], many: &[Many]) -> bool {
-    println!("\n1,000 names                 as fast as it answers         one client      {RATE} a second");
-    println!("                        per second  CPU/query   lost     CPU/query   CPU/query         p99   lost");
-    for Measured { name, saturation, one_client, rate } in rounds {
-        println!(
-            "  {name:<18}{:>14.0}{:>8.2} us{:>7}{:>11.2} us{:>9.2} us{:>9.0} us{:>7}",
-            saturation.per_second(),
-            saturation.cpu(),
-            saturation.lost(),
-            one_client.cpu(),
-            rate.cpu(),
-            rate.p99(),
-            rate.lost(),
-        );
-    }
-    println!("\nnames of another server, asked before");
-    for (name, series) in forwarded {
-        let lost = series.lost();
-        println!("  {name:<18}{:>14.0}{:>8.2} us{lost:>7}", series.median(|round| round.per_second), series.cpu());
+    if !rounds.is_empty() {
+        print_servers(rounds, forwarded);
     }
     println!("\nnetd with 100,000 names of 10,000 attachments");
     for Many { networks, load, memory, change, change_cpu } in many {
@@ -60,23 +44,49 @@ pub(crate) fn print(rounds: &[Measured], forwarded: &[(&'static str, Series)], m
     goals.iter().all(|goal| goal.is <= goal.at_most)
 }
 
+#[expect(clippy::print_stdout, reason = "a part of what is printed")]
+fn print_servers(rounds: &[Measured], forwarded: &[(&'static str, Series)]) {
+    println!("\n1,000 names                 as fast as it answers         one client      {RATE} a second");
+    println!("                        per second  CPU/query   lost     CPU/query   CPU/query         p99   lost");
+    for Measured { name, saturation, one_client, rate } in rounds {
+        println!(
+            "  {name:<18}{:>14.0}{:>8.2} us{:>7}{:>11.2} us{:>9.2} us{:>9.0} us{:>7}",
+            saturation.per_second(),
+            saturation.cpu(),
+            saturation.lost(),
+            one_client.cpu(),
+            rate.cpu(),
+            rate.p99(),
+            rate.lost(),
+        );
+    }
+    println!("\nnames of another server, asked before");
+    for (name, series) in forwarded {
+        let lost = series.lost();
+        println!("  {name:<18}{:>14.0}{:>8.2} us{lost:>7}", series.median(|round| round.per_second), series.cpu());
+    }
+}
+
+/// What must be reached of what was measured.
 fn goals(rounds: &[Measured], forwarded: &[(&'static str, Series)], many: &[Many]) -> Vec<Goal> {
-    let [ours, bare, peers @ ..] = rounds else { return Vec::new() };
-    let least = |of: fn(&Measured) -> f64| peers.iter().map(of).fold(f64::INFINITY, f64::min);
-    let most = |of: fn(&Measured) -> f64| peers.iter().map(of).fold(0.0, f64::max);
-    let cpu = ours.saturation.cpu();
     let times = |what, is, at_most| Goal { what, is, at_most, unit: "" };
     let worst = |of: fn(&Many) -> f64| many.iter().map(of).fold(0.0, f64::max);
-    let mut goals = vec![
-        times("CPU per query, of the best peer's", cpu / least(|peer| peer.saturation.cpu()), 0.8),
-        times("CPU per query, of that of a server that only answers", cpu / bare.saturation.cpu(), 1.25),
-        times(
-            "the best peer's queries per second with none lost, of ours",
-            most(|peer| peer.saturation.per_second()) / ours.saturation.per_second(),
-            1.0 / 0.95,
-        ),
-        times("p99 at 20,000 a second, of the best peer's", ours.rate.p99() / least(|peer| peer.rate.p99()), 1.1),
-    ];
+    let mut goals = Vec::new();
+    if let [ours, bare, peers @ ..] = rounds {
+        let least = |of: fn(&Measured) -> f64| peers.iter().map(of).fold(f64::INFINITY, f64::min);
+        let most = |of: fn(&Measured) -> f64| peers.iter().map(of).fold(0.0, f64::max);
+        let cpu = ours.saturation.cpu();
+        goals.extend([
+            times("CPU per query, of the best peer's", cpu / least(|peer| peer.saturation.cpu()), 0.8),
+            times("CPU per query, of that of a server that only answers", cpu / bare.saturation.cpu(), 1.25),
+            times(
+                "the best peer's queries per second with none lost, of ours",
+                most(|peer| peer.saturation.per_second()) / ours.saturation.per_second(),
+                1.0 / 0.95,
+            ),
+            times("p99 at 20,000 a second, of the best peer's", ours.rate.p99() / least(|peer| peer.rate.p99()), 1.1),
+        ]);
+    }
     if let [(_, ours), (_, unbound)] = forwarded {
         let is = if ours.lost() == 0 { ours.cpu() / unbound.cpu() } else { f64::INFINITY };
         goals.push(times("CPU per query of another server's name, of unbound's", is, 1.0));
