@@ -32,6 +32,10 @@ const TRANSACTION: usize = 512;
 /// The longest tick that a kernel is built with (`CONFIG_HZ=100`).
 const LONGEST_TICK: Duration = Duration::from_millis(10);
 
+/// How long a set may be busy: the kernel refuses an element while a set grows that has just grown (`rhashtable_insert_rehash`
+/// in lib/rhashtable.c), which takes some ticks.
+const GROWTH: Duration = Duration::from_millis(500);
+
 /// Until when an element that expires is gone: some ticks.
 const EXPIRY: Duration = Duration::from_millis(50);
 
@@ -90,6 +94,7 @@ impl Kernel {
 
     /// One transaction. An element that is gone already fails all of it: then the rest is one without it.
     fn transact_once(&mut self, mut steps: Vec<&Step>) -> Result<(), Error> {
+        let grown = Instant::now() + GROWTH;
         while !steps.is_empty() {
             let mut unknown = None;
             let mut requests = transaction(|requests| unknown = steps.iter().find(|step| !push(requests, step)));
@@ -99,6 +104,10 @@ impl Kernel {
             let attempt = |index: usize| index.checked_sub(1).and_then(|index| steps.get(index)).or(steps.first());
             let attempt = |index| attempt(index).map(|step| line(step)).unwrap_or_default();
             let refused = self.nft()?.transact(&mut requests).map_err(|fault| Error::at(fault, attempt))?;
+            if refused.iter().any(|(_, refusal)| refusal.errno == Errno::BUSY) && Instant::now() < grown {
+                thread::sleep(until_tick());
+                continue;
+            }
             if let Some((index, refusal)) = refused.iter().find(|(index, refusal)| !is_gone(&steps, *index, refusal)) {
                 return Err(refusal_of(attempt(*index), *index, refusal.clone()));
             }
