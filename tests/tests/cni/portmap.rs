@@ -204,7 +204,7 @@ fn a_range_is_as_many_ports() {
     let _answers = serving(&c1, &list("1.1.0", &json!({})), &json!({"portMappings": [range]}));
     assert!(asks(&outside, "tcp", "192.0.2.1:8002"));
     let rules = host.sh("nft list table inet netd").matches("\tdnat ").count();
-    assert_eq!(rules, 8, "no rule is of a port");
+    assert_eq!(rules, 10, "no rule is of a port");
     c1.check().unwrap();
 }
 
