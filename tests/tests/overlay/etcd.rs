@@ -200,6 +200,8 @@ fn a_host_that_does_not_come_back_is_forgotten_by_one_command() {
     let forget = || h1.run(&format!("{} host forget h2 --config {}/netd.toml", built(), h1.folder().display()));
     let routes = || h1.run(&format!("ip route show dev {}", device(&h1))).stdout;
     eventually(SECOND * 5, || routes().contains("10.40.2.0/24"));
+    // The way to a host comes before its word that it lives.
+    eventually(SECOND * 5, || h1.netd_show("peers").lines().any(|line| line.contains("h2") && line.contains("alive")));
     let refused = forget();
     assert!(refused.stderr.contains("host h2 lives at 192.168.50.2") && !refused.success(), "{refused:?}");
     cluster.netd[1].take().unwrap().stop();
