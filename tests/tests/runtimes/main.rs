@@ -22,9 +22,10 @@ fn left(host: &Host) -> Vec<String> {
     host.leftovers().into_iter().chain(elements).collect()
 }
 
-/// What a web server answers, such as that of [`image::PAGE`]; empty where nobody answers.
+/// What a web server answers, such as that of [`image::PAGE`], which may just begin to listen; empty where nobody answers.
 fn page(node: &Node, url: &str) -> String {
-    node.run(&format!("curl --silent --globoff --max-time 3 {url}")).stdout
+    node.run(&format!("curl --silent --globoff --max-time 3 --retry 2 --retry-delay 1 --retry-connrefused {url}"))
+        .stdout
 }
 
 /// How fast a network's containers may get and send, in words of tc(8), sorted.
