@@ -249,7 +249,8 @@ fn parse_label(label: &str) -> Result<u8, Fault> {
     u8::try_from(label.len()).ok().filter(|_| label.len() <= MAX_LABEL).ok_or(Fault::LongLabel)
 }
 
-fn labels(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// The labels of a name in wire form, the leftmost first.
+pub(crate) fn labels(octets: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = octets;
     std::iter::from_fn(move || {
         let (&length, after) = rest.split_first()?;

@@ -50,9 +50,7 @@ pub(crate) async fn serve(socket: Arc<UdpSocket>, spare: UdpSocket, service: Arc
     if let Some((worker, mut pending)) = busy {
         // It ends by itself: the socket may go on elsewhere, and what waits there is for who has it then.
         worker.leave();
-        while let Some(later) = pending.recv().await {
-            serving.forward(later, &mut forwards);
-        }
+        serving.until_few_ask(&mut pending, &mut forwards).await;
         worker.join();
     }
     while forwards.join_next().await.is_some() {}

@@ -71,9 +71,7 @@ impl Plain {
         let mut octets = [&header, &*self.question].concat();
         let question_end = octets.len();
         if has_edns {
-            octets.extend(OPT);
-            octets.extend(if self.flags & SIGNED == 0 { [0, 0] } else { DNSSEC_OK });
-            octets.extend([0, 0]);
+            octets.extend(opt(if self.flags & SIGNED == 0 { [0, 0] } else { DNSSEC_OK }));
         }
         Query { octets, question_end, is_plain: true }
     }
@@ -82,6 +80,11 @@ impl Plain {
     pub(crate) fn len(&self) -> usize {
         self.question.len()
     }
+}
+
+/// OPT with these flags and no options.
+fn opt(flags: [u8; 2]) -> impl Iterator<Item = u8> {
+    OPT.into_iter().chain(flags).chain([0, 0])
 }
 
 impl Query {
@@ -104,7 +107,7 @@ impl Query {
     pub(super) fn with_edns(&self) -> Self {
         let mut query = self.clone();
         if !query.has_edns() {
-            query.octets.extend([&OPT[..], &[0; 4]].concat());
+            query.octets.extend(opt([0, 0]));
             if let Some([.., count]) = query.octets.first_chunk_mut::<HEADER>() {
                 *count = 1;
             }

@@ -5,7 +5,7 @@ use super::question::Question;
 use crate::Name;
 use crate::header::{AUTHORITATIVE, CHECKING_DISABLED, NAME_ERROR, RECURSION_AVAILABLE, RECURSION_DESIRED, RESPONSE};
 use crate::message::{HEADER, INTERVAL, MAX_TTL, MAX_UDP, OPT};
-use crate::name::after_first_label;
+use crate::name::{labels, relative};
 use crate::record::{Kind, Srv};
 use crate::zone::TTL;
 
@@ -33,7 +33,6 @@ pub(super) struct Writer<'r, 'q> {
     code: u8,
     /// Names in the answers that others are compressed by: where each begins and ends.
     targets: [(usize, usize); MOST_TARGETS],
-    labels: usize,
 }
 
 impl<'r, 'q> Writer<'r, 'q> {
@@ -50,7 +49,6 @@ impl<'r, 'q> Writer<'r, 'q> {
             additional: 0,
             code: 0,
             targets: [(0, 0); MOST_TARGETS],
-            labels: labels(question.spelled),
         };
         writer.put(question.start)?;
         Some(writer)
@@ -72,9 +70,10 @@ impl<'r, 'q> Writer<'r, 'q> {
 
     /// Where a service is. Targets are not compressed (RFC 2782), but others are by them.
     pub(super) fn services<'s>(&mut self, ttl: u32, services: impl Iterator<Item = &'s Srv>) -> Option<()> {
+        let mut remembered = labels(self.question.spelled).count();
         for (service, place) in services.zip(0..) {
             let target = service.target.octets();
-            self.labels += labels(target);
+            remembered += labels(target).count();
             self.record(Kind::SRV, ttl, 3 * size_of::<u16>() + target.len() + 1)?;
             let [high, low] = service.port.to_be_bytes();
             self.put(&[0, 0, 0, 0, high, low])?;
@@ -83,7 +82,7 @@ impl<'r, 'q> Writer<'r, 'q> {
             self.put(&[0])?;
             self.answers += 1;
         }
-        (self.labels <= MOST_LABELS).then_some(())
+        (remembered <= MOST_LABELS).then_some(())
     }
 
     /// Addresses of such a target, which nobody asked for.
@@ -108,11 +107,9 @@ impl<'r, 'q> Writer<'r, 'q> {
     fn pointer_to(&self, name: &[u8]) -> Option<[u8; 2]> {
         let asked = (HEADER, HEADER + self.question.spelled.len());
         let places = [asked].into_iter().chain(self.targets.into_iter().filter(|(start, _)| *start > 0));
-        let found = places.filter_map(|(start, end)| {
-            let suffixes = std::iter::successors(self.room.get(start..end), |octets| after_first_label(octets));
-            suffixes.into_iter().any(|suffix| suffix == name).then(|| end - name.len())
-        });
-        let [high, low] = u16::try_from({ found }.next()?).ok()?.to_be_bytes();
+        let mut found =
+            places.filter_map(|(start, end)| Some(start + relative(self.room.get(start..end)?, name)?.len()));
+        let [high, low] = u16::try_from(found.next()?).ok()?.to_be_bytes();
         Some([0xc0 | high, low])
     }
 
@@ -186,11 +183,4 @@ impl<'r, 'q> Writer<'r, 'q> {
         self.end = end;
         Some(())
     }
-}
-
-/// Labels of a name in wire form.
-fn labels(name: &[u8]) -> usize {
-    std::iter::successors(Some(name), |octets| after_first_label(octets))
-        .take_while(|octets| !octets.is_empty())
-        .count()
 }
