@@ -169,11 +169,11 @@ impl Request {
         explained(self.frame.error(ResponseCode::Refused, false), Why::Prohibited, MIN_UDP.into())
     }
 
-    /// The same as [`Request::server_failure`], written straight from the request as it came: every question that upstreams
-    /// are asked for has one at hand.
-    pub(crate) fn server_failure_to(&self, came: &[u8]) -> Vec<u8> {
+    /// The same as [`Request::server_failure`], written straight from what upstreams are asked, the request as it came or
+    /// with another name in its question, which ends there: every question of theirs has one at hand.
+    pub(crate) fn server_failure_to(&self, asked: &[u8], question_end: usize) -> Vec<u8> {
         let (Some(&[id_high, id_low, high, low, ..]), Some(question)) =
-            (came.first_chunk::<HEADER>(), came.get(HEADER..self.question_end))
+            (asked.first_chunk::<HEADER>(), asked.get(HEADER..question_end))
         else {
             return self.server_failure();
         };

@@ -54,7 +54,7 @@ pub struct Forward {
     pub(crate) question_end: usize,
     /// The octets of the largest response that the client takes.
     pub(crate) limit: usize,
-    /// What the client gets if nobody answers.
+    /// What the client gets if nobody answers: about the question of `request`.
     pub failure: Vec<u8>,
     /// Where a name of ours led to the one that is asked for.
     pub(crate) alias: Option<Box<Alias>>,
@@ -146,10 +146,10 @@ fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upst
     };
     Action::Forward(Forward {
         upstreams,
+        failure: request.server_failure_to(&asked, question_end),
         request: asked,
         question_end,
         limit,
-        failure: request.server_failure_to(came),
         alias: (!aliases.is_empty()).then(|| Box::new(request.alias(aliases))),
     })
 }

@@ -221,7 +221,7 @@ impl Service {
         let told = move |reply: Reply| {
             let (outcome, octets) = reply.told();
             match &alias {
-                Some(alias) => (outcome, alias.tell(octets, limit)),
+                Some(alias) => (outcome, alias.tell(&octets, limit)),
                 None => (outcome, octets),
             }
         };

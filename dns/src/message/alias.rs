@@ -29,13 +29,10 @@ impl Alias {
         Self { query, chain, failure }
     }
 
-    /// The response to the client's question, of the response to the one that was asked instead. One that is about the
-    /// client's question already, as a failure of ours is, stays as it is; one that cannot be read is a failure.
-    pub(crate) fn tell(&self, response: Vec<u8>, limit: usize) -> Vec<u8> {
-        let Ok(mut message) = Message::from_vec(&response) else { return self.failure.clone() };
-        if message.queries.first() == Some(&self.query) {
-            return response;
-        }
+    /// The response to the client's question, of the response to the one that was asked instead: its code is that of the
+    /// last name (RFC 6604 3). One that cannot be read is a failure.
+    pub(crate) fn tell(&self, response: &[u8], limit: usize) -> Vec<u8> {
+        let Ok(mut message) = Message::from_vec(response) else { return self.failure.clone() };
         message.queries = vec![self.query.clone()];
         message.answers.splice(0..0, self.chain.iter().cloned());
         match message.to_vec() {

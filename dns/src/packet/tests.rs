@@ -128,7 +128,7 @@ fn the_failure_at_hand_is_the_one_that_would_be_written() {
         }
         let came = request.to_vec().unwrap();
         let parsed = Request::parse(&came).unwrap();
-        assert_eq!(parsed.server_failure_to(&came), parsed.server_failure(), "{request}");
+        assert_eq!(parsed.server_failure_to(&came, parsed.question_end), parsed.server_failure(), "{request}");
     }
 }
 

@@ -34,13 +34,19 @@ async fn the_first_upstream_answers_and_the_second_is_not_asked() {
     assert_eq!((took, asked), (Duration::ZERO, vec![1, 0]));
 }
 
-/// An alias of ours to a name of others: what they say of it is told of ours, also from the cache, and also a failure.
-#[tokio::test(start_paused = true)]
-async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
+/// A host with `far`, an alias of ours to a name of others.
+async fn with_alias() -> Host {
     let host = Host::new().await;
     let target: crate::Name = "www.example.com".parse().unwrap();
     let record = StaticRecord { name: "far".parse().unwrap(), data: StaticData::Alias(target), ttl: 60 };
     host.serve(|network| Network { records: vec![record], ..network });
+    host
+}
+
+/// What they say of it is told of ours, also from the cache, and also a failure.
+#[tokio::test(start_paused = true)]
+async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
+    let host = with_alias().await;
     let asked = question("Far.web.internal.");
     let failure = host.ask(7, &asked).await;
     assert_eq!((code(&failure), &failure.queries), (ResponseCode::ServFail, &asked.queries));
@@ -54,6 +60,21 @@ async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
         assert!(matches!(&response.answers[0].data, RData::CNAME(name) if name.0.to_string() == "www.example.com."));
     }
     assert_eq!(upstream.asked(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_fit_behind_an_alias_is_asked_for_again_by_tcp() {
+    let host = with_alias().await;
+    let upstream = host.upstream(50, truncates).await;
+    host.server.set_upstreams(servers(&[upstream.address]));
+    for name in ["far.web.internal.", "Far.web.internal."] {
+        let asked = question(name);
+        let over_udp = host.ask(7, &asked).await;
+        assert_eq!((code(&over_udp), &over_udp.queries), (ResponseCode::NoError, &asked.queries));
+        assert!(over_udp.metadata.truncation, "{over_udp}");
+        let over_tcp = exchange_over_tcp(&mut host.connect(7).await, &asked).await;
+        assert_eq!((over_tcp.metadata.truncation, over_tcp.answers.len()), (false, 101));
+    }
 }
 
 #[tokio::test(start_paused = true)]
