@@ -1,19 +1,21 @@
 //! Many datagrams with one system call, in and out, from memory that is there once for each thread.
 
 use std::cell::RefCell;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use fastrand::Rng;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
-use rustix::net::addr::SocketAddrArg;
-use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg, sendto};
 
+use self::responses::Responses;
+pub(crate) use self::responses::send;
 use crate::counters::Run;
 use crate::message::Transport;
 use crate::service::{Arrival, Handled, Later, MAX_REQUEST, Service, Since};
-use crate::usual::{LONGEST, Usual, Written};
+use crate::usual::{Usual, Written};
+
+mod responses;
 
 /// Datagrams of one system call: with more, what each of them costs hardly falls, and the last waits longer.
 pub(crate) const SIZE: usize = 32;
@@ -39,9 +41,7 @@ struct Batch<A> {
     requests: Box<[[u8; MAX_REQUEST]; SIZE]>,
     /// Octets of each request, and who sent it.
     received: [(usize, SocketAddr); SIZE],
-    responses: Box<[[u8; LONGEST]; SIZE]>,
-    /// Octets of each response, and who gets it.
-    answered: [(usize, SocketAddr); SIZE],
+    responses: Responses,
     /// How many batches there were.
     turns: u32,
     rng: Rng,
@@ -71,13 +71,6 @@ pub(crate) fn answer(
     }
 }
 
-/// Sends without waiting: a client that cannot be reached must not keep the others waiting, and asks again.
-pub(crate) fn send(socket: &UdpSocket, response: &[u8], client: SocketAddr) {
-    if let Err(error) = sendto(socket, response, SendFlags::DONTWAIT, &client) {
-        not_sent(client, &error.into());
-    }
-}
-
 impl<A: Copy + SockaddrLike> Batch<A> {
     fn new() -> Self {
         let nobody = (0, SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
@@ -85,8 +78,7 @@ impl<A: Copy + SockaddrLike> Batch<A> {
             headers: MultiHeaders::preallocate(SIZE, None),
             requests: boxed(),
             received: [nobody; SIZE],
-            responses: boxed(),
-            answered: [nobody; SIZE],
+            responses: Responses::new(),
             turns: 0,
             rng: Rng::new(),
         }
@@ -104,8 +96,9 @@ impl<A: Copy + SockaddrLike> Batch<A> {
         self.turns = self.turns.wrapping_add(1);
         let is_timed = self.turns.is_multiple_of(TIMED);
         let since = if is_timed || service.takes_notes() { Since::now() } else { Since::default() };
-        let responses = self.respond(count, socket, service, &since, pending);
-        self.send(socket, responses);
+        self.respond(count, socket, service, &since, pending);
+        let responses = self.responses.count();
+        self.responses.send(socket);
         if is_timed && responses > 0 {
             service.took(&since, responses);
         }
@@ -129,7 +122,7 @@ impl<A: Copy + SockaddrLike> Batch<A> {
         Ok(count)
     }
 
-    /// Answers the first `count` requests; how many responses that makes.
+    /// Answers the first `count` requests.
     fn respond(
         &mut self,
         count: usize,
@@ -137,15 +130,12 @@ impl<A: Copy + SockaddrLike> Batch<A> {
         service: &Service,
         since: &Since,
         pending: &mut Vec<Pending>,
-    ) -> usize {
+    ) {
         let snapshot = service.snapshot();
         let usual = Usual::new(&snapshot.zones, &snapshot.networks);
-        let mut places = self.responses.iter_mut().zip(&mut self.answered);
-        let mut place = places.next();
         let mut run = Run::default();
-        let mut filled = 0;
         for (request, &(length, client)) in self.requests.iter().zip(&self.received).take(count) {
-            let Some((response, answered)) = &mut place else { break };
+            let Some(response) = self.responses.room() else { break };
             let (octets, rng) = (request.get(..length).unwrap_or_default(), &mut self.rng);
             let arrival = Arrival { octets, source: client.ip(), transport: Transport::Udp, since };
             let written = match usual.as_ref().and_then(|usual| usual.answer(octets, client.ip(), rng, response)) {
@@ -173,38 +163,8 @@ impl<A: Copy + SockaddrLike> Batch<A> {
                 },
             };
             if let Some(written) = written {
-                **answered = (written, client);
-                filled += 1;
-                place = places.next();
+                self.responses.push(written, client);
             }
-        }
-        filled
-    }
-
-    fn send(&self, socket: &UdpSocket, count: usize) {
-        let responses = || self.responses.iter().zip(&self.answered).take(count);
-        if let (1, Some((response, &(length, client)))) = (count, responses().next()) {
-            return send(socket, response.get(..length).unwrap_or_default(), client);
-        }
-        let clients = self.answered.map(|(_, client)| client.as_any());
-        let slices: [_; SIZE] = std::array::from_fn(|index| {
-            let response = self.responses.get(index).map_or(&[][..], |response| &response[..]);
-            let length = self.answered.get(index).map_or(0, |&(length, _)| length);
-            [IoSlice::new(response.get(..length).unwrap_or_default())]
-        });
-        let mut controls: [_; SIZE] = std::array::from_fn(|_| SendAncillaryBuffer::default());
-        let messages = clients.iter().zip(&slices).zip(&mut controls);
-        let mut messages = messages.map(|((client, slice), control)| MMsgHdr::new_with_addr(client, slice, control));
-        let mut messages: [_; SIZE] = std::array::from_fn(|_| messages.next().expect("invariant: as many as places"));
-        let mut rest = messages.get_mut(..count).unwrap_or_default();
-        while !rest.is_empty() {
-            // An error is that of the first one, which is passed over.
-            let sent = sendmmsg(socket, rest, SendFlags::DONTWAIT).unwrap_or_else(|error| {
-                let place = count - rest.len();
-                self.answered.get(place).inspect(|(_, client)| not_sent(*client, &error.into()));
-                1
-            });
-            rest = rest.get_mut(sent.max(1)..).unwrap_or_default();
         }
     }
 }
@@ -212,12 +172,4 @@ impl<A: Copy + SockaddrLike> Batch<A> {
 fn boxed<const N: usize>() -> Box<[[u8; N]; SIZE]> {
     let places = vec![[0; N]; SIZE].into_boxed_slice();
     places.try_into().unwrap_or_else(|_| Box::new([[0; N]; SIZE]))
-}
-
-fn not_sent(client: SocketAddr, error: &io::Error) {
-    if error.kind() == io::ErrorKind::WouldBlock {
-        tracing::debug!(%client, "answer dropped, the socket's buffer is full");
-    } else {
-        tracing::debug!(%client, %error, "answer not sent");
-    }
 }
