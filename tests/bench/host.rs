@@ -20,7 +20,7 @@ use crate::plugin::{self, Verb};
 
 /// A network namespace with one set of plugins.
 pub(crate) struct Host {
-    /// `reference` or `netd`.
+    /// `reference`, `netd`, or what else is told apart.
     pub(crate) name: &'static str,
     plugins: PathBuf,
     netns: PathBuf,
@@ -68,6 +68,11 @@ impl Host {
         let host = Self { name, plugins: plugins.to_owned(), netns: netns(name) };
         std::fs::create_dir_all(host.leases())?;
         Ok(host)
+    }
+
+    /// Another one with the same plugins.
+    pub(crate) fn another(&self, name: &'static str) -> Result<Self> {
+        Self::new(name, &self.plugins)
     }
 
     /// Makes `count` containers whose names begin with `prefix`.

@@ -19,67 +19,75 @@ use crate::report::{Report, ms};
 
 /// Measured ADDs.
 const ADDS: u16 = 100;
-/// Rounds in which both take turns, so that what the machine does besides disturbs both alike.
-const ROUNDS: usize = 5;
+/// Rounds in which both hosts take turns, so that what the machine does besides disturbs both alike.
+const ROUNDS: usize = 20;
 /// Measured connections in each round.
-const CONNECTIONS: usize = 1_000;
+const CONNECTIONS: usize = 250;
 /// Others, and how many ports each has: a mapping has at most 1,024.
 const OTHERS: u16 = 5;
 const PORTS: u16 = 1_000;
 /// The port that is measured.
 const PORT: u16 = 80;
 
-/// With no other port published, and with 5,000.
-#[derive(Default)]
-struct Ports {
-    connect: [Samples; 2],
-    add: [Samples; 2],
+/// A host of ours that publishes a port.
+struct Publishing {
+    host: Host,
+    /// Those that publish one more for a moment.
+    measured: Vec<Attachment>,
+    connect: Samples,
+    add: Samples,
 }
 
-/// Measures our host.
+/// Measures a host with no other port published, and one with thousands.
 pub(crate) fn measure(bench: &Bench, report: &mut Report) -> Result<()> {
     bench.progress("published ports, with 5,000 of others and with none");
     let [_, ours] = &bench.hosts;
-    let Ports { connect, add } = ports(ours)?;
+    let mut hosts = [Publishing::new(ours.another("alone")?, 0)?, Publishing::new(ours.another("among")?, OTHERS)?];
+    for round in 0..ROUNDS {
+        for host in &mut hosts {
+            host.take_turn(round)?;
+        }
+    }
 
     report.line("\npublished ports".to_owned());
-    for (title, connect, add) in [("none of others", &connect[0], &add[0]), ("5,000 of others", &connect[1], &add[1])] {
-        let (connect, add) = (ms(connect.p50()), ms(add.p50()));
+    for (title, host) in ["none of others", "5,000 of others"].into_iter().zip(&hosts) {
+        let (connect, add) = (ms(host.connect.p50()), ms(host.add.p50()));
         report.line(format!("  {title:<35}connect p50 {connect:>7.3} ms    ADD p50 {add:>9.2} ms"));
     }
-    let among_others = |[alone, among]: &[Samples; 2]| among.p50().div_duration_f64(alone.p50());
-    report.goal("connecting to a published port among 5,000, of that to one alone", among_others(&connect), 1.05);
-    report.goal("ADD of a port with 5,000 published by others, of that with none", among_others(&add), 1.3);
+    let [alone, among] = &hosts;
+    let connect = among.connect.p50().div_duration_f64(alone.connect.p50());
+    let add = among.add.p50().div_duration_f64(alone.add.p50());
+    report.goal("connecting to a published port among 5,000, of that to one alone", connect, 1.05);
+    report.goal("ADD of a port with 5,000 published by others, of that with none", add, 1.3);
     Ok(())
 }
 
-fn ports(host: &Host) -> Result<Ports> {
-    let network = Network::new("ports", "10.95.0.0/16");
-    let containers = host.containers("port", 1 + OTHERS + ADDS)?;
-    let (_, attached) = host.add(&network, &containers, 1)?;
-    let (server, rest) = attached.split_first().context("there is a server")?;
-    let (others, measured) = rest.split_at(OTHERS.into());
-    publish(host, &[(server, mapping(PORT, 1))], Verb::Add)?;
-    listen(&server.container)?;
-    // The first are slower, whatever is published.
-    connect(host)?;
-    connect(host)?;
-    adds(host, measured)?;
-
-    let ranges: Vec<_> =
-        others.iter().zip(1_u16..).map(|(other, number)| (other, mapping(number * 2_000, PORTS))).collect();
-    let mut ports = Ports::default();
-    for block in measured.chunks(measured.len() / ROUNDS) {
-        ports.connect[0].extend(connect(host)?);
-        ports.add[0].extend(adds(host, block)?);
-        publish(host, &ranges, Verb::Add)?;
-        ports.connect[1].extend(connect(host)?);
-        ports.add[1].extend(adds(host, block)?);
-        publish(host, &ranges, Verb::Del)?;
+impl Publishing {
+    /// A host where so many others publish a thousand ports each.
+    fn new(host: Host, others: u16) -> Result<Self> {
+        let network = Network::new("ports", "10.95.0.0/16");
+        let containers = host.containers("port", 1 + others + ADDS)?;
+        let (_, mut attached) = host.add(&network, &containers, 1)?;
+        let measured = attached.split_off((1 + others).into());
+        let (server, others) = attached.split_first().context("there is a server")?;
+        publish(&host, &[(server, mapping(PORT, 1))], Verb::Add)?;
+        listen(&server.container)?;
+        let ranges: Vec<_> =
+            others.iter().zip(1_u16..).map(|(other, number)| (other, mapping(number * 2_000, PORTS))).collect();
+        publish(&host, &ranges, Verb::Add)?;
+        // The first are slower, whatever is published.
+        connect(&host)?;
+        adds(&host, &measured)?;
+        Ok(Self { host, measured, connect: Samples::default(), add: Samples::default() })
     }
-    publish(host, &[(server, mapping(PORT, 1))], Verb::Del)?;
-    host.del(&attached, 1)?;
-    Ok(ports)
+
+    fn take_turn(&mut self, round: usize) -> Result<()> {
+        let block = self.measured.len() / ROUNDS;
+        let measured = self.measured.chunks(block).nth(round).unwrap_or_default();
+        self.connect.extend(connect(&self.host)?);
+        self.add.extend(adds(&self.host, measured)?);
+        Ok(())
+    }
 }
 
 fn mapping(port: u16, count: u16) -> Value {
