@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 const HEADER: usize = 12;
-/// How long one question waits for its answer.
-const WAIT: Duration = Duration::from_millis(200);
+/// How long one question waits for its answer, and so how exactly it is known when there is one.
+const WAIT: Duration = Duration::from_millis(10);
 
 /// A question for the A record of a name.
 pub(crate) fn question(id: u16, name: &str) -> Vec<u8> {
