@@ -116,18 +116,29 @@ impl Kernel {
     /// Programs and elements, all in one write.
     fn programs(&mut self, asked: &Asked<'_>, state: &mut State) -> Result<(), Error> {
         let mut requests = Requests::new();
-        asked.programs.iter().for_each(|family| program::get(&mut requests, *family));
+        let parts: Vec<usize> = asked.programs.iter().map(|family| program::get(&mut requests, *family)).collect();
+        let first_element = requests.len();
         asked.elements.iter().for_each(|key| element::get(&mut requests, key));
         if requests.is_empty() {
             return Ok(());
         }
-        let programs = asked.programs.len();
-        let found = self.nft()?.get(&mut requests, |index, body| match asked.programs.get(index) {
-            Some(family) => program::read(*family, body).map(Object::Program),
-            None => asked.elements.get(index - programs).and_then(|key| element::read(key, body)).map(Object::Element),
+        let (mut chains, mut elements) = (Vec::new(), Vec::new());
+        chains.resize_with(first_element, || None);
+        let found = self.nft()?.get(&mut requests, |index, body| {
+            if let Some(part) = chains.get_mut(index) {
+                *part = program::read(body);
+            } else {
+                let key = asked.elements.get(index - first_element);
+                elements.extend(key.and_then(|key| element::read(key, body)));
+            }
+            Some(())
         });
-        let attempt = |_| "read the elements of nftables".to_owned();
-        state.extend(found.map_err(|fault| Error::at(fault, attempt))?.into_iter().flatten());
+        found.map_err(|fault| Error::at(fault, |_| "read the elements of nftables".to_owned()))?;
+        for (family, parts) in asked.programs.iter().zip(parts) {
+            let others = chains.split_off(parts.min(chains.len()));
+            state.extend(program::found(*family, &std::mem::replace(&mut chains, others)).map(Object::Program));
+        }
+        state.extend(elements.into_iter().map(Object::Element));
         Ok(())
     }
 }

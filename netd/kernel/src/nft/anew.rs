@@ -129,12 +129,14 @@ fn is_plain(element: &Element) -> bool {
     !element.owner.is_empty() && links.chain([element.owner.as_str()]).all(is_plain)
 }
 
-/// An element as `nft` reads it; in [`Set::Source6`] and [`Set::Gateway6`] the address is bits of a packet.
+/// An element as `nft` reads it; in [`Set::Source6`] and [`Set::Gateway6`] the address is bits of a packet, and so is a number
+/// of VXLAN with the 8 behind it.
 fn written(element: &Element) -> String {
     let parts = element.key.parts.iter().map(|part| match part {
         Part::Ipv6(address) if matches!(element.key.set, Set::Source6 | Set::Gateway6) => {
             format!("{:#034x}", address.to_bits())
         }
+        Part::Vni(vni) => (u32::from(*vni) << 8).to_string(),
         part => part.to_string(),
     });
     let data = element.data.as_ref().map(|data| format!(" : {data}")).unwrap_or_default();

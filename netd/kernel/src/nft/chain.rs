@@ -68,7 +68,7 @@ pub(super) fn has_hook(attributes: &Attributes<'_>) -> bool {
     attributes.find(NFTA_CHAIN_HOOK).is_some()
 }
 
-/// The chain that carries the version of a program; no answer if it is not there.
+/// A chain of a program; no answer if it is not there.
 pub(crate) fn get(requests: &mut Requests, family: Family, name: &str) {
     get_of(requests, number(family), TABLE, name);
 }
@@ -99,12 +99,11 @@ pub(crate) fn get_all(requests: &mut Requests) {
     });
 }
 
-/// Reads the body of an answer to [`get`]: the comment of the chain, if it has rules.
-pub(crate) fn read_comment(body: &[u8]) -> Option<String> {
+/// Reads the body of an answer to [`get`]: how many rules the chain has, the jumps to it counted with them, and its comment.
+pub(crate) fn read(body: &[u8]) -> Option<(u32, Option<&str>)> {
     let attributes = Attributes::after(body, HEADER);
-    let rules = attributes.find(NFTA_CHAIN_USE).and_then(be32)?;
-    let comment = attributes.find(NFTA_CHAIN_USERDATA).and_then(comment)?;
-    (rules > 0).then(|| comment.to_owned())
+    let uses = attributes.find(NFTA_CHAIN_USE).and_then(be32)?;
+    Some((uses, attributes.find(NFTA_CHAIN_USERDATA).and_then(comment)))
 }
 
 /// Reads the body of an answer to [`get_all`]. None where the chain has no hook.

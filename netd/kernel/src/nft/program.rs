@@ -1,7 +1,8 @@
 //! The programs: static chains and empty sets, written as text for `nft`.
 //!
 //! Which version is loaded stands in the comment of the main chain. (A table's comment stays what it was when the table
-//! was made, and the table stays, because it has the sets.) A chain without rules is no program: somebody flushed it.
+//! was made, and the table stays, because it has the sets.) One of whose chains there is less is no program: somebody
+//! flushed it, or deleted a rule.
 
 use std::{fs::File, io::Write};
 
@@ -27,40 +28,81 @@ pub(crate) fn text(family: Family) -> &'static str {
 pub(crate) const POLICIES: &str = include_str!("policies.nft");
 pub(crate) const POLICIES_VERSION: u32 = 1;
 
-/// Its chain with the hook, whose comment says the version. Up to version 6 of the program it was there on every host, with no
-/// comment.
-const FORWARD: &str = "forward";
+/// A chain of a program, and how often it is used there, as the kernel counts it: its rules, and the jumps to it. Others may
+/// jump to it besides.
+type Used = (&'static str, u32);
 
-/// The chain whose comment says the version: the one with the hook.
-fn main_chain(family: Family) -> &'static str {
+/// The chains of a program, first the one whose comment says the version. Up to version 6 of that of `inet`, policies were a
+/// part of it, and there was no comment on `forward`.
+const INET: &[Used] =
+    &[("postrouting", 10), ("prerouting", 5), ("output", 1), ("published", 10), ("translate", 4), ("input", 7)];
+const BRIDGE: &[Used] = &[
+    ("prerouting", 3),
+    ("forward", 3),
+    ("postrouting", 1),
+    ("from-elsewhere", 6),
+    ("to-elsewhere", 6),
+    ("ip-source", 5),
+    ("arp-source", 8),
+    ("ip4-source", 4),
+    ("ip6-source", 9),
+];
+const IN_POLICIES: &[Used] = &[("forward", 13), ("unmasked", 9), ("from-isolated", 5), ("to-others", 4)];
+
+fn chains(family: Family) -> &'static [Used] {
     match family {
-        Family::Inet => "postrouting",
-        Family::Bridge => "prerouting",
+        Family::Inet => INET,
+        Family::Bridge => BRIDGE,
     }
 }
 
-/// The program of a family; no answer if there is none.
-pub(crate) fn get(requests: &mut Requests, family: Family) {
-    chain::get(requests, family, main_chain(family));
+/// What is found of a chain of a program.
+#[derive(Debug)]
+pub(crate) struct Part {
+    uses: u32,
+    version: Option<u32>,
+}
+
+/// Asks for a program, and says for how many parts: each has an answer if it is there.
+pub(crate) fn get(requests: &mut Requests, family: Family) -> usize {
+    get_parts(requests, family, chains(family))
+}
+
+/// The same of the policies.
+pub(crate) fn get_policies(requests: &mut Requests) -> usize {
+    get_parts(requests, Family::Inet, IN_POLICIES)
+}
+
+fn get_parts(requests: &mut Requests, family: Family, chains: &[Used]) -> usize {
+    for (name, _) in chains {
+        chain::get(requests, family, name);
+    }
+    chains.len()
 }
 
 /// Reads the body of an answer.
-pub(crate) fn read(family: Family, body: &[u8]) -> Option<Program> {
-    Some(Program { family, version: version(body)? })
+pub(crate) fn read(body: &[u8]) -> Option<Part> {
+    let (uses, comment) = chain::read(body)?;
+    let version = comment.and_then(|comment| comment.strip_prefix("netd ")?.split(' ').next()?.parse().ok());
+    Some(Part { uses, version })
 }
 
-/// The policies; no answer if there are none.
-pub(crate) fn get_policies(requests: &mut Requests) {
-    chain::get(requests, Family::Inet, FORWARD);
+/// The program of which these parts were found, in the order in which they were asked for.
+pub(crate) fn found(family: Family, parts: &[Option<Part>]) -> Option<Program> {
+    Some(Program { family, version: version(chains(family), family.version(), parts)? })
 }
 
-/// Whether these, in the body of an answer, are ours or newer.
-pub(crate) fn are_policies(body: &[u8]) -> bool {
-    version(body).is_some_and(|version| version >= POLICIES_VERSION)
+/// Whether the policies are there of which these parts were found, ours or newer.
+pub(crate) fn are_policies(parts: &[Option<Part>]) -> bool {
+    version(IN_POLICIES, POLICIES_VERSION, parts).is_some_and(|version| version >= POLICIES_VERSION)
 }
 
-fn version(body: &[u8]) -> Option<u32> {
-    chain::read_comment(body)?.strip_prefix("netd ")?.split(' ').next()?.parse().ok()
+/// The version that is there, of ours only if it is whole. What another one has in its chains is not known here.
+fn version(chains: &[Used], ours: u32, parts: &[Option<Part>]) -> Option<u32> {
+    let main = parts.first()?.as_ref().filter(|main| main.uses > 0)?;
+    let version = main.version?;
+    let is_whole = |((_, uses), part): (&Used, &Option<Part>)| part.as_ref().is_some_and(|part| part.uses >= *uses);
+    (version != ours || chains.iter().zip(parts).all(is_whole)).then_some(version)
 }
 
 /// Loads a text of our program of the family, in one transaction.
@@ -134,11 +176,38 @@ mod tests {
             .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     }
 
+    /// A chain without its comments: how many rules it has, and how often a text jumps to it.
+    fn uses(text: &str, name: &str) -> u32 {
+        let code = |line: &str| line.split('#').next().unwrap_or_default().trim().to_owned();
+        let lines: Vec<String> = text.lines().map(code).collect();
+        let begin = format!("chain {name} {{");
+        let rules = lines.iter().skip_while(|line| **line != begin).skip(1).take_while(|line| **line != "}");
+        let rules =
+            rules.filter(|line| !line.is_empty() && !line.starts_with("type ") && !line.starts_with("comment "));
+        let jumps = [format!("jump {name}"), format!("goto {name}")];
+        let jumps = lines.iter().filter(|line| jumps.iter().any(|jump| line.ends_with(jump)));
+        u32::try_from(rules.count() + jumps.count()).expect("there are few")
+    }
+
+    #[test]
+    fn every_chain_of_a_text_is_known_with_its_uses() {
+        for (text, chains) in [(text(Family::Inet), INET), (text(Family::Bridge), BRIDGE), (POLICIES, IN_POLICIES)] {
+            let counted = |(name, _): &Used| (*name, uses(text, name));
+            assert_eq!(chains.iter().map(counted).collect::<Vec<_>>(), chains);
+            let with_rules = text.lines().filter_map(|line| line.trim().strip_prefix("chain ")?.strip_suffix(" {"));
+            let mut names: Vec<&str> = with_rules.collect();
+            let mut known: Vec<&str> = chains.iter().map(|(name, _)| *name).collect();
+            names.sort_unstable();
+            known.sort_unstable();
+            assert_eq!(names, known);
+        }
+    }
+
     /// Who loaded a version does not load it again: whatever changes in a text is another version.
     #[test]
     fn a_text_that_changes_has_another_version() {
         for (text, version, (known, expected)) in [
-            (text(Family::Inet), Family::Inet.version(), (8, 0xc395_973a_2729_d9fa)),
+            (text(Family::Inet), Family::Inet.version(), (9, 0x81ce_126d_1fad_4ed0)),
             (text(Family::Bridge), Family::Bridge.version(), (4, 0x6530_d0fd_6283_0fb0)),
             (POLICIES, POLICIES_VERSION, (1, 0xfc11_68dc_bb30_e1d6)),
         ] {

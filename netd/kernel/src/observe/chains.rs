@@ -55,9 +55,9 @@ impl Kernel {
     pub(crate) fn way_to_admin(&mut self, chain: &AdminChain) -> Result<WayToAdmin, Error> {
         let mut requests = Requests::new();
         program::get_policies(&mut requests);
-        let found = self.nft()?.get(&mut requests, |_, body| Some(program::are_policies(body)));
-        let found = found.map_err(|fault| Error::at(fault, |_| "nft list chain inet netd forward".to_owned()))?;
-        let has_policies = found.contains(&Some(true));
+        let found = self.nft()?.get(&mut requests, |_, body| program::read(body));
+        let found = found.map_err(|fault| Error::at(fault, |_| "nft list table inet netd".to_owned()))?;
+        let has_policies = program::are_policies(&found);
         let targets = self.rules(anew::ADMIN, |body| rule::read_target(anew::ADMIN, body))?;
         let is_led_to = targets.iter().any(|target| target == chain.as_str());
         Ok(WayToAdmin { has_policies, is_led_to })

@@ -47,11 +47,44 @@ fn an_older_or_flushed_program_is_replaced() {
     assert_eq!(lab.make(&wanted).lines().count(), 2);
 }
 
+/// In another order, chains are the same.
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_program_of_which_a_chain_or_a_rule_is_gone_is_loaded_again() {
+    let mut lab = Lab::new();
+    let admin = Object::Admin(Admin { chain: "netd-admin".parse().unwrap() });
+    let wanted = present([Family::Inet, Family::Bridge].map(program).into_iter().chain([admin]));
+    lab.make(&wanted);
+    let whole = sh("nft list ruleset");
+    let mut broken = 0;
+    let inet = concat!(include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/policies.nft"));
+    for (table, chains) in [("inet", inet), ("bridge", include_str!("../../src/nft/bridge.nft"))] {
+        let names = chains.lines().filter_map(|line| line.trim().strip_prefix("chain ")?.strip_suffix(" {"));
+        for name in names {
+            sh(&format!("nft flush chain {table} netd {name}"));
+            assert_eq!(lab.make(&wanted).lines().count(), 1, "{name} without rules");
+            sh(&format!(
+                "handle=$(nft --handle list chain {table} netd {name} | grep -o 'handle [0-9]*' | sed -n 2p); \
+                 nft delete rule {table} netd {name} $handle"
+            ));
+            assert_eq!(lab.make(&wanted).lines().count(), 1, "{name} without its first rule");
+            broken += 1;
+        }
+    }
+    assert_eq!(broken, 19);
+    assert_eq!(sorted(&sh("nft list ruleset")), sorted(&whole));
+}
+
 /// Loads the programs as an older netd had them: their sets had another shape.
 pub(crate) fn load_older() {
     let ours = [include_str!("../../src/nft/inet.nft"), include_str!("../../src/nft/bridge.nft")].concat();
     let versions = [Family::Inet, Family::Bridge].map(|family| format!("\"netd {}\"", family.version()));
-    let older = ours.replace("flags timeout; gc-interval 1m;", "");
+    let older = ours.replace("flags timeout; gc-interval 1m;", "").replace("@th,96,32", "@th,96,24");
     let older = versions.iter().fold(older, |text, version| text.replace(version, "\"netd 1\""));
     assert_ne!(older, ours);
     sh(&format!("nft -f - <<'END'\n{older}\nEND"));
@@ -110,11 +143,6 @@ fn conditions_outlive_a_program_that_is_loaded_again() {
     assert!(before.contains("ip saddr 192.0.2.0/24 goto translate"), "{before}");
     lab.kernel.apply(&programs()).unwrap();
     assert_eq!(lab.make(&wanted), "nothing to do\n");
-    let sorted = |text: &str| {
-        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        lines.sort();
-        lines
-    };
     assert_eq!(sorted(&sh("nft list table inet netd")), sorted(&before));
 }
 
@@ -280,10 +308,13 @@ fn a_name_that_nft_cannot_read_keeps_no_program_from_being_newer() {
 #[test]
 fn a_newer_program_is_left_and_one_that_we_do_not_have_is_refused() {
     let mut lab = Lab::new();
-    sh("nft 'add table inet netd; add chain inet netd postrouting { comment \"netd 9\"; }; \
-        add rule inet netd postrouting counter'");
+    let version = Family::Inet.version() + 1;
+    sh(&format!(
+        "nft 'add table inet netd; add chain inet netd postrouting {{ comment \"netd {version}\"; }}; \
+         add rule inet netd postrouting counter'"
+    ));
     assert_eq!(lab.make(&present([program(Family::Inet)])), "nothing to do\n");
-    let newer = Object::Program(Program { family: Family::Inet, version: 10 });
+    let newer = Object::Program(Program { family: Family::Inet, version });
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(newer)] }).unwrap_err();
     assert!(matches!(error, Error::NewerProgram { ours, .. } if ours == Family::Inet.version()), "{error}");
     assert!(sh("nft list ruleset").contains("counter"));
