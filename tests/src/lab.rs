@@ -39,6 +39,9 @@ use crate::{built, holds_within, need, run, skip};
 /// The folder in which Debian's package containernetworking-plugins keeps the reference plugins.
 pub const REFERENCE: &str = "/usr/lib/cni";
 
+/// Those that make an interface of a kind that a kernel may lack: they are named as it.
+pub const RARE_KINDS: [&str; 4] = ["dummy", "ipvlan", "vlan", "vrf"];
+
 /// The plugins that a runtime may call by name: those under which `netd-cni` is put into a lab's plugin folder.
 pub const PLUGINS: [&str; 21] = [
     "bandwidth",

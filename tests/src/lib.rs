@@ -19,7 +19,8 @@ mod tracer;
 pub use crate::binaries::{built, workspace};
 pub use crate::eventually::{eventually, holds_within, throughout};
 pub use crate::lab::{
-    Attachment, Call, Container, Daemon, Host, Lab, List, Node, PLUGINS, REFERENCE, Run, ServiceManager, host_lease,
+    Attachment, Call, Container, Daemon, Host, Lab, List, Node, PLUGINS, RARE_KINDS, REFERENCE, Run, ServiceManager,
+    host_lease,
 };
 pub use crate::process::{Outcome, Refusal, run};
 pub use crate::skip::{has, need, skip};
