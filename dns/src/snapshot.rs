@@ -2,7 +2,7 @@
 //!
 //! [`Zones`] is immutable and is replaced whole. What did not change is the same object in the next one.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ pub struct Zones {
     /// The networks of each container, in their order. Questions do not look here.
     containers: imbl::HashMap<ContainerId, Arc<[NetworkId]>>,
     /// The same of each container that is on more than one.
-    memberships: Arc<HashMap<ContainerId, Arc<[NetworkId]>>>,
+    memberships: imbl::HashMap<ContainerId, Arc<[NetworkId]>>,
     /// The domains of all networks, whoever may see them.
     domains: Arc<HashSet<Name>>,
     /// The subnets of all networks, whoever may see them.
@@ -170,9 +170,9 @@ impl ZonesBuilder {
     fn set(&mut self, container: &ContainerId, networks: Arc<[NetworkId]>) {
         let Zones { containers, memberships, .. } = &mut self.zones;
         if networks.len() > 1 {
-            Arc::make_mut(memberships).insert(container.clone(), Arc::clone(&networks));
-        } else if memberships.contains_key(container) {
-            Arc::make_mut(memberships).remove(container);
+            memberships.insert(container.clone(), Arc::clone(&networks));
+        } else {
+            memberships.remove(container);
         }
         if networks.is_empty() {
             containers.remove(container);

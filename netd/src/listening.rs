@@ -107,6 +107,8 @@ impl Listening {
                 break (listeners, failures);
             }
         };
+        // Where no port could be had, the first is tried again next time.
+        self.elsewhere.retain(|place, port| !has_failed(&failures, place, *port));
         self.free = self.elsewhere.keys().filter(|place| !has_failed(&failures, place, PORT)).cloned().collect();
         let redirects = redirects(&failures, &self.elsewhere);
         if redirects != *self.redirects {

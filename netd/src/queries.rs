@@ -55,7 +55,8 @@ fn take(notes: &dns::Notes, path: &Path) {
 fn write(notes: &dns::Notes, mut file: impl Write, path: &Path) {
     let mut fails = false;
     while let Ok(first) = notes.next() {
-        let (mut lines, mut count) = (line(&first), 1);
+        // What failed may have ended within a line.
+        let (mut lines, mut count) = (if fails { "\n" } else { "" }.to_owned() + &line(&first), 1);
         while lines.len() < AT_ONCE
             && let Ok(next) = notes.waiting()
         {

@@ -1,4 +1,5 @@
 use std::{
+    io,
     num::NonZeroU32,
     time::{Duration, SystemTime},
 };
@@ -66,4 +67,47 @@ async fn what_cannot_be_written_is_counted_and_nobody_waits() {
     take(&server.take_notes(NonZeroU32::MIN), &folder.path().join("none/queries.log"));
     ask(&server, port).await;
     assert_eq!(server.figures().lost_notes, 4);
+}
+
+/// A disk that is full once, in the middle of a line.
+struct OnceFull {
+    written: Vec<u8>,
+    was_full: Option<std::sync::mpsc::Sender<()>>,
+}
+
+impl Write for &mut OnceFull {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = if self.was_full.is_some() { 9 - self.written.len() } else { bytes.len() };
+        if room == 0 {
+            self.was_full.take().unwrap().send(()).unwrap();
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.written.extend(&bytes[..room]);
+        Ok(room)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_line_after_one_that_was_cut_is_whole() {
+    let port = 10_000 + u16::try_from(std::process::id() % 20_011).unwrap();
+    let server = dns::Server::new();
+    let notes = server.take_notes(NonZeroU32::MIN);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let writing = thread::spawn(move || {
+        let mut disk = OnceFull { written: Vec::new(), was_full: Some(sender) };
+        write(&notes, &mut disk, Path::new("log"));
+        disk.written
+    });
+    ask(&server, port).await;
+    tokio::task::spawn_blocking(move || receiver.recv()).await.unwrap().unwrap();
+    ask(&server, port).await;
+    server.take_no_notes();
+    let written = String::from_utf8(writing.join().unwrap()).unwrap();
+    let lines: Vec<&str> = written.lines().collect();
+    assert_eq!(lines.len(), 2);
+    assert!(serde_json::from_str::<Value>(lines[1]).is_ok(), "{written}");
 }
