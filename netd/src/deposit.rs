@@ -30,6 +30,11 @@ impl Deposit {
         (Self { kept, is_there }, sockets)
     }
 
+    /// Whether the sockets of this listener are kept.
+    pub(crate) fn has(&self, listener: &Listener) -> bool {
+        self.kept.contains(&name(listener))
+    }
+
     /// Lets exactly the sockets of these listeners be kept, of a server that has them open.
     pub(crate) async fn set(&mut self, server: &Server, listeners: impl Iterator<Item = &Listener>) {
         if !self.is_there {

@@ -70,7 +70,11 @@ impl Listening {
         if self.wanted.as_ref() == Some(&wanted) && !is_worth_it {
             return;
         }
-        let is_first = self.wanted.replace(wanted).is_none();
+        let is_first = self.wanted.is_none();
+        if is_first {
+            self.elsewhere = led_before(&wanted, |listener| self.deposit.has(listener));
+        }
+        self.wanted = Some(wanted);
         self.open().await;
         if is_first {
             // What nobody wants of an earlier netd's is closed.
@@ -148,6 +152,12 @@ pub(crate) fn is_redirect(element: &Element) -> bool {
 
 fn place(listener: &Listener) -> Option<Place> {
     Some((listener.device.clone()?, listener.address))
+}
+
+/// Where an earlier netd served another port, to which the ruleset may lead still.
+fn led_before(wanted: &[Listener], is_kept: impl Fn(&Listener) -> bool) -> BTreeMap<Place, u16> {
+    let port = |listener: &Listener| PORTS.into_iter().find(|&port| is_kept(&Listener { port, ..listener.clone() }));
+    wanted.iter().filter_map(|listener| Some((place(listener)?, port(listener)?))).collect()
 }
 
 /// All listeners to open: on port 53, and where another port is served, there too.

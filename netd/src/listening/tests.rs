@@ -35,6 +35,13 @@ fn a_port_that_is_taken_is_evaded_by_the_first_that_is_not() {
 }
 
 #[test]
+fn a_port_that_an_earlier_netd_served_is_served_until_the_ruleset_leads_there_no_more() {
+    let kept = [listener(1, 53), listener(2, 10_054), listener(3, 10_053)];
+    let before = led_before(&[listener(1, 53), listener(2, 53)], |listener| kept.contains(listener));
+    assert_eq!(ports(&before), [(2, 10_054)]);
+}
+
+#[test]
 fn nothing_is_led_where_there_is_no_bridge_to_lead_it_from() {
     let mut elsewhere = BTreeMap::new();
     let listener = Listener { device: None, ..listener(1, 53) };
