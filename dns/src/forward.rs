@@ -26,7 +26,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::Kept;
 use crate::counters::Outcome;
-use crate::limit::{Limit, Permit};
+use crate::limit::{Client, Limit, Permit};
 use crate::message::Transport;
 use crate::network::Upstreams;
 use crate::options::Why;
@@ -46,7 +46,7 @@ pub(crate) use plain::{Query, is_same_question};
 
 /// Requests in flight.
 pub(crate) const MAX_IN_FLIGHT: usize = 512;
-const MAX_IN_FLIGHT_PER_SOURCE: usize = 128;
+const MAX_IN_FLIGHT_PER_CLIENT: usize = 128;
 /// When a client gets an answer whose time is over, because no upstream has one yet (RFC 8767 5).
 const STALE_AFTER: Duration = Duration::from_millis(1800);
 /// For how long is it kept that upstreams fail: that they said so, and that they said nothing. RFC 2308 7 allows five
@@ -108,7 +108,7 @@ impl Default for Forwarder {
             cache: Arc::default(),
             flights: Arc::default(),
             racer: Arc::default(),
-            in_flight: Limit::new(MAX_IN_FLIGHT, MAX_IN_FLIGHT_PER_SOURCE),
+            in_flight: Limit::new(MAX_IN_FLIGHT, MAX_IN_FLIGHT_PER_CLIENT),
         }
     }
 }
@@ -135,8 +135,8 @@ impl Forwarder {
     }
 
     /// The right to ask once; none when too many requests are in flight.
-    pub(crate) fn admit(&self, source: IpAddr) -> Option<Permit> {
-        self.in_flight.admit(source)
+    pub(crate) fn admit(&self, client: Client) -> Option<Permit> {
+        self.in_flight.admit(client)
     }
 
     /// Who is to be asked for this. Not who asks: a server in a container that asks us, and that is our upstream, would wait
@@ -231,9 +231,9 @@ pub(crate) struct Pending {
 }
 
 impl Pending {
-    /// What the client gets if it is not made.
-    pub(crate) fn failure(self) -> Vec<u8> {
-        self.inquiry.forward.failure
+    /// What the client gets if nothing comes of it.
+    pub(crate) fn failure(&self) -> &[u8] {
+        &self.inquiry.forward.failure
     }
 }
 

@@ -25,6 +25,8 @@ mod tests;
 
 /// How long [`Server::stop`] waits for upstreams.
 const GRACE: Duration = Duration::from_secs(1);
+/// And then until all who wait for them were told that it did.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Answers DNS questions on the gateway addresses of networks.
 ///
@@ -140,19 +142,19 @@ impl Server {
         Service::new(Arc::clone(&self.shared), networks)
     }
 
-    /// Takes no more questions, gives the forwarded ones a second to be answered, and closes all listeners.
+    /// Takes no more questions, gives the forwarded ones a second to be answered, says SERVFAIL to the others, who may ask
+    /// another server then, and closes all listeners.
     pub async fn stop(&self) {
         let Listening { mut running, .. } = std::mem::take(&mut *self.listening.lock().await);
         for listener in running.values() {
             listener.stop.send_replace(true);
         }
-        let finish = async {
-            for listener in running.values_mut() {
-                while listener.tasks.join_next().await.is_some() {}
-            }
-        };
-        if timeout(GRACE, finish).await.is_err() {
+        if timeout(GRACE, finish(&mut running)).await.is_err() {
             tracing::debug!("stopped before all upstreams answered");
+            self.shared.ending.send_replace(true);
+            // Who does not read is not waited for.
+            let _ = timeout(LAST_WORDS, finish(&mut running)).await;
+            self.shared.ending.send_replace(false);
         }
         for listener in running.values_mut() {
             listener.tasks.shutdown().await;
@@ -184,6 +186,13 @@ impl Running {
         tasks.spawn(udp::serve(udp, spare, Arc::clone(&service), Stop::new(stopped.clone())));
         tasks.spawn(tcp::serve(Arc::clone(&sockets.tcp), Arc::clone(&service), Stop::new(stopped)));
         Self { sockets, service, stop, tasks }
+    }
+}
+
+/// Waits until these have nothing more to do.
+async fn finish(running: &mut BTreeMap<Place, Running>) {
+    for listener in running.values_mut() {
+        while listener.tasks.join_next().await.is_some() {}
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::counters::Tally;
 use crate::durations::Clocked;
 use crate::forward::{Forwarder, Recalled, Reply};
-use crate::limit::{Limit, Permit};
+use crate::limit::{Client, Limit, Permit};
 use crate::message::Transport;
 use crate::notes::{Begun, Wanted};
 use crate::packet::{self, Action, Decision, Origin};
@@ -27,7 +27,7 @@ use crate::{CountedKind, Figures, NetworkId, Outcome, Zones};
 pub(crate) const MAX_REQUEST: usize = 4096;
 /// TCP connections of clients.
 const MAX_CONNECTIONS: usize = 256;
-const MAX_CONNECTIONS_PER_SOURCE: usize = 16;
+const MAX_CONNECTIONS_PER_CLIENT: usize = 16;
 /// What all listeners answer from.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -40,6 +40,8 @@ pub(crate) struct Shared {
     connections: Arc<Limit>,
     /// Threads of listeners that are asked much: as many as processors.
     workers: Arc<Semaphore>,
+    /// Whether what upstreams have not answered is to be given up.
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 /// What the UDP and the TCP side of one listener do with a packet.
@@ -97,8 +99,9 @@ impl Default for Shared {
             notes: Wanted::default(),
             here: Clocked::default(),
             asked: Clocked::default(),
-            connections: Limit::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_SOURCE),
+            connections: Limit::new(MAX_CONNECTIONS, MAX_CONNECTIONS_PER_CLIENT),
             workers: Arc::new(Semaphore::new(thread::available_parallelism().map_or(1, NonZero::get))),
+            ending: watch::Sender::new(false),
         }
     }
 }
@@ -156,8 +159,9 @@ impl Service {
     }
 
     /// The right to one TCP connection; none when too many are open.
-    pub(crate) fn admit(&self, client: IpAddr) -> Option<Permit> {
-        self.shared.connections.admit(client)
+    pub(crate) fn admit(&self, source: IpAddr) -> Option<Permit> {
+        let Snapshot { zones, networks } = self.snapshot();
+        self.shared.connections.admit(zones.client(&networks, source))
     }
 
     /// The right to a thread of its own; none when there are as many as are of use.
@@ -201,7 +205,10 @@ impl Service {
             }
             Action::Refuse(response) => followed.responded(Outcome::Refused, response),
             Action::Answer(response) => followed.responded(Outcome::Answered, response),
-            Action::Forward(forward) => self.forward(forward, origin, arrival.since.get(), followed),
+            Action::Forward(forward) => {
+                let client = || zones.client(&networks, arrival.source);
+                self.forward(forward, arrival, client, followed)
+            }
         }
     }
 
@@ -212,10 +219,11 @@ impl Service {
     fn forward(
         &self,
         mut forward: packet::Forward,
-        Origin { source, transport, .. }: Origin<'_>,
-        since: Instant,
+        Arrival { source, transport, since, .. }: Arrival<'_>,
+        client: impl FnOnce() -> Client,
         followed: Followed,
     ) -> Handled {
+        let since = since.get();
         let forwarder = &self.shared.forwarder;
         let (alias, limit) = (forward.alias.take(), forward.limit);
         let told = move |reply: Reply| {
@@ -232,13 +240,18 @@ impl Service {
             }
             Recalled::Nothing(pending) => pending,
         };
-        let Some(permit) = forwarder.admit(source) else {
-            let (outcome, octets) = told(Reply::Failed(pending.failure()));
+        let Some(permit) = forwarder.admit(client()) else {
+            let (outcome, octets) = told(Reply::Failed(pending.failure().to_vec()));
             return followed.responded(outcome, octets);
         };
         let shared = Arc::clone(&self.shared);
         Handled::Later(Box::pin(async move {
-            let (outcome, octets) = told(shared.forwarder.ask(pending, transport, permit).await);
+            let (failure, mut ending) = (pending.failure().to_vec(), shared.ending.subscribe());
+            let reply = tokio::select! {
+                reply = shared.forwarder.ask(pending, transport, permit) => reply,
+                _ = ending.wait_for(|&is_ending| is_ending) => Reply::Failed(failure),
+            };
+            let (outcome, octets) = told(reply);
             shared.asked.add(since.elapsed(), 1);
             followed.end(outcome, Some(&octets));
             octets

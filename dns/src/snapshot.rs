@@ -9,6 +9,7 @@ use std::sync::Arc;
 use ipnetwork::IpNetwork;
 
 use crate::counters::Tally;
+use crate::limit::Client;
 use crate::zone::{Zone, holds};
 use crate::{ContainerId, Name, Network, NetworkId, SplitDomain};
 
@@ -66,6 +67,16 @@ impl Zones {
         let zones = || listener.iter().filter_map(|id| self.zone(id));
         let attached = zones().find(|zone| zone.attachments_at(source).next().is_some());
         attached.or_else(|| zones().find(|zone| zone.is_on_link(source))).or_else(|| zones().next())
+    }
+
+    /// Who asks a listener of these networks from this address.
+    pub(crate) fn client(&self, listener: &[NetworkId], source: IpAddr) -> Client {
+        let zone = self.zone_of(listener, source);
+        let attachment = zone.and_then(|zone| zone.attachments_at(source).next());
+        attachment.map_or_else(
+            || Client::Address(zone.map(|zone| zone.network.id.clone()), source),
+            |attachment| Client::Container(attachment.container.clone()),
+        )
     }
 
     /// What was asked of each network.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::frame::{self, Frames};
 use crate::limit::Permit;
@@ -17,6 +17,8 @@ use crate::service::{Arrival, Handled, MAX_REQUEST, Service, Since, Stop};
 
 /// A connection is closed when no whole request came for so long.
 const IDLE: Duration = Duration::from_secs(10);
+/// How long requests are still read that come when it is time to stop: as long as the reactor may take to tell of them.
+const LAST: Duration = Duration::from_millis(20);
 /// A connection is closed when its client does not read for so long.
 const SLOW_READER: Duration = Duration::from_secs(5);
 /// Requests of one connection that wait for upstreams; more are read when one of them is answered.
@@ -24,7 +26,7 @@ const MAX_PIPELINED: usize = 16;
 /// After an error that is not one of a single connection, such as no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until told to stop, then waits until the connections have their answers. Who asks for one meanwhile waits in the
+/// Accepts until told to stop, then waits until the connections have answers to all that came over them. Who asks for one meanwhile waits in the
 /// listener, for the next process where the service manager keeps that.
 pub(crate) async fn serve(listener: Arc<TcpListener>, service: Arc<Service>, mut stop: Stop) {
     let mut connections = JoinSet::new();
@@ -58,14 +60,15 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
     let mut forwards = JoinSet::new();
     let mut rng = Rng::new();
     let mut open = true;
+    let mut end = None;
     while open || !forwards.is_empty() {
         let response = tokio::select! {
-            () = stop.requested(), if open => {
-                open = false;
+            () = stop.requested(), if end.is_none() => {
+                end = Some(Instant::now() + LAST);
                 None
             }
             Some(answered) = forwards.join_next() => answered.ok(),
-            request = timeout(IDLE, frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => {
+            request = timeout_at(end.unwrap_or_else(idle), frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => {
                 let request = request.ok().and_then(Result::ok).flatten();
                 // Idle, at its end, or beyond understanding: no more is read, but what it waits for is still sent.
                 open = request.is_some();
@@ -84,6 +87,11 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
             return;
         }
     }
+}
+
+/// When a connection has been idle for too long from now on.
+fn idle() -> Instant {
+    Instant::now() + IDLE
 }
 
 fn handle(service: &Service, octets: &[u8], source: IpAddr, rng: &mut Rng) -> Handled {

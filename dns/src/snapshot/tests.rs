@@ -88,3 +88,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_client_is_its_container_at_all_its_addresses_else_an_address_in_a_network() {
+    let zones = crate::fixture::zones();
+    let client = |listener: &str, source: &str| zones.client(&[listener.into()], source.parse().unwrap());
+    let container = |id: &str| Client::Container(id.into());
+    for source in ["10.1.0.7", "fd00:1::7"] {
+        assert_eq!(client("web", source), container("c1"), "{source}");
+    }
+    assert_eq!(client("twin", "10.1.0.7"), container("spy"), "at the same address of another network");
+    assert_eq!(client("back", "10.2.0.9"), client("web", "10.1.0.9"), "one container on two networks");
+    assert_ne!(client("web", "10.1.0.99"), client("twin", "10.1.0.99"), "nobody knows them");
+    assert_eq!(client("none", "10.1.0.7"), Client::Address(None, "10.1.0.7".parse().unwrap()));
+}

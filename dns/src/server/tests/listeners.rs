@@ -202,17 +202,39 @@ async fn a_stopped_server_still_gives_the_answers_it_owes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stopped_server_does_not_wait_for_a_silent_upstream() {
+async fn a_stopped_server_does_not_wait_for_a_silent_upstream_and_says_so() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
     host.server.set_upstreams(servers(&[upstream.address]));
     let socket = UdpSocket::bind((host.address(7), 0)).await.unwrap();
     socket.send_to(&question("www.example.com.").to_vec().unwrap(), host.at(1)).await.unwrap();
-    while upstream.asked() == 0 {
+    let mut stream = host.connect(7).await;
+    frame::write(&mut stream, &question("a.example.com.").to_vec().unwrap()).await.unwrap();
+    while upstream.asked() < 2 {
         tokio::task::yield_now().await;
     }
     let ((), took) = timed(host.server.stop()).await;
     assert_eq!(took.as_secs(), 1);
+    for response in [receive(&socket).await, receive_over_tcp(&mut stream).await] {
+        assert_eq!(code(&response), ResponseCode::ServFail);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_server_answers_what_came_over_tcp_and_closes_idle_connections() {
+    let host = Host::new().await;
+    let (mut asks, mut is_idle) = (host.connect(7).await, host.connect(8).await);
+    for stream in [&mut asks, &mut is_idle] {
+        exchange_over_tcp(stream, &question("c1.")).await;
+    }
+    frame::write(&mut asks, &question("c2.").to_vec().unwrap()).await.unwrap();
+    let ((), took) = timed(host.server.stop()).await;
+    assert!(took < Duration::from_millis(100), "{took:?}");
+    assert_eq!(addresses(&receive_over_tcp(&mut asks).await), [host.address(8)]);
+    for mut stream in [asks, is_idle] {
+        let ended = timeout(PATIENCE, Frames::new(512).next(&mut stream)).await.expect("the end");
+        assert!(!matches!(ended, Ok(Some(_))), "nothing else is said");
+    }
 }
 
 #[tokio::test(start_paused = true)]
