@@ -118,6 +118,8 @@ impl Request {
         }
         let mut frame = Frame { metadata: header.metadata, query: None, edns: None };
         if header.metadata.op_code != OpCode::Query {
+            // What others mean may be laid out in another way; where it is not, OPT is answered (RFC 6891 6.1.1).
+            frame.edns = Body::read(&mut decoder, &header).ok().and_then(|body| body.edns);
             return Err(frame.refuse(ResponseCode::NotImp));
         }
         let Ok(body) = Body::read(&mut decoder, &header) else {

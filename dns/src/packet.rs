@@ -7,12 +7,11 @@ use fastrand::Rng;
 use crate::answer::View;
 use crate::counters::CountedKind;
 use crate::explain::Rule;
-use crate::message::{Alias, Code, HEADER, MIN_UDP, Refusal, Request, Sections, Transport};
+use crate::message::{Alias, Code, HEADER, MAX_UDP, MIN_UDP, Refusal, Request, Sections, Transport};
 use crate::name::QuestionName;
 use crate::network::Upstreams;
 use crate::options::{Why, explained};
 use crate::record::{Answer, Record};
-use crate::response::MAX_UDP_RESPONSE;
 use crate::zone::Zone;
 use crate::{NetworkId, Zones};
 
@@ -136,7 +135,7 @@ fn seen(view: &View<'_>, request: &Request, transport: Transport, packet: &[u8],
 
 fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upstreams, transport: Transport) -> Action {
     let limit = match transport {
-        Transport::Udp => MAX_UDP_RESPONSE.min(request.udp_limit().into()),
+        Transport::Udp => MAX_UDP.min(request.udp_limit()).into(),
         Transport::Tcp => u16::MAX.into(),
     };
     let came = packet.get(..request.end).unwrap_or(packet);

@@ -56,7 +56,12 @@ impl Response {
 
     /// Whether more of it is to be had over TCP.
     pub(crate) fn is_truncated(&self) -> bool {
-        self.flags()[0] & TRUNCATED != 0 || self.octets.len() > MAX_UDP_RESPONSE
+        self.is_cut() || self.octets.len() > MAX_UDP_RESPONSE
+    }
+
+    /// Whether it says itself that it is not whole.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.flags()[0] & TRUNCATED != 0
     }
 
     pub(crate) fn verdict(&self) -> Verdict {

@@ -38,6 +38,8 @@ pub(super) struct Racer {
 /// What is known of a race while it runs.
 #[derive(Debug, Default)]
 struct Tally {
+    /// An answer of which nobody had the whole so far.
+    cut: Option<Arc<Response>>,
     failure: Option<Arc<Response>>,
     /// Whether somebody could not be asked for reasons of this host.
     is_ours: bool,
@@ -73,7 +75,7 @@ impl Racer {
                 break;
             }
             tokio::select! {
-                Some((server, heard)) = running.next() => match self.judge(&server, heard, &mut tally) {
+                Some((server, heard)) = running.next() => match self.judge(&server, heard, is_whole, &mut tally) {
                     Some(response) => {
                         self.remember_slow(&course, &server);
                         return Landed::Answer(Arc::new(response));
@@ -87,15 +89,28 @@ impl Racer {
             tracing::debug!(addr = %server, "upstream gave no answer in time");
             self.health.was_silent(server, Instant::now());
         }
-        Landed::Failure { said: tally.failure, is_ours: tally.is_ours }
+        match tally.cut {
+            Some(cut) => Landed::Answer(cut),
+            None => Landed::Failure { said: tally.failure, is_ours: tally.is_ours },
+        }
     }
 
     /// The answer in what was heard; what else it tells is noted.
-    fn judge(&self, server: &Upstream, heard: Result<Response, Fault>, tally: &mut Tally) -> Option<Response> {
+    fn judge(
+        &self,
+        server: &Upstream,
+        heard: Result<Response, Fault>,
+        is_whole: bool,
+        tally: &mut Tally,
+    ) -> Option<Response> {
         match heard {
             Ok(response) => {
                 self.health.answered(server);
                 match response.verdict() {
+                    Verdict::Answers if is_whole && response.is_cut() => {
+                        tracing::debug!(addr = %server, "upstream has no whole answer");
+                        tally.cut.get_or_insert_with(|| Arc::new(response));
+                    }
                     Verdict::Answers => return Some(response),
                     Verdict::Fails => tally.failure = tally.failure.take().or_else(|| Some(Arc::new(response))),
                     Verdict::Refuses => tracing::debug!(addr = %server, "upstream refused"),

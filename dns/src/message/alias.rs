@@ -35,6 +35,8 @@ impl Alias {
         let Ok(mut message) = Message::from_vec(response) else { return self.failure.clone() };
         message.queries = vec![self.query.clone()];
         message.answers.splice(0..0, self.chain.iter().cloned());
+        // Nobody signed the alias (RFC 4035 3.2.3).
+        message.metadata.authentic_data = false;
         match message.to_vec() {
             Ok(octets) if octets.len() <= limit => octets,
             _ => {

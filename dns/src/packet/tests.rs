@@ -145,7 +145,7 @@ fn what_is_forwarded_is_the_request_as_it_came() {
     };
     assert_eq!(forward.request, sent);
     assert_eq!(forward.upstreams, Upstreams::Host);
-    assert_eq!(forward.limit, 2000);
+    assert_eq!(forward.limit, 1232);
     assert_eq!(forward.id(), Some([0x12, 0x34]));
     let failure = Message::from_vec(&forward.failure).unwrap();
     assert_eq!(failure.metadata.response_code, ResponseCode::ServFail);
@@ -155,7 +155,7 @@ fn what_is_forwarded_is_the_request_as_it_came() {
 }
 
 #[test]
-fn a_response_over_udp_is_relayed_up_to_what_the_client_takes_and_we_read() {
+fn a_response_over_udp_is_relayed_up_to_what_the_client_takes_and_every_path_carries() {
     let limit = |request: Message, transport| match act(&request.to_vec().unwrap(), transport) {
         Action::Forward(forward) => forward.limit,
         other => panic!("{other:?}"),
@@ -163,6 +163,7 @@ fn a_response_over_udp_is_relayed_up_to_what_the_client_takes_and_we_read() {
     let plain = || query("example.com.", RecordType::A);
     assert_eq!(limit(plain(), Transport::Udp), 512);
     assert_eq!(limit(with_edns(plain(), 100), Transport::Udp), 512, "RFC 6891 6.2.3");
-    assert_eq!(limit(with_edns(plain(), 65_535), Transport::Udp), 4096);
+    assert_eq!(limit(with_edns(plain(), 600), Transport::Udp), 600);
+    assert_eq!(limit(with_edns(plain(), 65_535), Transport::Udp), 1232);
     assert_eq!(limit(plain(), Transport::Tcp), 65_535);
 }

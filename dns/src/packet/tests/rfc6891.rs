@@ -8,7 +8,10 @@ fn opt_is_answered_with_opt_on_every_kind_of_answer() {
     no_question.queries.clear();
     let mut chaos = query("version.bind.", RecordType::TXT);
     chaos.queries[0].query_class = DNSClass::CH;
+    let mut notify = query("db.", RecordType::SOA);
+    notify.metadata.op_code = OpCode::Notify;
     for request in [
+        notify,
         query("db.", RecordType::A),
         query("db.", RecordType::AAAA),
         query("nobody.", RecordType::A),

@@ -5,7 +5,7 @@ use hickory_proto::rr::rdata::opt::EdnsOption;
 
 use super::upstream::{
     answers, denies, fails, is_silent, is_spoofed, is_spoofed_in_another_case, lowers, lowers_over_udp, overflows,
-    refuses, truncates, truncates_for_good,
+    refuses, truncates, truncates_everywhere, truncates_for_good, vouches,
 };
 use super::*;
 use crate::{StaticData, StaticRecord};
@@ -60,6 +60,22 @@ async fn what_upstreams_say_of_the_target_of_an_alias_is_told_of_the_alias() {
         assert!(matches!(&response.answers[0].data, RData::CNAME(name) if name.0.to_string() == "www.example.com."));
     }
     assert_eq!(upstream.asked(), 1);
+}
+
+/// RFC 4035 3.2.3: all of an answer is authentic, or the answer is not.
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_not_authentic_where_an_alias_of_ours_leads_to_it() {
+    let host = with_alias().await;
+    let upstream = host.upstream(50, vouches).await;
+    host.server.set_upstreams(servers(&[upstream.address]));
+    for (name, is_authentic) in [("www.example.com.", true), ("far.web.internal.", false)] {
+        let response = host.ask(7, &question(name)).await;
+        assert_eq!(
+            (code(&response), response.metadata.authentic_data),
+            (ResponseCode::NoError, is_authentic),
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -270,6 +286,20 @@ async fn where_the_whole_answer_is_not_to_be_had_the_client_gets_the_truncated_o
         assert!(response.metadata.truncation && addresses(&response).len() == 1);
         assert!(took < Duration::from_secs(2), "{took:?}");
         assert_eq!(upstream.asked(), asked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_stays_cut_counts_only_if_no_other_upstream_has_the_whole() {
+    let cases: [([upstream::Script; 2], bool, usize); 3] = [
+        ([truncates_everywhere, answers], false, 1),
+        ([truncates_everywhere, fails], true, 1),
+        ([fails, truncates_everywhere], true, 2),
+    ];
+    for (scripts, is_cut, second) in cases {
+        let (response, took, asked) = forwarded(&scripts).await;
+        assert_eq!((code(&response), response.metadata.truncation), (ResponseCode::NoError, is_cut));
+        assert_eq!((took, asked[1]), (Duration::ZERO, second));
     }
 }
 

@@ -72,6 +72,13 @@ pub(super) fn answers(_: Transport, request: &Message) -> Vec<Message> {
     vec![answer(request, 1)]
 }
 
+/// The same, and that it is authentic.
+pub(super) fn vouches(_: Transport, request: &Message) -> Vec<Message> {
+    let mut message = answer(request, 1);
+    message.metadata.authentic_data = true;
+    vec![message]
+}
+
 /// Nothing.
 pub(super) fn is_silent(_: Transport, _: &Message) -> Vec<Message> {
     Vec::new()
@@ -124,6 +131,13 @@ pub(super) fn truncates_for_good(transport: Transport, request: &Message) -> Vec
     let mut message = answer(request, 1);
     message.metadata.truncation = true;
     if transport == Transport::Udp { vec![message] } else { Vec::new() }
+}
+
+/// One address and TC, over UDP and TCP.
+pub(super) fn truncates_everywhere(_: Transport, request: &Message) -> Vec<Message> {
+    let mut message = answer(request, 1);
+    message.metadata.truncation = true;
+    vec![message]
 }
 
 /// The same answer in other letters, and so a forged one, before the right one.
