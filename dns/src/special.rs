@@ -15,6 +15,10 @@ const LOCALHOST: &[u8] = b"\x09localhost";
 const HOST: [&[u8]; 2] = [b"\x04host\x06docker\x08internal", b"\x04host\x0acontainers\x08internal"];
 
 /// Top-level names that no upstream may be asked for: RFC 6761 6.4, RFC 7686, RFC 6762 3, and the one for private use.
+///
+/// Not `test` (RFC 6761 6.2) nor `home.arpa` (RFC 8375 4): who serves them is the developer's resolver and the home's
+/// router, just those that a host there asks. Other resolvers answer that there is no such name. Who wants them to stay here
+/// makes them split domains of nobody's.
 const NEVER_FORWARDED: [&[u8]; 4] = [b"\x07invalid", b"\x05onion", b"\x05local", b"\x08internal"];
 
 /// The answer for `localhost`, names below it (RFC 6761 6.3), and the reverse names of addresses that are on no network.

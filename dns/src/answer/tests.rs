@@ -9,6 +9,7 @@ use crate::{Network, SplitDomain, ZonesBuilder};
 use super::*;
 
 mod health;
+mod kubernetes;
 mod services;
 
 /// Asks a listener of these networks, from this source.
@@ -445,6 +446,15 @@ fn special_names_are_answered_here() {
         );
         let v6 = format!("1.{}.ip6.arpa", ["0"; 31].join("."));
         check(&[listener], source, &[(&v6, Kind::PTR, "localhost for 5")]);
+    }
+}
+
+#[test]
+fn names_that_the_hosts_own_resolver_may_serve_are_forwarded() {
+    for name in ["test", "home.arpa"] {
+        let below = format!("x.{name}");
+        check(&["web"], "10.1.0.7", &[(&below, Kind::A, "forward to Host")]);
+        check(&["back"], "10.2.0.10", &[(&below, Kind::A, "no name in .")]);
     }
 }
 
