@@ -1,4 +1,5 @@
-//! Many datagrams with one system call, in and out, from memory that is there once for each thread.
+//! Many datagrams with one system call, in and out, from memory that is there once for each thread, but for the octets that
+//! tell the kernel where one of several responses ends.
 
 use std::cell::RefCell;
 use std::io::{self, IoSliceMut};

@@ -27,6 +27,10 @@ const GATEWAY: &str = "host";
 /// In front of a name, it is what Swarm calls the containers that bear the name.
 const TASKS: &[u8] = b"\x05tasks";
 
+/// Octets of the longest name (RFC 1035 2.3.4).
+const MAX_NAME: usize = 255;
+const ASTERISK: [u8; 2] = *b"\x01*";
+
 /// A network and its indexes.
 #[derive(Debug)]
 pub(crate) struct Zone {
@@ -193,9 +197,16 @@ impl Zone {
         if !self.has_wildcards {
             return None;
         }
+        let mut room = [0; MAX_NAME];
+        let name = room.get_mut(..relative.len())?;
+        name.copy_from_slice(relative);
         let mut above = split_first_label(relative)?.1;
         loop {
-            if let Some(node) = self.node(&[b"\x01*", above].concat()) {
+            // It takes the place of the end of the label before, which has two octets at least.
+            let start = relative.len().checked_sub(above.len() + ASTERISK.len())?;
+            let wildcard = name.get_mut(start..)?;
+            *wildcard.first_chunk_mut()? = ASTERISK;
+            if let Some(node) = self.node(wildcard) {
                 return Some(node);
             }
             if self.node(above).is_some() {

@@ -6,7 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::IpAddr;
 
-use dns::{Attachment, LONGEST_USUAL, Network, Origin, Transport, Upstreams, Zones, ZonesBuilder, respond_usual};
+use dns::{
+    Attachment, LONGEST_USUAL, Network, Origin, Port, Protocol, Transport, Upstreams, Zones, ZonesBuilder,
+    respond_usual,
+};
 use fastrand::Rng;
 
 struct Counting;
@@ -37,7 +40,7 @@ fn zones() -> Zones {
         container: format!("c{last}").into(),
         addresses: vec![[10, 1, 0, last].into()],
         names: names.iter().map(|name| name.parse().expect("it is written well")).collect(),
-        ports: Vec::new(),
+        ports: vec![Port { name: "http".parse().expect("it is written well"), protocol: Protocol::Tcp, number: 80 }],
         texts: Vec::new(),
         is_healthy: true,
         upstreams: None,
@@ -53,7 +56,10 @@ fn zones() -> Zones {
         forward_single_label: false,
         split_domains: Vec::new(),
         records: Vec::new(),
-        attachments: (7..30).map(|last| attachment(last, &["db", "web"][usize::from(last > 8)..])).collect(),
+        attachments: (7..30)
+            .map(|last| attachment(last, &["db", "web"][usize::from(last > 8)..]))
+            .chain([attachment(30, &["one", "*.one"])])
+            .collect(),
     };
     ZonesBuilder::new(1).network(network).build()
 }
@@ -83,6 +89,9 @@ fn the_usual_question_is_answered_without_allocating() {
         ("nobody.web.internal", 1),
         ("example.com.web.internal", 28),
         ("9.0.1.10.in-addr.arpa", 12),
+        ("_http._tcp.one.web.internal", 33),
+        ("x.y.one.web.internal", 1),
+        ("x.one", 28),
     ] {
         let packet = packet(name, kind);
         let before = COUNT.get();
