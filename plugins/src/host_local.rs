@@ -65,13 +65,14 @@ fn host(request: &Request, target: &Target) -> Result<Host, Error> {
 /// Leases an address of each range set, or of none.
 fn add(request: &Request, target: &Target, store: &Store, stale: Stale<'_>) -> Result<Assignment, Error> {
     let config = Config::of(request)?;
+    let dns = config.dns()?;
     let pool = Pool::create(store, &config.folder)?;
     let mut giving = Giving { session: pool.lock(Instant::now() + PATIENCE)?, owner: owner(&target.id), stale };
     let ips = giving.all(&config)?;
     let lease = |ip: &Ip| Lease { pool: config.folder.clone(), address: ip.address.ip() };
     let leases = ips.iter().map(lease).collect();
     Ok(Assignment {
-        result: CniResult { interfaces: vec![], ips, routes: config.routes, dns: config.dns },
+        result: CniResult { interfaces: vec![], ips, routes: config.routes, dns },
         leases,
         ..Assignment::default()
     })
@@ -118,9 +119,10 @@ fn gc(request: &Request, valid: &Valid, store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// Says whether ADD would find an address in each range set.
+/// Says whether ADD would find an address in each range set, and names for the result where they are to be.
 fn status(request: &Request, store: &Store, stale: Stale<'_>) -> Result<(), Error> {
     let config = Config::of(request)?;
+    config.dns()?;
     let Some(pool) = Pool::open(store, &config.folder)? else { return Ok(()) };
     for set in &config.sets {
         if !pool.has_room(set, &mut *stale)? {

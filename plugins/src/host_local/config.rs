@@ -36,8 +36,8 @@ pub(super) struct Config {
     pub(super) requested: Vec<IpAddr>,
     /// For the result.
     pub(super) routes: Vec<Route>,
-    /// For the result.
-    pub(super) dns: Dns,
+    /// Where `dns` of the result stands; empty where nobody says.
+    resolv_conf: PathBuf,
 }
 
 /// The keys as they are written.
@@ -130,8 +130,16 @@ impl Config {
             sets,
             requested,
             routes: ipam.routes,
-            dns: resolv::read(&ipam.resolv_conf)?,
+            resolv_conf: ipam.resolv_conf,
         })
+    }
+
+    /// Reads `dns` of the result, which ADD alone needs: DEL and CHECK go on where the file is gone.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn dns(&self) -> Result<Dns, Error> {
+        resolv::read(&self.resolv_conf)
     }
 }
 

@@ -139,6 +139,23 @@ fn each_range_set_gives_an_address_and_del_frees_them() {
 }
 
 #[test]
+fn what_has_an_address_outlives_the_file_that_names_came_from() {
+    let bench = Bench::new();
+    let resolv = bench.root.path().join("resolv.conf");
+    fs::write(&resolv, "nameserver 10.0.0.1").unwrap();
+    let ipam = json!({"subnet": "10.1.2.0/24", "resolvConf": resolv});
+    bench.add("a", &ipam).unwrap();
+    fs::remove_file(&resolv).unwrap();
+    bench.run(&Call::of("CHECK", "a", &bench.config(&ipam))).unwrap();
+    bench.del("a", &ipam);
+    assert!(bench.leases().is_empty());
+    assert_eq!(bench.add("b", &ipam).unwrap_err().0, 7);
+    assert!(bench.leases().is_empty(), "a refused ADD takes nothing");
+    let status = bench.run(&Call::of("STATUS", "b", &bench.config(&ipam))).map_err(told);
+    assert_eq!(status.unwrap_err().0, 7, "no ADD would work");
+}
+
+#[test]
 fn a_second_add_is_refused_and_the_next_container_gets_the_next_address() {
     let bench = Bench::new();
     let ipam = json!({"subnet": "10.1.2.0/24"});
