@@ -9,6 +9,7 @@ mod tests;
 
 use netd_model::{
     IpNetwork,
+    addr::Mtu,
     name::LinkName,
     object::{Link, LinkKind, Object, Side, State},
     overlay::HostLease,
@@ -29,7 +30,7 @@ use desired::{Attach, Facts, Wanted};
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "bridge", oldest: Version::V0_1_0 },
-    config: |request| request.target().map_or(Ok(()), |target| Config::of(request, target).map(drop)),
+    config: |request| Config::of(request).map(drop),
     add: |request, target| attach(&Variant::bridge(), request, target),
     check: |request, target| compare(&Variant::bridge(), request, target),
     del: attach::del,
@@ -71,7 +72,7 @@ impl Variant {
 
 /// ADD.
 pub(crate) fn attach(variant: &Variant, request: &Request, target: &Target) -> Result<CniResult, Error> {
-    let mut config = Config::of(request, target)?;
+    let mut config = Config::of(request)?;
     if ipam::is_by_link(request) {
         // A server knows the container by it before there is an address that it could be a function of.
         config.mac.get_or_insert_with(|| single::own_mac(target));
@@ -120,7 +121,9 @@ fn make(
     if config.detect_duplicates && assigned.iter().any(|ip| ip.address.is_ipv6()) {
         host.wait_unique(target)?;
     }
-    Ok(result(target, config, &wanted, &assigned, routes, ipam))
+    let found = if facts.bridge.is_some() { host.link(Side::Host, &config.bridge)? } else { None };
+    let bridge_mtu = found.map_or(wanted.mtu, |found| found.mtu);
+    Ok(result(target, config, &wanted, bridge_mtu, &assigned, routes, ipam))
 }
 
 fn facts(host: &mut Host, config: &Config, is_kept: bool) -> Result<Facts, Error> {
@@ -168,6 +171,7 @@ fn result(
     target: &Target,
     config: &Config,
     wanted: &Wanted,
+    bridge_mtu: Option<Mtu>,
     assigned: &[Assigned],
     routes: Vec<crate::cni::result::Route>,
     ipam: &CniResult,
@@ -175,8 +179,9 @@ fn result(
     let netns = target.netns.clone().unwrap_or_default();
     let mtu = wanted.mtu.map(u32::from);
     let on_host = |name: &LinkName, mac| Interface { mtu, ..Interface::on_host(name.clone(), mac) };
+    let bridge_mtu = bridge_mtu.map(u32::from);
     let mut interfaces = vec![
-        on_host(&config.bridge, wanted.bridge_mac),
+        Interface { mtu: bridge_mtu, ..Interface::on_host(config.bridge.clone(), wanted.bridge_mac) },
         on_host(&target.id.host_link(), Some(wanted.host_mac)),
         Interface { mtu, ..Interface::in_container(target.id.ifname.clone(), Some(wanted.container_mac), netns) },
     ];
@@ -191,11 +196,13 @@ fn result(
 
 /// CHECK.
 pub(crate) fn compare(variant: &Variant, request: &Request, target: &Target) -> Result<(), Error> {
-    Config::of(request, target)?;
+    Config::of(request)?;
     attach::check(request, target, variant.plugin)
 }
 
 fn status(request: &Request) -> Result<(), Error> {
-    host::lacks_nothing()?;
+    if Config::of(request)?.families(ipam::configured(request)).next().is_some() {
+        host::lacks_nothing()?;
+    }
     attach::status(request)
 }

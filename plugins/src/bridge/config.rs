@@ -2,12 +2,13 @@
 
 use netd_model::{
     addr::{Mac, Mtu},
+    element::Family,
     name::LinkName,
 };
 use serde::Deserialize;
 
 use crate::{
-    cni::{Error, Request, Target, result::Dns},
+    cni::{Error, Request, result::Dns},
     ipam,
     keys::{self, Args, Wishes},
 };
@@ -105,12 +106,13 @@ impl Default for Keys {
 }
 
 impl Config {
-    /// Reads it for one attachment.
+    /// Reads it, for the attachment that the request is about, if there is one.
     ///
     /// # Errors
     /// A key that does not fit, or two that exclude each other.
-    pub(super) fn of(request: &Request, target: &Target) -> Result<Self, Error> {
+    pub(super) fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config()?;
+        let of_arguments = request.target().map(keys::mac_of_arguments).transpose()?.unwrap_or_default();
         let invalid = |text: String| Error::config(text);
         let bridge: LinkName = keys.bridge.parse().map_err(|error| invalid(format!("bridge: {error}")))?;
         if keys.hairpin_mode && keys.promisc_mode {
@@ -145,7 +147,7 @@ impl Config {
             disable_container_interface: keys.disable_container_interface,
             port_isolation: keys.port_isolation,
             dns: keys::dns(request, keys.dns),
-            mac: keys::mac([&*keys.runtime_config.mac, &*keys.args.cni.mac, keys::mac_of_arguments(target)?])?,
+            mac: keys::mac([&*keys.runtime_config.mac, &*keys.args.cni.mac, of_arguments])?,
         })
     }
 }
@@ -154,6 +156,12 @@ impl Config {
     /// Whether frames are kept within their VLAN.
     pub(super) fn filters_vlans(&self) -> bool {
         self.vlan.is_some() || !self.trunk.is_empty()
+    }
+
+    /// The families whose program an attachment has elements of.
+    pub(super) fn families(&self, has_addresses: bool) -> impl Iterator<Item = Family> + use<> {
+        let families = [(Family::Inet, self.masquerade && has_addresses), (Family::Bridge, self.mac_spoof_check)];
+        families.into_iter().filter_map(|(family, is_wanted)| is_wanted.then_some(family))
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use netd_model::{
     addr::{Mac, Mtu},
     attachment::{AttachmentId, Section},
-    element::{Element, Family, Part, Set},
+    element::{Element, Part, Set},
     name::LinkName,
     object::{Address, GROUP, Link, LinkKind, Object, Port, Program, Route, Side, State, Sysctl, SysctlPath, Vlan},
 };
@@ -148,10 +148,8 @@ impl Attach<'_> {
 
     /// The programs that this attachment has elements of.
     fn programs(&self) -> impl Iterator<Item = Program> {
-        let is_masqueraded = self.config.masquerade && !self.addresses.is_empty();
-        let families = [(Family::Inet, is_masqueraded), (Family::Bridge, self.config.mac_spoof_check)].into_iter();
-        let wanted = families.filter(|(_, is_wanted)| *is_wanted);
-        wanted.map(|(family, _)| Program { family, version: family.version() })
+        let families = self.config.families(!self.addresses.is_empty());
+        families.map(|family| Program { family, version: family.version() })
     }
 
     /// The bridge and what is on it.

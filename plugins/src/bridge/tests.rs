@@ -1,5 +1,6 @@
 use netd_model::{
     addr::Mtu,
+    element::Family,
     object::GROUP,
     plan::{Desired, plan},
 };
@@ -14,7 +15,7 @@ use crate::{
 fn parse(config: &Value, args: &str) -> Result<(Config, Target), Error> {
     let request = request(&PLUGIN.about, "ADD", config, args)?;
     let Command::Add(target) = &request.command else { unreachable!("ADD is asked") };
-    Ok((Config::of(&request, target)?, target.clone()))
+    Ok((Config::of(&request)?, target.clone()))
 }
 
 fn error(config: &Value) -> String {
@@ -177,4 +178,16 @@ fn dns_of_the_configuration_wins_even_when_it_is_empty() {
     assert_eq!(dns(json!({})), None);
     assert_eq!(dns(json!({"dns": {}})), None);
     assert!(dns(json!({"dns": {"nameservers": []}})).is_some());
+}
+
+#[test]
+fn status_reads_the_keys_and_asks_for_nft_where_it_is_needed() {
+    let wrong = request(&PLUGIN.about, "STATUS", &json!({"vlan": 5000}), "").unwrap();
+    let error = (PLUGIN.status)(&wrong).unwrap_err();
+    assert!(error.kind.code() == 7 && error.msg.contains("5000"), "{error}");
+    let families = |config: Value| parse(&config, "").unwrap().0.families(true).collect::<Vec<_>>();
+    assert_eq!(families(json!({"isGateway": true})), []);
+    assert_eq!(families(json!({"ipMasq": true})), [Family::Inet]);
+    assert_eq!(families(json!({"macspoofchk": true})), [Family::Bridge]);
+    assert!(parse(&json!({"ipMasq": true}), "").unwrap().0.families(false).next().is_none());
 }

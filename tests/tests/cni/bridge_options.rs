@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Host, Lab, eventually};
 
-use super::config::{bridge, with};
+use super::config::{VERSIONS, bridge, with};
 
 use std::time::Duration;
 
@@ -137,9 +137,11 @@ fn a_bridge_that_is_there_is_used_as_it_is() {
     host.sh("ip link add br-web type bridge; ip link set br-web mtu 1400");
     let index = host.link("br-web")["ifindex"].clone();
     let c1 = host.container("c1");
-    c1.add(&options(&json!({})));
+    let result = c1.add(&options(&json!({"mtu": 1300}))).result();
     assert_eq!(host.link("br-web")["ifindex"], index);
     assert_eq!(host.link("br-web")["mtu"], 1400);
+    let told: Vec<&Value> = (0..3).map(|index| &result["interfaces"][index]["mtu"]).collect();
+    assert_eq!(told, [1400, 1300, 1300], "each its own");
     assert_eq!(port(&host)["master"], "br-web");
 }
 
@@ -279,5 +281,32 @@ fn frames_with_another_hardware_address_are_stopped_when_asked() {
         assert_eq!(c1.pings(&target), !checked);
         c1.sh(&format!("ip link set eth0 address {mac}"));
         eventually(Duration::from_secs(5), || c1.pings(&target));
+    }
+}
+
+#[test]
+fn a_key_changes_the_same_at_every_version() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let mac = "02:00:00:00:00:02";
+    let keys = json!({"mtu": 1300, "promiscMode": true, "portIsolation": true, "ipMasq": true, "macspoofchk": true,
+        "args": {"cni": {"mac": mac}}});
+    for version in VERSIONS {
+        let container = host.container(&format!("c-{version}"));
+        let attachment = container.attachment(&with(bridge(version, SUBNET), &keys), "eth0");
+        attachment.add().unwrap();
+        let port = port(&host);
+        let name = port["ifname"].as_str().unwrap();
+        assert_eq!(port["linkinfo"]["info_slave_data"]["isolated"], true, "{version}");
+        assert_eq!((&host.link("br-web")["mtu"], &port["mtu"]), (&json!(1300), &json!(1300)), "{version}");
+        assert_eq!(host.link("br-web")["promiscuity"], 1, "{version}");
+        assert_eq!(container.link("eth0")["address"], mac, "{version}");
+        let elements = |set: &str| host.sh(&format!("nft list set {set}"));
+        assert!(elements("inet netd masquerade4").contains("10.1.2."), "{version}");
+        assert!(
+            elements("bridge netd guarded").contains(name) && elements("bridge netd mac").contains(mac),
+            "{version}"
+        );
+        attachment.del().unwrap();
     }
 }

@@ -165,7 +165,9 @@ fn status_says_that_the_host_has_no_nft() {
     let ipam = json!({"type": "host-local", "subnet": "10.1.2.0/24"});
     let config = |keys: Value| with(json!({"cniVersion": "1.1.0", "name": "web", "ipam": ipam}), &keys);
     for (keys, needs) in [
-        (json!({"type": "bridge"}), true),
+        (json!({"type": "bridge", "ipMasq": true}), true),
+        (json!({"type": "bridge", "macspoofchk": true}), true),
+        (json!({"type": "bridge"}), false),
         (json!({"type": "portmap"}), true),
         (json!({"type": "firewall"}), true),
         (json!({"type": "ptp", "ipMasq": true}), true),
