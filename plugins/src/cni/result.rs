@@ -75,10 +75,10 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::address")]
     pub gw: Option<IpAddr>,
     /// The largest packet in bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::mtu")]
     pub mtu: Option<u32>,
     /// The largest TCP segment in bytes to announce.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "wire::advmss")]
     pub advmss: Option<u32>,
     /// The metric, the lower the better.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,13 +121,26 @@ impl CniResult {
             Some(said) => said.as_str().unwrap_or("not a string"),
         };
         if let Some(said) = Version::find(said).filter(|said| said.form() == version.form()) {
-            return wire::read(value, said).map_err(failed);
+            return wire::read(value, said).and_then(Self::whole).map_err(failed);
         }
         let alike = Version::ALL.into_iter().filter(|other| other.form() == version.form());
         let alike: Vec<&str> = alike.map(Version::as_str).collect();
         let shown: String = said.chars().take(64).collect();
         let msg = format!("result type supports [{}] but unmarshalled CNIVersion is {shown:?}", alike.join(" "));
         Err(failed(Error::config(msg)))
+    }
+
+    /// Each address is of no interface, or of one that is told: of any other, no plugin would do anything for it.
+    fn whole(self) -> Result<Self, Error> {
+        let is_untold = |ip: &Ip| ip.interface.is_some_and(|index| index >= self.interfaces.len());
+        let untold = self.ips.iter().enumerate().find(|(_, ip)| is_untold(ip));
+        match untold.and_then(|(number, ip)| Some((number, ip.interface?))) {
+            None => Ok(self),
+            Some((number, index)) => {
+                let length = self.interfaces.len();
+                Err(Error::config(format!("key \"ips[{number}].interface\": {index} is none of {length} interfaces")))
+            }
+        }
     }
 
     /// Reads what another plugin printed when it was given a configuration of `version`.

@@ -268,3 +268,35 @@ fn without_ipam_the_container_is_connected_and_has_no_address() {
         assert_eq!(attachment.del(), Ok(()));
     }
 }
+
+/// What a route of 1.1 says besides where it leads: CHECK misses each of it.
+#[test]
+fn each_attribute_of_a_route_is_made_and_checked() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let mut config = bridge("1.1.0", &["10.1.2.0/24"]);
+    config["ipam"]["routes"] = json!([
+        {"dst": "10.9.0.0/16", "mtu": 1400, "advmss": 1360, "priority": 5},
+        {"dst": "10.8.0.0/16", "table": 7},
+        {"dst": "10.7.0.0/16", "scope": 253},
+        {"dst": "10.6.0.0/16", "mtu": 0, "advmss": 0}
+    ]);
+    let way = "via 10.1.2.1 dev eth0";
+    for (number, (what, breaks)) in [
+        ("mtu", format!("ip route change 10.9.0.0/16 {way} metric 5 mtu 1300 advmss 1360")),
+        ("advmss", format!("ip route change 10.9.0.0/16 {way} metric 5 mtu 1400 advmss 1300")),
+        ("priority", format!("ip route del 10.9.0.0/16; ip route add 10.9.0.0/16 {way} metric 6 mtu 1400 advmss 1360")),
+        ("table", format!("ip route del 10.8.0.0/16 table 7; ip route add 10.8.0.0/16 {way} table 8")),
+        ("scope", "ip route del 10.7.0.0/16; ip route add 10.7.0.0/16 dev eth0 scope global".to_owned()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let container = host.container(&format!("c{number}"));
+        let attachment = container.add(&config);
+        assert_eq!(attachment.check(), Ok(()), "{what}");
+        container.sh(&breaks);
+        assert_eq!(attachment.check().map_err(|refusal| refusal.code), Err(103), "{what}");
+        attachment.del().unwrap();
+    }
+}

@@ -173,6 +173,13 @@ const MISTAKES: &[Mistake] = &[
         &["gateway", r#""x""#],
     ),
     Mistake("static", "routes", r#"{"routes": [{"dst": "x"}]}"#, &["routes", r#""x""#]),
+    Mistake("static", "routes", r#"{"routes": [{"dst": "::/0", "mtu": 65521}]}"#, &["routes[0].mtu", "65521"]),
+    Mistake(
+        "host-local",
+        "routes",
+        r#"{"routes": [{"dst": "::/0", "advmss": 65496}]}"#,
+        &["routes[0].advmss", "65496"],
+    ),
     Mistake("static", "dns", r#"{"dns": {"nameservers": "x"}}"#, &["dns.nameservers", "x"]),
     Mistake("tap", "mtu", r#"{"mtu": 5}"#, &["mtu", "5"]),
     Mistake("tap", "mac", r#"{"mac": "x"}"#, &["mac", "x"]),
@@ -378,6 +385,11 @@ fn what_comes_before_a_plugin_must_be_there_and_fit() {
             (json!({"cniVersion": "1.1.0", "ips": [{"address": "10.1.2.300/24"}]}), &["prevResult", "10.1.2.300/24"]),
             (json!({"cniVersion": "1.1.0", "interfaces": [{"name": "a/b"}]}), &["prevResult", "a/b"]),
             (json!({"cniVersion": "1.1.0", "routes": [{"dst": "x"}]}), &["prevResult", "\"x\""]),
+            (
+                json!({"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": "/x"}],
+                       "ips": [{"interface": 7, "address": "10.1.9.2/24"}]}),
+                &["prevResult", "ips[0].interface", "7"],
+            ),
         ] {
             bench.refuses(plugin, &with(good(plugin), &json!({"prevResult": previous})), words);
         }
@@ -435,6 +447,20 @@ fn a_capability_that_nobody_knows_is_refused() {
         let config = with(good(plugin), &json!({"runtimeConfig": {"wonders": {"of": 7}}}));
         bench.refuses(plugin, &config, &["key \"runtimeConfig.wonders\": {\"of\":7}"]);
         bench.refuses(plugin, &with(good(plugin), &json!({"runtimeConfig": "x"})), &["key \"runtimeConfig\": \"x\""]);
+    }
+    bench.finish();
+}
+
+/// One that a plugin of IPAM or a chained one sees may be another plugin's.
+#[test]
+fn a_capability_that_the_plugin_lacks_is_refused() {
+    let lab = Lab::new();
+    let mut bench = Bench::new(&lab);
+    for plugin in ["dummy", "host-device", "ipvlan", "ptp", "vlan"] {
+        for (name, value) in [("mac", "02:00:00:00:00:09"), ("infinibandGUID", "c2:11:22:33:44:55:66:77")] {
+            let config = with(good(plugin), &json!({"runtimeConfig": {name: value}}));
+            bench.refuses(plugin, &config, &[&format!("key \"runtimeConfig.{name}\""), value, "cannot do that"]);
+        }
     }
     bench.finish();
 }

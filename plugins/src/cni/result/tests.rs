@@ -119,6 +119,13 @@ fn what_does_not_fit_is_named() {
         (json!({"ips": [{"address": "10.1.0.7/33"}]}), r#"key "ips[0].address": invalid CIDR address: "10.1.0.7/33""#),
         (json!({"routes": [{"dst": "default"}]}), r#"key "routes[0].dst": invalid CIDR address: "default""#),
         (json!({"routes": [{"dst": "::/0", "gw": "x"}]}), r#"key "routes[0].gw": invalid IP address: "x""#),
+        (json!({"routes": [{"dst": "::/0", "mtu": 65_521}]}), r#"key "routes[0].mtu": 65521 is more than 65520 bytes"#),
+        (json!({"routes": [{"dst": "::/0", "advmss": 65_496}]}), r#"key "routes[0].advmss": 65496 is more than 65495"#),
+        (json!({"routes": [{"dst": "::/0", "mtu": -1}]}), r#"key "routes[0].mtu": invalid value: integer `-1`"#),
+        (
+            json!({"interfaces": [{"name": "eth0"}], "ips": [{"address": "10.1.0.7/16", "interface": 1}]}),
+            r#"key "ips[0].interface": 1 is none of 1 interfaces"#,
+        ),
         (json!({"interfaces": [{"name": "../../etc"}]}), r#"key "interfaces[0].name": interface name "../../etc""#),
         (json!({"dns": {"nameservers": "10.0.0.1"}}), r#"key "dns.nameservers": invalid type: string "10.0.0.1""#),
         (json!([]), "[] is not an object"),
@@ -131,6 +138,15 @@ fn what_does_not_fit_is_named() {
         assert!(error.msg.starts_with("could not parse prevResult: ") && error.msg.contains(expected), "{error}");
         assert_eq!(error.kind.code(), 7);
     }
+}
+
+#[test]
+fn a_metric_of_zero_is_none() {
+    let said =
+        json!({"routes": [{"dst": "::/0", "mtu": 0, "advmss": 0}, {"dst": "::/0", "mtu": 65_520, "advmss": 65_495}]});
+    let read = CniResult::previous(&said, Version::V1_1_0).unwrap().routes;
+    assert_eq!(read[0], Route::new("::/0".parse().unwrap(), None));
+    assert_eq!((read[1].mtu, read[1].advmss), (Some(65_520), Some(65_495)));
 }
 
 #[test]
@@ -169,7 +185,8 @@ fn ip() -> impl Strategy<Value = Ip> {
 
 fn route() -> impl Strategy<Value = Route> {
     let number = || option::of(any::<u32>());
-    (network(), option::of(network()), number(), number(), option::of(any::<u8>())).prop_map(
+    let bytes = option::of(1_u32..=65_495);
+    (network(), option::of(network()), bytes, number(), option::of(any::<u8>())).prop_map(
         |(dst, gw, mtu, table, scope)| Route {
             mtu,
             advmss: mtu,
@@ -189,8 +206,14 @@ fn result() -> impl Strategy<Value = CniResult> {
         search,
         options,
     });
-    (vec(interface(), 0..4), vec(ip(), 0..4), vec(route(), 0..4), dns)
-        .prop_map(|(interfaces, ips, routes, dns)| CniResult { interfaces, ips, routes, dns })
+    (vec(interface(), 0..4), vec(ip(), 0..4), vec(route(), 0..4), dns).prop_map(
+        |(interfaces, mut ips, routes, dns): (Vec<Interface>, Vec<Ip>, _, _)| {
+            for ip in &mut ips {
+                ip.interface = ip.interface.filter(|index| *index < interfaces.len());
+            }
+            CniResult { interfaces, ips, routes, dns }
+        },
+    )
 }
 
 proptest! {

@@ -9,6 +9,12 @@ use serde_json::Value;
 use super::{CniResult, Dns, Interface, Ip, Route};
 use crate::cni::{Error, Version, decode::decode, version::Form};
 
+/// The largest `mtu` that the kernel keeps of a route; what is larger becomes this (`ip_metrics_convert`).
+const MOST_MTU: u32 = 65_535 - 15;
+
+/// The same of `advmss`.
+const MOST_ADVMSS: u32 = 65_535 - 40;
+
 /// A result in the form of its version.
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -162,4 +168,21 @@ pub(super) fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 pub(super) fn path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     Ok(text.filter(|text| !text.is_empty()).map(PathBuf::from))
+}
+
+/// The `mtu` of a route; 0 is none, as in iproute2 and the reference.
+pub(super) fn mtu<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    bytes(deserializer, MOST_MTU)
+}
+
+/// The `advmss` of a route; 0 is none.
+pub(super) fn advmss<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    bytes(deserializer, MOST_ADVMSS)
+}
+
+fn bytes<'de, D: Deserializer<'de>>(deserializer: D, most: u32) -> Result<Option<u32>, D::Error> {
+    match Option::<u32>::deserialize(deserializer)? {
+        Some(bytes) if bytes > most => Err(D::Error::custom(format!("{bytes} is more than {most} bytes"))),
+        bytes => Ok(bytes.filter(|bytes| *bytes > 0)),
+    }
 }
