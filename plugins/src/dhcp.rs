@@ -53,7 +53,7 @@ pub(crate) const IPAM: Ipam = Ipam {
     name: "dhcp",
     by_link: true,
     add,
-    check: |request, target, host| check(request, target, host),
+    check,
     del: |request, target, host| free(&config::socket_of(request)?, host, &target.id),
     gc: |request, valid, host| gc(request, valid, host),
     status: |request, _| keeper::answers(&Config::of(request)?.socket),
@@ -112,13 +112,19 @@ fn wish(config: &Config, target: &Target, host: &mut Host) -> Result<Wish, Error
 }
 
 /// Each lease is held, and its address is the one in the result.
-fn check(request: &Request, target: &Target, host: &Host) -> Result<(), Error> {
+///
+/// Where a plugin of ours asks about an interface that the reference made, the reference's keeper has the lease: whether the
+/// addresses are there, who asks compares.
+fn check(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
     let config = Config::of(request)?;
     let previous = request.prev_result.as_ref().ok_or_else(|| Error::config("Required prevResult missing"))?;
     for family in config.families {
         let AttachmentId { container, ifname, .. } = &target.id;
         let drift = |text: String| Err(Error::new(Kind::Drift, format!("dhcp: {text}")));
         let Some(lease) = host.store.dhcp_lease(container, ifname, family)? else {
+            if host.has_container() && host.is_of_others(target)? {
+                continue;
+            }
             return drift(format!("container {container} has no {family} lease on interface {ifname}"));
         };
         let address = lease.terms.address.ip();

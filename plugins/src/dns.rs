@@ -29,7 +29,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
     about: About { name: "dns", oldest: Version::V0_1_0 },
     config: |request| Config::of(request, None).map(drop),
     add,
-    check,
+    check: |request, target| check(request, target, Kept::Here),
     del,
     gc,
     status,
@@ -43,11 +43,23 @@ pub(crate) const DNSNAME: Plugin = Plugin {
         config.map(drop).map_err(|error| dnsname::told(error, request))
     },
     add: |request, target| add(&dnsname::of_dns(request), target).map_err(|error| dnsname::told(error, request)),
-    check: |request, target| check(&dnsname::of_dns(request), target).map_err(|error| dnsname::told(error, request)),
+    check: |request, target| {
+        let checked = check(&dnsname::of_dns(request), target, Kept::HereOrByReference);
+        checked.map_err(|error| dnsname::told(error, request))
+    },
     del,
     gc,
     status: |request| status(&dnsname::of_dns(request)).map_err(|error| dnsname::told(error, request)),
 };
+
+/// Where the names of a container may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// In our document.
+    Here,
+    /// There, or, of a container that the reference attached, with the plugin of the same name.
+    HereOrByReference,
+}
 
 fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
     let config = Config::of(request, overlay(request).as_ref())?;
@@ -63,10 +75,13 @@ fn add(request: &Request, target: &Target) -> Result<CniResult, Error> {
 }
 
 /// Compares what is recorded with what would be. Whether netd serves it is netd's to say.
-fn check(request: &Request, target: &Target) -> Result<(), Error> {
+fn check(request: &Request, target: &Target, kept: Kept) -> Result<(), Error> {
     let config = Config::of(request, overlay(request).as_ref())?;
     let previous = previous(request)?;
     let mut host = Host::open(request, target)?;
+    if kept == Kept::HereOrByReference && host.is_of_others(target)? {
+        return Ok(());
+    }
     let wanted = names(&config, target, previous, &mut host)?;
     let recorded = host.recorded(&target.id, PLUGIN.about.name)?.and_then(|section| section.names);
     if recorded.as_deref() == Some(&wanted) {

@@ -51,9 +51,12 @@ impl Altering for Vrf {
         let configured = || Config::of(request).ok().map(|config| config.vrf);
         let vrf = recorded.as_ref().and_then(desired::recorded_vrf).or_else(configured);
         let vrf = vrf.filter(|_| host.has_container());
+        // The reference recorded nothing: of what is in it, nothing is ours.
+        let is_reference =
+            recorded.is_none() && vrf.as_ref().map_or(Ok(false), |vrf| holds_others(vrf, target, host))?;
         let left = vrf.as_ref().map_or(Ok(()), |vrf| leave(vrf, target, host));
         let undone = host.undo(&target.id, Self::NAME);
-        let removed = vrf.as_ref().map_or(Ok(()), |vrf| remove_empty(vrf, host));
+        let removed = vrf.as_ref().map_or(Ok(()), |vrf| remove_empty(vrf, is_reference, host));
         Error::collect([left, undone, removed].into_iter().filter_map(Result::err))
     }
 }
@@ -90,17 +93,27 @@ fn facts(config: &Config, target: &Target, host: &mut Host) -> Result<Facts, Err
     Ok(Facts { vrf: found, table, ifname: link.name, kind: link.kind, addresses, routes })
 }
 
+/// Whether the container's interface is in the VRF, and others attached it.
+fn holds_others(vrf: &LinkName, target: &Target, host: &mut Host) -> Result<bool, Error> {
+    let found = host.link(Side::Container, &target.id.ifname)?;
+    let is_in_it = found.and_then(|found| found.port).is_some_and(|port| port.bridge == *vrf);
+    Ok(is_in_it && host.is_of_others(target)?)
+}
+
 fn leave(vrf: &LinkName, target: &Target, host: &mut Host) -> Result<(), Error> {
     let found = host.link(Side::Container, &target.id.ifname)?;
     let is_in_it = found.and_then(|found| found.port).is_some_and(|port| port.bridge == *vrf);
     if is_in_it { Ok(host.kernel.release(&target.id.ifname)?) } else { Ok(()) }
 }
 
-/// A VRF that we made goes when nothing is in it.
-fn remove_empty(vrf: &LinkName, host: &mut Host) -> Result<(), Error> {
+/// A VRF that we made goes when nothing is in it; so does one that an interface of the reference's left, which has no mark to
+/// know its maker by.
+fn remove_empty(vrf: &LinkName, is_reference: bool, host: &mut Host) -> Result<(), Error> {
     let links = host.kernel.links_inside()?;
     let is_used = links.iter().any(|link| link.port.as_ref().is_some_and(|port| port.bridge == *vrf));
-    let is_it = |link: &&Link| link.name == *vrf && link.is_ours() && matches!(link.kind, LinkKind::Vrf { .. });
+    let is_it = |link: &&Link| {
+        link.name == *vrf && (is_reference || link.is_ours()) && matches!(link.kind, LinkKind::Vrf { .. })
+    };
     match links.iter().find(is_it) {
         Some(found) if !is_used => {
             Ok(host.kernel.apply(&Plan { steps: vec![Step::Delete(Object::Link(found.clone()))] })?)

@@ -10,7 +10,7 @@ use crate::{
 
 impl Host {
     /// Whether others attached the container: it has the interface, that is not one of ours, and nothing is recorded.
-    pub(super) fn is_of_others(&mut self, target: &Target) -> Result<bool, Error> {
+    pub(crate) fn is_of_others(&mut self, target: &Target) -> Result<bool, Error> {
         if self.knows(target) {
             return Ok(false);
         }

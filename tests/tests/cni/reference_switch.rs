@@ -210,3 +210,29 @@ fn gc_frees_what_the_reference_leased_to_who_is_gone() {
     assert_eq!(by_ours(&first, 1, "DEL", &results[0]), Ok(()));
     tests::eventually(std::time::Duration::from_secs(5), || host.leftovers().is_empty());
 }
+
+/// The reference keeps a lease of DHCP, and names, in processes of its own: what the result tells is compared.
+#[test]
+fn leases_and_names_that_the_reference_keeps_are_not_missed() {
+    let lab = Lab::new();
+    let host = host(&lab);
+    let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
+    let config = of_link("1.0.0", &json!({"type": "macvlan", "master": "to-1"}));
+    let result = by_reference(&c1, &config, "ADD", None).unwrap();
+    let of_dhcp = of_link("1.0.0", &json!({"type": "macvlan", "master": "to-1", "ipam": {"type": "dhcp"}}));
+    let attachment = c1.attachment(&of_dhcp, "eth0");
+    assert_eq!(by_ours(&attachment, 1, "CHECK", &result), Ok(()));
+    c1.sh("ip address flush dev eth0");
+    assert_eq!(by_ours(&attachment, 1, "CHECK", &result).map_err(|refusal| refusal.code), Err(103));
+    by_reference(&c1, &config, "DEL", Some(&result));
+    let interface = bridge("1.0.0", &["10.1.2.0/24"]);
+    let config = list("1.0.0", &[interface.clone()]);
+    let result = by_reference(&c2, &config, "ADD", None).unwrap();
+    for (plugin, expected) in [("dnsname", Ok(())), ("dns", Err(103))] {
+        let with_names = list("1.0.0", &[interface.clone(), json!({"type": plugin})]);
+        let attachment = c2.attachment(&with_names, "eth0");
+        assert_eq!(by_ours(&attachment, 2, "CHECK", &result).map_err(|refusal| refusal.code), expected, "{plugin}");
+    }
+    by_reference(&c2, &config, "DEL", Some(&result));
+    host.sh("ip link del to-1");
+}

@@ -87,6 +87,30 @@ fn what_is_there_is_not_taken_over() {
     assert!(!c2.link("red").is_null(), "somebody else made it");
 }
 
+/// The reference records nothing, and marks nothing.
+#[test]
+fn a_vrf_of_the_reference_goes_with_its_last_interface() {
+    let lab = Lab::new();
+    let Some(host) = host(&lab) else { return };
+    let c1 = host.container("c1");
+    c1.sh("ip link add red type vrf table 5; ip link add eth0 type veth peer name eth1
+           ip link set eth0 master red; ip link set eth1 master red");
+    let del = |ifname: &str| {
+        let config = json!({"cniVersion": "1.0.0", "name": "web", "type": "vrf", "vrfname": "red"});
+        let answer = c1.call("vrf", "DEL").env("CNI_IFNAME", ifname).config(&config).run().answer();
+        assert_eq!(answer, Ok(Value::Null));
+    };
+    del("eth0");
+    assert!(!c1.link("red").is_null(), "the other interface is in it");
+    del("eth0");
+    assert!(!c1.link("red").is_null());
+    del("eth1");
+    assert!(c1.link("red").is_null());
+    c1.sh("ip link add red type vrf table 5");
+    del("eth1");
+    assert!(!c1.link("red").is_null(), "nothing left it: somebody else made it");
+}
+
 #[test]
 fn it_needs_a_name_a_result_and_an_interface() {
     let lab = Lab::new();
