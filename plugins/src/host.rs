@@ -12,6 +12,7 @@ mod record;
 mod remove;
 mod told;
 mod undo;
+mod unrecorded;
 
 use std::{
     net::IpAddr,

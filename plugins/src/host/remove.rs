@@ -2,13 +2,11 @@
 
 use netd_model::{
     attachment::{Attachment, AttachmentId, Progress},
-    element::{Element, Part, Set},
     object::{Direction, GROUP, Link, LinkKind, Object, Side, State},
-    overlay::device,
     plan::{Desired, Plan, Step, plan},
 };
 
-use super::Host;
+use super::{Host, unrecorded};
 use crate::cni::{CniResult, Error, Target};
 
 impl Host {
@@ -86,7 +84,7 @@ impl Host {
             alias: Some(id.owner()),
             ..Link::new(Side::Host, id.host_link(), LinkKind::Veth { peer: None })
         };
-        let mut absent = elements(id, previous);
+        let mut absent = unrecorded::elements(id, previous);
         absent.insert(Object::Link(host));
         self.remove_objects(absent)?;
         self.remove_ifbs(id)?;
@@ -114,24 +112,4 @@ fn is_made(kind: &LinkKind) -> bool {
 fn made(previous: &CniResult, link: &Link) -> bool {
     let in_container = previous.interfaces.iter().filter(|interface| interface.sandbox.is_some());
     in_container.into_iter().any(|interface| interface.name == link.name)
-}
-
-/// The elements that an attachment with these addresses has, as far as prevResult tells: it does not say whether the
-/// network goes on to other hosts.
-fn elements(id: &AttachmentId, previous: Option<&CniResult>) -> State {
-    let Some(previous) = previous else { return State::default() };
-    let bridge = previous.interfaces.iter().find(|interface| interface.sandbox.is_none());
-    let homes = || bridge.map(|bridge| bridge.name.clone()).into_iter().chain([device(&id.network)]);
-    let mut elements = State::default();
-    for ip in &previous.ips {
-        let (masquerade, home, part) = match ip.address.ip() {
-            std::net::IpAddr::V4(v4) => (Set::Masquerade4, Set::Home4, Part::Ipv4(v4)),
-            std::net::IpAddr::V6(v6) => (Set::Masquerade6, Set::Home6, Part::Ipv6(v6)),
-        };
-        let mut keys = vec![(masquerade, vec![part.clone()])];
-        keys.extend(homes().map(|link| (home, vec![part.clone(), Part::Link(link)])));
-        let element = |(set, parts)| Object::Element(Element::of_set(set, parts, id.owner()));
-        elements.extend(keys.into_iter().map(element));
-    }
-    elements
 }

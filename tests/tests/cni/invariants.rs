@@ -304,3 +304,22 @@ fn check_knows_a_way_that_two_interfaces_share() {
     assert_eq!(first.check(), Ok(()));
     assert_eq!(second.check().unwrap_err().code, 103);
 }
+
+/// Names and result alone tell what there is.
+#[test]
+fn del_without_a_document_leaves_nothing() {
+    let ranges = json!([[{"subnet": "10.1.2.0/24"}], [{"subnet": "2001:db8::/64"}]]);
+    let ptp = json!({"cniVersion": "1.1.0", "name": "web", "type": "ptp", "ipMasq": true,
+        "ipam": {"type": "host-local", "ranges": ranges}});
+    for config in [attached(), ptp] {
+        let lab = Lab::new();
+        let host = lab.host("a");
+        host.container("warm").add(&config).del().unwrap();
+        let settled = host.kernel_text();
+        let attachment = host.container("c1").add(&config);
+        host.sh("rm -r /run/netd/attachments/web/*");
+        assert_eq!(attachment.del(), Ok(()));
+        assert_eq!(host.changes_since(&settled), [""; 0]);
+        assert_eq!(host.leftovers(), [""; 0]);
+    }
+}
