@@ -24,6 +24,12 @@ pub(crate) trait Attaching {
 
     /// ADD.
     fn attach(request: &Request, target: &Target) -> Result<CniResult, Error>;
+
+    /// Says why ADD would not work.
+    fn status(request: &Request) -> Result<(), Error> {
+        Self::read(request)?;
+        status(request)
+    }
 }
 
 /// All its verbs.
@@ -38,10 +44,7 @@ pub(crate) const fn plugin<A: Attaching>() -> Plugin {
         },
         del,
         gc,
-        status: |request| {
-            A::read(request)?;
-            status(request)
-        },
+        status: A::status,
     }
 }
 

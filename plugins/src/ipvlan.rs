@@ -56,6 +56,15 @@ impl Attaching for Ipvlan {
             }
         })
     }
+
+    /// Without `master`, a plugin before this one may say which it is.
+    fn status(request: &Request) -> Result<(), Error> {
+        let config = Config::of(request)?;
+        if config.master.is_some() {
+            single::has_parent(request, single::side(config.in_container), config.master.as_ref())?;
+        }
+        attach::status(request)
+    }
 }
 
 /// The interface below: as configured, else the only one of the plugin before this one, else that of the default route.

@@ -45,6 +45,12 @@ impl Attaching for Macvlan {
             },
         )
     }
+
+    fn status(request: &Request) -> Result<(), Error> {
+        let config = Config::of(request)?;
+        single::has_parent(request, single::side(config.in_container), config.master.as_ref())?;
+        attach::status(request)
+    }
 }
 
 /// The interface on `parent`. In mode `passthru` the hardware address is the parent's, unless one is asked for.

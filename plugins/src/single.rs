@@ -9,7 +9,7 @@ use netd_model::{
 
 use crate::{
     cni::{
-        CniResult, Error, Target,
+        CniResult, Error, Kind, Request, Target,
         result::{Dns, Interface},
     },
     host::{Host, Intent},
@@ -113,4 +113,16 @@ pub(crate) fn parent(host: &mut Host, side: Side, named: Option<&LinkName>) -> R
     };
     let missing = || Error::config(format!("failed to lookup master \"{name}\": Link not found"));
     host.link(side, &name)?.ok_or_else(missing)
+}
+
+/// STATUS: whether the interface below is there, where it is the host's. That of a container is not known yet.
+pub(crate) fn has_parent(request: &Request, side: Side, named: Option<&LinkName>) -> Result<(), Error> {
+    if side == Side::Container {
+        return Ok(());
+    }
+    let missing = |error: Error| match error.kind {
+        Kind::Config => Error { kind: Kind::Unavailable, ..error },
+        _ => error,
+    };
+    parent(&mut Host::open_without_container(request)?, side, named).map(drop).map_err(missing)
 }

@@ -40,6 +40,12 @@ impl Attaching for Vlan {
             single.make(host, assignment, config.dns.clone())
         })
     }
+
+    fn status(request: &Request) -> Result<(), Error> {
+        let config = Config::of(request)?;
+        single::has_parent(request, single::side(config.in_container), Some(&config.master))?;
+        attach::status(request)
+    }
 }
 
 /// The interface on `parent`, whose hardware address it has.

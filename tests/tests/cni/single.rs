@@ -101,3 +101,17 @@ fn del_succeeds_with_the_interface_below_gone_or_nothing_made() {
     }
     assert_eq!(host.leftovers(), [""; 0]);
 }
+
+#[test]
+fn status_says_that_the_interface_below_is_not_there() {
+    let lab = Lab::new();
+    let [host, _far] = lan(&lab);
+    for kind in ["vlan", "ipvlan", "macvlan"] {
+        let config = with(config("1.1.0", kind), &json!({"master": "to-b", "vlanId": 5}));
+        assert_eq!(host.status(&config), Ok(()), "{kind}");
+        let refusal = host.status(&with(config.clone(), &json!({"master": "to-c"}))).unwrap_err();
+        assert!(refusal.code == 50 && refusal.msg.contains("\"to-c\""), "{kind}: {refusal:?}");
+        let inside = json!({"master": "to-c", "linkInContainer": true});
+        assert_eq!(host.status(&with(config, &inside)), Ok(()), "{kind}: it is in a container");
+    }
+}
