@@ -26,8 +26,8 @@ const MAX_PIPELINED: usize = 16;
 /// After an error that is not one of a single connection, such as no more file descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts until told to stop, then waits until the connections have answers to all that came over them. Who asks for one meanwhile waits in the
-/// listener, for the next process where the service manager keeps that.
+/// Accepts until told to stop, then waits until the connections have answers to all that came over them. Who asks for
+/// one meanwhile waits in the listener, for the next process where the service manager keeps that.
 pub(crate) async fn serve(listener: Arc<TcpListener>, service: Arc<Service>, mut stop: Stop) {
     let mut connections = JoinSet::new();
     loop {
@@ -62,13 +62,14 @@ async fn converse(mut stream: TcpStream, client: IpAddr, service: Arc<Service>, 
     let mut open = true;
     let mut end = None;
     while open || !forwards.is_empty() {
+        let until = end.unwrap_or_else(idle);
         let response = tokio::select! {
             () = stop.requested(), if end.is_none() => {
                 end = Some(Instant::now() + LAST);
                 None
             }
             Some(answered) = forwards.join_next() => answered.ok(),
-            request = timeout_at(end.unwrap_or_else(idle), frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => {
+            request = timeout_at(until, frames.next(&mut reader)), if open && forwards.len() < MAX_PIPELINED => {
                 let request = request.ok().and_then(Result::ok).flatten();
                 // Idle, at its end, or beyond understanding: no more is read, but what it waits for is still sent.
                 open = request.is_some();
