@@ -226,7 +226,7 @@ fn leases_and_names_that_the_reference_keeps_are_not_missed() {
     assert_eq!(by_ours(&attachment, 1, "CHECK", &result).map_err(|refusal| refusal.code), Err(103));
     by_reference(&c1, &config, "DEL", Some(&result));
     let interface = bridge("1.0.0", &["10.1.2.0/24"]);
-    let config = list("1.0.0", &[interface.clone()]);
+    let config = list("1.0.0", std::slice::from_ref(&interface));
     let result = by_reference(&c2, &config, "ADD", None).unwrap();
     for (plugin, expected) in [("dnsname", Ok(())), ("dns", Err(103))] {
         let with_names = list("1.0.0", &[interface.clone(), json!({"type": plugin})]);
