@@ -37,7 +37,8 @@ const WANTED: &[Wanted] = &[
         &["after: host link br-web mtu"],
         "the key mtu is of the bridge too, not of its first container alone",
     ),
-    Wanted("bridge", &["check "], "a network without addresses can be checked"),
+    Wanted("bridge", &["ours check true"], "a network without addresses can be checked"),
+    Wanted("bridge", &["theirs check false"], "which the reference cannot"),
     // The list whose IPAM has a default route without a router, which the reference adds twice.
     Wanted(
         "bridge",
@@ -63,7 +64,8 @@ const WANTED: &[Wanted] = &[
     ),
     Wanted("host-device", &["after: host link to-1 flags"], "a device that was up comes home up"),
     Wanted("host-device", &["theirs after: host link to-1 ifalias"], "and without the note that the reference leaves"),
-    Wanted("host-device", &["again "], "DEL may come twice"),
+    Wanted("host-device", &["ours again true"], "DEL may come twice"),
+    Wanted("host-device", &["theirs again false"], "which the reference refuses"),
     Wanted("tuning", &["host link VETH mtu"], "both ends of a pair have the MTU, or what the other end sends is lost"),
     Wanted("tuning", &["host link br-web mtu"], "and so the host on the bridge, which takes that of its smallest port"),
     Wanted(
@@ -71,7 +73,8 @@ const WANTED: &[Wanted] = &[
         &["\"hairpin\":"],
         "where br_netfilter is on, a container reaches its own published port only so",
     ),
-    Wanted("portmap", &["check "], "CHECK passes after ADD"),
+    Wanted("portmap", &["ours check true"], "CHECK passes after ADD"),
+    Wanted("portmap", &["theirs check false"], "where that of the reference fails"),
     Wanted(
         "bandwidth",
         &["host filter VETH", "\"u32\""],
@@ -82,8 +85,10 @@ const WANTED: &[Wanted] = &[
         &["container route", "\"table\":\"10"],
         "routes that are moved to another table are ours by then, and not the kernel's",
     ),
-    Wanted("sbr", &["check "], "CHECK knows that routes were moved"),
-    Wanted("sbr", &["again "], "DEL may come twice"),
+    Wanted("sbr", &["ours check true"], "CHECK knows that routes were moved"),
+    Wanted("sbr", &["theirs check false"], "where that of the reference fails"),
+    Wanted("sbr", &["ours again true"], "DEL may come twice"),
+    Wanted("sbr", &["theirs again false"], "which the reference refuses"),
 ];
 
 impl Wanted {
