@@ -18,8 +18,8 @@ test:       ## every test; those of the network run in namespaces of their own a
 test-crash: ## ADD and DEL killed at every system call in turn (make test does it at those that change something)
 	@tests/make/need test && tests/make/test crash
 
-test-vm:    ## what this kernel may lack, in Debian's own, booted in a virtual machine
-	@tests/make/need test-vm && tests/vm/run
+test-vm:    ## what this kernel may lack, in Debian's own, booted in a virtual machine; PART=crash: killed there, an hour
+	@tests/make/need test-vm && tests/vm/run $(PART)
 
 bench:      ## ADD and DEL side by side with the reference plugins; PART=chain: that alone (or bridge, leases, ports)
 	@tests/make/need bench && tests/bench/run $(PART)
