@@ -156,7 +156,7 @@ impl<A: Copy + SockaddrLike> Batch<A> {
                             room.copy_from_slice(&octets);
                             Some(octets.len())
                         } else {
-                            // What others said may be longer.
+                            // None should be: what others said is cut to what every path carries.
                             send(socket, &octets, client);
                             None
                         }

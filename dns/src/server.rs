@@ -72,7 +72,8 @@ impl Server {
         self.shared.zones.load_full()
     }
 
-    /// Forwards to these from now on where a network has no upstreams of its own: in this order, and the first three.
+    /// Forwards to these from now on where a network has no upstreams of its own: in this order, those that do not answer last,
+    /// and at most three for one question.
     ///
     /// Addresses of our own listeners are passed over. 127.0.0.11 is not: on a host that is itself a container it is
     /// the resolver that works, and elsewhere nobody listens there, which costs no time.
