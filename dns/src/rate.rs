@@ -33,6 +33,11 @@ impl Rate {
         self.began = now;
         Some(count)
     }
+
+    /// Whether so many came in a period, as soon as they did.
+    pub(crate) fn reaches(&mut self, many: usize, now: Instant) -> bool {
+        self.take_past(now).unwrap_or(self.count) >= many
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +54,17 @@ mod tests {
         rate.add(20);
         assert_eq!(rate.take_past(start + Duration::from_millis(500)), Some(5));
         assert_eq!(rate.take_past(start + Duration::from_millis(600)), Some(0));
+    }
+
+    #[test]
+    fn many_are_many_before_the_period_is_over() {
+        let start = Instant::now();
+        let mut rate = Rate::new(Duration::from_millis(100), start);
+        rate.add(199);
+        assert!(!rate.reaches(200, start + Duration::from_millis(5)));
+        rate.add(1);
+        assert!(rate.reaches(200, start + Duration::from_millis(10)));
+        assert!(!rate.reaches(200, start + Duration::from_millis(200)), "in two periods");
+        assert!(!rate.reaches(200, start + Duration::from_millis(201)), "they counted once");
     }
 }

@@ -102,7 +102,7 @@ impl Serving {
                     Err(error) => return Err(error),
                 }
             }
-            if rate.take_past(Instant::now()).is_some_and(|count| count >= MANY) {
+            if rate.reaches(MANY, Instant::now()) {
                 return Ok(());
             }
         }
