@@ -11,6 +11,13 @@ impl Series {
         self.0.push(round);
     }
 
+    /// Slices of one round: that with the lowest p99 counts, but what was lost in any was lost.
+    pub(crate) fn push_quietest<'m>(&mut self, slices: impl Iterator<Item = &'m Measured> + Clone) {
+        let lost = slices.clone().map(|slice| slice.lost).sum();
+        let quietest = slices.min_by(|one, other| one.p99.total_cmp(&other.p99));
+        self.0.extend(quietest.map(|slice| Measured { lost, ..*slice }));
+    }
+
     /// The median of what `of` reads from each round.
     pub(crate) fn median(&self, of: impl Fn(&Measured) -> f64) -> f64 {
         median(self.0.iter().map(of))
@@ -55,5 +62,15 @@ mod tests {
         assert!((series.per_second() - 5.0).abs() < f64::EPSILON);
         assert_eq!(series.lost(), 1);
         assert!((Series::default().cpu()).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn the_quietest_slice_counts_with_what_all_lost() {
+        let mut series = Series::default();
+        let slices = [(300.0, 2), (100.0, 0), (200.0, 1)];
+        let slices = slices.map(|(p99, lost)| Measured { per_second: 1.0, lost, cpu: p99, p99 });
+        series.push_quietest(slices.iter());
+        assert!((series.p99() - 100.0).abs() < f64::EPSILON && (series.cpu() - 100.0).abs() < f64::EPSILON);
+        assert_eq!(series.lost(), 3);
     }
 }

@@ -1,5 +1,6 @@
 //! dnsperf asks, and the kernel says what the server spent.
 
+use std::fs::File;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 
 use crate::message;
-use crate::place::{Place, SERVER};
+use crate::place::{FOLDER, Place, SERVER};
 
 /// How hard a server is asked.
 #[derive(Clone, Copy)]
@@ -111,10 +112,13 @@ impl Server {
             Load::Saturation => command.args(["-c", "8", "-q", "100"]),
             Load::Rate(rate) => command.args(["-c", "8", "-q", "1000", "-v", "-Q", &rate.to_string()]),
         };
+        // A line for each answer: who read a pipe meanwhile would take a processor from those who are measured.
+        let file = format!("{FOLDER}/dnsperf");
+        command.stdout(File::create(&file)?);
         let before = self.process.cpu()?;
         let output = command.output().context("start dnsperf")?;
         let spent = self.process.cpu()?.saturating_sub(before);
-        let said = String::from_utf8_lossy(&output.stdout);
+        let said = std::fs::read_to_string(&file)?;
         ensure!(output.status.success(), "dnsperf: {said}{}", String::from_utf8_lossy(&output.stderr));
         read(&said, spent).with_context(|| format!("dnsperf of {}: {}", self.name, tail(&said)))
     }

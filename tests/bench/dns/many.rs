@@ -17,15 +17,17 @@ const NAMES_OF_ONE: u32 = 10;
 /// How many networks the attachments are in: few, and many.
 pub(crate) const NETWORKS: [u32; 2] = [10, 1_000];
 const CHANGES: u32 = 21;
+/// Few and many in turn, for what else the machine does comes and goes.
+const ROUNDS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was measured with so many networks.
+/// What was measured with so many networks: medians of the rounds.
 pub(crate) struct Many {
     pub(crate) networks: u32,
-    /// From the start of the process to the first answer, with the documents in memory.
-    pub(crate) load: Duration,
-    /// Bytes resident, less those of a netd that serves one name.
-    pub(crate) memory: u64,
+    /// Seconds from the start of the process to the first answer, with the documents in memory.
+    pub(crate) load: f64,
+    /// Megabytes resident, less those of a netd that serves one name.
+    pub(crate) memory: f64,
     /// From the document's rename to the answer, in milliseconds: the median of the changes.
     pub(crate) change: f64,
     /// CPU of netd for one change, in milliseconds: the median too.
@@ -39,7 +41,25 @@ pub(crate) fn measure(place: &Place, netd: &Path, progress: &dyn Fn(&str)) -> Re
     let limit = rustix::process::Rlimit { current: Some(16_384), maximum: Some(16_384) };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)?;
     let idle = idle(place, netd)?;
-    NETWORKS.iter().map(|&networks| one(place, netd, networks, idle, progress)).collect()
+    let mut rounds: [Vec<Many>; NETWORKS.len()] = Default::default();
+    for round in 1..=ROUNDS {
+        progress(&format!("100,000 names, round {round} of {ROUNDS}"));
+        for (networks, measured) in NETWORKS.into_iter().zip(&mut rounds) {
+            measured.push(one(place, netd, networks, idle)?);
+        }
+    }
+    Ok(NETWORKS.into_iter().zip(&rounds).map(|(networks, rounds)| middle(networks, rounds)).collect())
+}
+
+fn middle(networks: u32, rounds: &[Many]) -> Many {
+    let of = |figure: fn(&Many) -> f64| median(rounds.iter().map(figure));
+    Many {
+        networks,
+        load: of(|many| many.load),
+        memory: of(|many| many.memory),
+        change: of(|many| many.change),
+        change_cpu: of(|many| many.change_cpu),
+    }
 }
 
 /// Bytes of a netd with one name.
@@ -51,8 +71,7 @@ fn idle(place: &Place, netd: &Path) -> Result<u64> {
     process.resident()
 }
 
-fn one(place: &Place, netd: &Path, networks: u32, idle: u64, progress: &dyn Fn(&str)) -> Result<Many> {
-    progress(&format!("100,000 names in {networks} networks"));
+fn one(place: &Place, netd: &Path, networks: u32, idle: u64) -> Result<Many> {
     let store = Store::new(&format!("many-{networks}"))?;
     for index in 0..ATTACHMENTS - 1 {
         write(&store, index, networks)?;
@@ -62,10 +81,10 @@ fn one(place: &Place, netd: &Path, networks: u32, idle: u64, progress: &dyn Fn(&
     let started = Instant::now();
     let process = store.start(netd, None)?;
     message::until(&socket, &probe(), CLIENT, PATIENCE)?;
-    let load = started.elapsed();
+    let load = started.elapsed().as_secs_f64();
     // Whatever came at its start has been read then.
     store.poke()?;
-    let memory = process.resident()?.saturating_sub(idle);
+    let memory = mega(process.resident()?.saturating_sub(idle));
     let (mut changes, mut spent) = (Vec::new(), vec![process.cpu()?]);
     for change in 1..=CHANGES {
         let address = Ipv4Addr::from_bits(CLIENT.to_bits() + change);
@@ -79,6 +98,11 @@ fn one(place: &Place, netd: &Path, networks: u32, idle: u64, progress: &dyn Fn(&
     // Not the mean: the first have the end of the start beside them.
     let change_cpu = median(spent.windows(2).map(|pair| pair[1].saturating_sub(pair[0]).as_secs_f64() * 1e3));
     Ok(Many { networks, load, memory, change: median(changes.into_iter()), change_cpu })
+}
+
+#[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "sizes of some megabytes")]
+fn mega(bytes: u64) -> f64 {
+    bytes as f64 / 1_000_000.0
 }
 
 /// An attachment with ten names in one of the networks.
