@@ -172,25 +172,25 @@ impl Forwarder {
     }
 
     /// Asks, within the time that a client waits.
-    pub(crate) async fn ask(&self, pending: Pending, transport: Transport, permit: Permit) -> Reply {
+    pub(crate) async fn ask(&self, pending: &Pending, transport: Transport, permit: Permit) -> Reply {
         let Pending { inquiry: Inquiry { forward, servers, key }, past } = pending;
         let Some(key) = key else {
-            let query = Query::relayed(&forward);
-            let landed = self.racer.race(&servers, &query, transport == Transport::Tcp).await;
-            return reply(landed, None, &forward);
+            let query = Query::relayed(forward);
+            let landed = self.racer.race(servers, &query, transport == Transport::Tcp).await;
+            return reply(landed, None, forward);
         };
         // Who waits holds it, and so does what is on its way when nobody waits any more.
         let permit = Arc::new(permit);
-        let mut flight = self.flights.join(&key, || self.course(key.clone(), past.clone(), Arc::clone(&permit)));
-        let landed = match &past {
+        let mut flight = self.flights.join(key, || self.course(key.clone(), past.clone(), Arc::clone(&permit)));
+        let landed = match past {
             None => flight.landed().await,
             // The question stays on its way, for the next one who asks.
             Some(past) => match timeout(STALE_AFTER, flight.landed()).await {
                 Ok(landed) => landed,
-                Err(_) => return Reply::Stale(past.stale(&forward)),
+                Err(_) => return Reply::Stale(past.stale(forward)),
             },
         };
-        reply(landed, past.as_ref(), &forward)
+        reply(landed, past.as_ref(), forward)
     }
 
     /// Asks and keeps what comes of it.
@@ -232,8 +232,8 @@ pub(crate) struct Pending {
 
 impl Pending {
     /// What the client gets if nothing comes of it.
-    pub(crate) fn failure(&self) -> &[u8] {
-        &self.inquiry.forward.failure
+    pub(crate) fn failure(&self) -> Vec<u8> {
+        self.inquiry.forward.failure()
     }
 }
 

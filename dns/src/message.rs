@@ -145,6 +145,11 @@ impl Request {
         self.frame.edns.as_ref().map_or(MIN_UDP, |edns| edns.max_payload().max(MIN_UDP))
     }
 
+    /// Whether the client knows EDNS, and if so, whether it takes signatures (DO).
+    pub(crate) fn edns(&self) -> Option<bool> {
+        self.frame.edns.as_ref().map(|edns| edns.flags().dnssec_ok)
+    }
+
     /// What is told of a name that upstreams are asked for, where these lead to it.
     pub(crate) fn alias(&self, aliases: &[Record]) -> Alias {
         Alias::new(self.frame.query.clone().unwrap_or_default(), aliases, self.server_failure())
@@ -169,23 +174,6 @@ impl Request {
     /// The response to a source that is on none of our networks.
     pub(crate) fn refused(&self) -> Vec<u8> {
         explained(self.frame.error(ResponseCode::Refused, false), Why::Prohibited, MIN_UDP.into())
-    }
-
-    /// The same as [`Request::server_failure`], written straight from what upstreams are asked, the request as it came or
-    /// with another name in its question, which ends there: every question of theirs has one at hand.
-    pub(crate) fn server_failure_to(&self, asked: &[u8], question_end: usize) -> Vec<u8> {
-        let (Some(&[id_high, id_low, high, low, ..]), Some(question)) =
-            (asked.first_chunk::<HEADER>(), asked.get(HEADER..question_end))
-        else {
-            return self.server_failure();
-        };
-        // QR beside opcode and RD; RA, CD, and the code SERVFAIL.
-        let flags = [high & 0x79 | 0x80, low & 0x10 | 0x82];
-        let edns = self.frame.edns.as_ref().map(|edns| edns.flags().dnssec_ok);
-        let header = [id_high, id_low, flags[0], flags[1], 0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())];
-        let [size_high, size_low] = MAX_UDP.to_be_bytes();
-        let opt = |signed: bool| [0, 0, 41, size_high, size_low, 0, 0, if signed { 0x80 } else { 0 }, 0, 0, 0];
-        [header.as_slice(), question, edns.map(opt).as_ref().map_or(&[], <[u8; 11]>::as_slice)].concat()
     }
 
     /// The response when no upstream gave one.
@@ -283,6 +271,12 @@ pub(crate) fn response_edns(request: &Edns) -> Edns {
     let mut edns = Edns::new();
     edns.set_max_payload(MAX_UDP).set_version(0).set_dnssec_ok(request.flags().dnssec_ok);
     edns
+}
+
+/// The same as it is written.
+pub(crate) fn opt_of_ours(dnssec_ok: bool) -> [u8; 11] {
+    let [high, low] = MAX_UDP.to_be_bytes();
+    [0, 0, 41, high, low, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, 0, 0]
 }
 
 fn encodable(owner: rr::Name, record: &Record) -> rr::Record {

@@ -7,7 +7,8 @@ use fastrand::Rng;
 use crate::answer::View;
 use crate::counters::CountedKind;
 use crate::explain::Rule;
-use crate::message::{Alias, Code, HEADER, MAX_UDP, MIN_UDP, Refusal, Request, Sections, Transport};
+use crate::header::{AUTHORITATIVE, CHECKING_DISABLED, RECURSION_AVAILABLE, RESPONSE, SERVER_FAILURE, TRUNCATED};
+use crate::message::{Alias, Code, HEADER, MAX_UDP, MIN_UDP, Refusal, Request, Sections, Transport, opt_of_ours};
 use crate::name::QuestionName;
 use crate::network::Upstreams;
 use crate::options::{Why, explained};
@@ -53,16 +54,28 @@ pub struct Forward {
     pub(crate) question_end: usize,
     /// The octets of the largest response that the client takes.
     pub(crate) limit: usize,
-    /// What the client gets if nobody answers: about the question of `request`.
-    pub failure: Vec<u8>,
+    /// Whether the client knows EDNS, and if so, whether it takes signatures (DO).
+    pub(crate) edns: Option<bool>,
     /// Where a name of ours led to the one that is asked for.
     pub(crate) alias: Option<Box<Alias>>,
 }
 
 impl Forward {
-    /// What the client gets where nobody answers, with the reason.
+    /// What the client gets where nobody answers: SERVFAIL, about the question of `request`.
+    pub fn failure(&self) -> Vec<u8> {
+        let [id_high, id_low, high, low, ..] = self.request.first_chunk::<HEADER>().copied().unwrap_or_default();
+        // Beside QR, RA and the code, opcode, RD and CD as they came.
+        let high = high & !(AUTHORITATIVE | TRUNCATED) | RESPONSE;
+        let low = low & CHECKING_DISABLED | RECURSION_AVAILABLE | SERVER_FAILURE;
+        let header = [id_high, id_low, high, low, 0, 1, 0, 0, 0, 0, 0, u8::from(self.edns.is_some())];
+        let opt = self.edns.map(opt_of_ours);
+        let opt = opt.as_ref().map_or(&[][..], <[u8; 11]>::as_slice);
+        [&header, self.question().unwrap_or_default(), opt].concat()
+    }
+
+    /// The same with the reason.
     pub(crate) fn failed(&self, why: Why) -> Vec<u8> {
-        explained(self.failure.clone(), why, self.limit)
+        explained(self.failure(), why, self.limit)
     }
 
     /// The client's id.
@@ -145,10 +158,10 @@ fn forward(request: &Request, packet: &[u8], aliases: &[Record], upstreams: Upst
     };
     Action::Forward(Forward {
         upstreams,
-        failure: request.server_failure_to(&asked, question_end),
         request: asked,
         question_end,
         limit,
+        edns: request.edns(),
         alias: (!aliases.is_empty()).then(|| Box::new(request.alias(aliases))),
     })
 }

@@ -113,8 +113,8 @@ impl Response {
     /// A response that tells the client to come again by TCP: header, question, as many whole answers as fit, and OPT. It
     /// is the one for a failure, but for the flags. Old clients do not come again, and use the answers that are there.
     fn cut(&self, octets: &[u8], forward: &Forward) -> Vec<u8> {
-        let frame = &forward.failure;
-        let (question, opt) = frame.split_at_checked(forward.question_end).unwrap_or((frame, &[]));
+        let frame = forward.failure();
+        let (question, opt) = frame.split_at_checked(forward.question_end).unwrap_or((&frame, &[]));
         let room = forward.limit.saturating_sub(opt.len());
         let (end, count) = match self.question_end {
             HEADER => (HEADER, 0),

@@ -241,15 +241,15 @@ impl Service {
             Recalled::Nothing(pending) => pending,
         };
         let Some(permit) = forwarder.admit(client()) else {
-            let (outcome, octets) = told(Reply::Failed(pending.failure().to_vec()));
+            let (outcome, octets) = told(Reply::Failed(pending.failure()));
             return followed.responded(outcome, octets);
         };
         let shared = Arc::clone(&self.shared);
         Handled::Later(Box::pin(async move {
-            let (failure, mut ending) = (pending.failure().to_vec(), shared.ending.subscribe());
+            let mut ending = shared.ending.subscribe();
             let reply = tokio::select! {
-                reply = shared.forwarder.ask(pending, transport, permit) => reply,
-                _ = ending.wait_for(|&is_ending| is_ending) => Reply::Failed(failure),
+                reply = shared.forwarder.ask(&pending, transport, permit) => reply,
+                _ = ending.wait_for(|&is_ending| is_ending) => Reply::Failed(pending.failure()),
             };
             let (outcome, octets) = told(reply);
             shared.asked.add(since.elapsed(), 1);

@@ -9,8 +9,7 @@ const OURS: [u8; 2] = [0xab, 0xcd];
 /// A request of a client that takes `limit` octets.
 fn forward(limit: usize) -> Forward {
     let request = [&[0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
-    let failure = [&[0x12, 0x34, 0x81, 0x82, 0, 1, 0, 0, 0, 0, 0, 0][..], QUESTION].concat();
-    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit, failure, alias: None }
+    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit, edns: None, alias: None }
 }
 
 fn message(id: [u8; 2], flags: [u8; 2], questions: u8, body: &[u8]) -> Vec<u8> {
@@ -88,7 +87,7 @@ fn what_the_client_cannot_take_is_cut_to_whole_answers() {
     let record = [&[0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4][..], &[192, 0, 2, 1]].concat();
     let mut got = message(OURS, [0x85, 0xb3], 1, &[QUESTION, &record.repeat(40)].concat());
     got[7] = 40;
-    let mut cut = [&forward(512).failure[..], &record.repeat(29)].concat();
+    let mut cut = [&forward(512).failure()[..], &record.repeat(29)].concat();
     cut[2..8].copy_from_slice(&[0x87, 0xb3, 0, 1, 0, 29]);
     assert!(cut.len() <= 512 && cut.len() + record.len() > 512);
     assert_eq!(relayed(&got, 512), Some(cut), "TC set, the other flags and the code as they came");
@@ -98,7 +97,7 @@ fn what_the_client_cannot_take_is_cut_to_whole_answers() {
 #[test]
 fn what_cannot_be_read_is_cut_to_the_question() {
     let got = message(OURS, [0x85, 0xb3], 1, &[QUESTION, &[7; 600]].concat());
-    let mut cut = forward(512).failure;
+    let mut cut = forward(512).failure();
     cut[2..4].copy_from_slice(&[0x87, 0xb3]);
     assert_eq!(relayed(&got, 512), Some(cut));
 }

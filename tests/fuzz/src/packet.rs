@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 
 use dns::{
-    Action, Attachment, Forward, LONGEST_USUAL, Network, NetworkId, Origin, Port, Protocol, StaticData, StaticRecord,
-    Transport, Upstreams, Zones, ZonesBuilder, respond, respond_usual,
+    Action, Attachment, LONGEST_USUAL, Network, NetworkId, Origin, Port, Protocol, StaticData, StaticRecord, Transport,
+    Upstreams, Zones, ZonesBuilder, respond, respond_usual,
 };
 use fastrand::Rng;
 use hickory_proto::op::{Edns, Message, MessageType, Query};
@@ -80,11 +80,12 @@ fn decided(packet: &[u8], source: IpAddr, transport: Transport) -> Action {
     match &action {
         Action::Ignore => {}
         Action::Refuse(response) | Action::Answer(response) => is_response(response, packet, transport),
-        Action::Forward(Forward { request, failure, .. }) => {
+        Action::Forward(forward) => {
+            let request = &forward.request;
             let is_led_far = packet.get(..HEADER) == request.get(..HEADER)
                 && request.get(HEADER..).is_some_and(|asked| asked.starts_with(FAR_OCTETS));
             assert!(is_led_far || packet.starts_with(request), "others are asked what was not asked");
-            is_response(failure, packet, transport);
+            is_response(&forward.failure(), packet, transport);
         }
     }
     action

@@ -10,8 +10,7 @@ fn forward(name: &str) -> Forward {
     let length = u8::try_from(name.len()).unwrap();
     let question = [&[length], name.as_bytes(), &[0, 0, 1, 0, 1]].concat();
     let request = [&[0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
-    let failure = [&[0x12, 0x34, 0x81, 0x82, 0, 1, 0, 0, 0, 0, 0, 0][..], &question].concat();
-    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit: 512, failure, alias: None }
+    Forward { upstreams: Upstreams::Host, question_end: request.len(), request, limit: 512, edns: None, alias: None }
 }
 
 fn key(servers: &[&str], forward: &Forward) -> Key {

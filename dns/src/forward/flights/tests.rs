@@ -11,8 +11,7 @@ const FAILED: Landed = Landed::Failure { said: None, is_ours: false };
 fn key(letter: u8) -> Key {
     let request = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &[1, letter, 0, 0, 1, 0, 1]].concat();
     let question_end = request.len();
-    let forward =
-        Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, failure: Vec::new(), alias: None };
+    let forward = Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, edns: None, alias: None };
     Key { servers: Arc::default(), plain: Plain::of(&forward).unwrap() }
 }
 

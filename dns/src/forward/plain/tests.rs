@@ -8,7 +8,7 @@ fn forward(flags: [u8; 2], counts: [u8; 4], question: &[u8], rest: &[u8]) -> For
     let header = [0x12, 0x34, flags[0], flags[1], 0, questions, 0, answers, 0, authority, 0, additional];
     let request = [&header[..], question, rest].concat();
     let question_end = HEADER + question.len();
-    Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, failure: Vec::new(), alias: None }
+    Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, edns: None, alias: None }
 }
 
 fn opt(ttl: [u8; 4], options: &[u8]) -> Vec<u8> {

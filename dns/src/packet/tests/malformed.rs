@@ -117,10 +117,11 @@ fn mutated(seeds: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
 
 /// What is wrong with an action, of what must hold for every packet.
 fn fault(packet: &[u8], action: &Action, transport: Transport) -> Option<&'static str> {
+    let failure = if let Action::Forward(forward) = action { forward.failure() } else { Vec::new() };
     let (octets, limit) = match action {
         Action::Ignore if packet.len() < HEADER || packet[2] & 0x80 != 0 => return None,
         Action::Ignore => return Some("silence"),
-        Action::Forward(forward) if packet.starts_with(&forward.request) => (&forward.failure, 512),
+        Action::Forward(forward) if packet.starts_with(&forward.request) => (&failure, 512),
         Action::Forward(_) => return Some("something else is forwarded"),
         Action::Refuse(octets) => (octets, 512),
         Action::Answer(octets) if transport == Transport::Udp => (octets, 1232),
