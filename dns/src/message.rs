@@ -16,7 +16,7 @@ mod alias;
 
 use crate::Name;
 use crate::name::QuestionName;
-use crate::options::{Why, explained};
+use crate::options::{Why, explained, with_unknown_options};
 pub(crate) use alias::Alias;
 
 use crate::record::{Data, Kind, Question, Record, Soa};
@@ -94,6 +94,7 @@ struct Body {
     /// None if there is not exactly one, written in full.
     query: Option<Query>,
     question_end: usize,
+    end: usize,
     edns: Option<Edns>,
 }
 
@@ -111,18 +112,17 @@ impl Request {
     /// What to send back instead, by the order of RFC 8906 8: no header, not a request, unknown opcode, malformed,
     /// unknown version of EDNS, nothing that we have.
     pub(crate) fn parse(packet: &[u8]) -> Result<Self, Refusal> {
-        let mut decoder = BinDecoder::new(packet);
-        let header = Header::read(&mut decoder).map_err(|_| Refusal::Silence)?;
+        let header = Header::read(&mut BinDecoder::new(packet)).map_err(|_| Refusal::Silence)?;
         if header.metadata.message_type == MessageType::Response {
             return Err(Refusal::Silence);
         }
         let mut frame = Frame { metadata: header.metadata, query: None, edns: None };
         if header.metadata.op_code != OpCode::Query {
             // What others mean may be laid out in another way; where it is not, OPT is answered (RFC 6891 6.1.1).
-            frame.edns = Body::read(&mut decoder, &header).ok().and_then(|body| body.edns);
+            frame.edns = Body::of(packet).and_then(|body| body.edns);
             return Err(frame.refuse(ResponseCode::NotImp));
         }
-        let Ok(body) = Body::read(&mut decoder, &header) else {
+        let Some(body) = Body::of(packet) else {
             return Err(frame.refuse(ResponseCode::FormErr));
         };
         frame.edns = body.edns;
@@ -137,7 +137,7 @@ impl Request {
         if class != DNSClass::IN || question.kind.is_meta() {
             return Err(frame.refuse(ResponseCode::Refused));
         }
-        Ok(Self { question, question_end: body.question_end, end: decoder.index(), frame })
+        Ok(Self { question, question_end: body.question_end, end: body.end, frame })
     }
 
     /// The octets that the client takes in one UDP datagram.
@@ -245,11 +245,17 @@ impl EmitAndCount for Additional {
 }
 
 impl Body {
-    fn read(decoder: &mut BinDecoder<'_>, header: &Header) -> Result<Self, ProtoError> {
-        let counts = header.counts;
+    /// What follows the header of a packet. Options are not ours to read: one that is not written as we know it is like one
+    /// that we do not know (RFC 6891 6.1.2).
+    fn of(packet: &[u8]) -> Option<Self> {
+        Self::read(packet).ok().or_else(|| Self::read(&with_unknown_options(packet)?).ok())
+    }
+
+    fn read(packet: &[u8]) -> Result<Self, ProtoError> {
+        let decoder = &mut BinDecoder::new(packet);
+        let Header { metadata: Metadata { op_code: operation, .. }, counts } = Header::read(decoder)?;
         let mut queries = Message::read_queries(decoder, counts.queries.into())?;
         let question_end = decoder.index();
-        let operation = header.metadata.op_code;
         Message::read_records(decoder, counts.answers.into(), false, operation)?;
         Message::read_records(decoder, counts.authorities.into(), false, operation)?;
         let (_, edns, _) = Message::read_records(decoder, counts.additionals.into(), true, operation)?;
@@ -257,7 +263,7 @@ impl Body {
         // there is nothing before it to point to but the header.
         let in_full = |query: &Query| HEADER + query.name.iter().map(|label| label.len() + 1).sum::<usize>() + 5;
         let query = queries.pop().filter(|query| queries.is_empty() && in_full(query) == question_end);
-        Ok(Self { query, question_end, edns })
+        Ok(Self { query, question_end, end: decoder.index(), edns })
     }
 }
 

@@ -10,6 +10,8 @@ mod tests;
 const ERROR: u16 = 15;
 /// PADDING, RFC 7830 3.
 pub(crate) const PADDING: u16 = 12;
+/// For local use, and never given to anybody (RFC 6891 9).
+const UNKNOWN: u16 = 65_534;
 /// Where the number of additional records stands in a header.
 const ADDITIONAL: usize = 10;
 
@@ -72,6 +74,18 @@ pub(crate) fn rewritten(message: &[u8], change: impl FnOnce(&[u8]) -> Option<Vec
     };
     *octets.get_mut(ADDITIONAL..)?.first_chunk_mut()? = count.to_be_bytes();
     Some(octets)
+}
+
+/// The message with a code in each option of its OPT that nobody knows; none if it has none or cannot be read up to there.
+pub(crate) fn with_unknown_options(message: &[u8]) -> Option<Vec<u8>> {
+    let (opt, _) = opt_in(message)?;
+    let mut at = opt.start + usize::from(OPT);
+    let mut octets = message.to_vec();
+    for (_, option) in each(message.get(at..opt.end)?) {
+        *octets.get_mut(at..)?.first_chunk_mut()? = UNKNOWN.to_be_bytes();
+        at += option.len();
+    }
+    (at > opt.start + usize::from(OPT)).then_some(octets)
 }
 
 /// Each option in OPT, by its code and with its head; what is not whole is left out.

@@ -51,3 +51,12 @@ fn options_are_told_apart_and_a_cut_one_is_none() {
     let options = b"\0\x0a\0\x02ab\0\x0c\0\0\0\x0f\0\x09x";
     assert_eq!(each(options).collect::<Vec<_>>(), [(10, &options[..6]), (12, &options[6..10])]);
 }
+
+#[test]
+fn options_become_unknown_where_they_stand_and_nothing_else_changes() {
+    let known = message(&[&opt(b"\0\x08\0\x04\0\0\0\0\0\x03\0\0")]);
+    let unknown = message(&[&opt(b"\xff\xfe\0\x04\0\0\0\0\xff\xfe\0\0")]);
+    assert_eq!(with_unknown_options(&known), Some(unknown));
+    assert_eq!(with_unknown_options(&message(&[&opt(b"")])), None);
+    assert_eq!(with_unknown_options(&message(&[])), None);
+}

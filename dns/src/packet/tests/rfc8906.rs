@@ -71,6 +71,37 @@ fn edns_in_any_form_is_answered() {
     }
 }
 
+/// 8.2.7: a server that is told of a small buffer may cut, and keeps OPT.
+#[test]
+fn a_small_buffer_cuts_no_more_than_it_must() {
+    let response = response(&with_edns(query("web.", RecordType::A), 512));
+    assert_eq!((addresses(&response).len(), response.metadata.truncation), (2, false));
+    assert!(response.edns.is_some());
+}
+
+/// 8.2.10, with the forms of a client's subnet that dig(1) has: of a family, and of none.
+#[test]
+fn several_options_that_are_defined_are_answered_and_none_is_repeated() {
+    let (nsid, expire, cookie) = (vec![0, 3, 0, 0], vec![0, 9, 0, 0], vec![0, 10, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let subnets: [&[u8]; 4] = [
+        &[0, 8, 0, 4, 0, 0, 0, 0],
+        &[0, 8, 0, 4, 0, 1, 0, 0],
+        &[0, 8, 0, 7, 0, 1, 24, 0, 192, 0, 2],
+        &[0, 8, 0, 6, 0, 2, 16, 0, 0x20, 1],
+    ];
+    for subnet in subnets {
+        let options = [&nsid[..], &cookie, &expire, subnet].concat();
+        let mut packet = with_edns(query("db.", RecordType::A), 4096).to_vec().unwrap();
+        packet.truncate(packet.len() - 2);
+        packet.extend(u16::try_from(options.len()).unwrap().to_be_bytes());
+        packet.extend(options);
+        let response = Message::from_vec(&octets(act(&packet, Transport::Udp)).unwrap()).unwrap();
+        assert_eq!(response.metadata.response_code, ResponseCode::NoError, "{subnet:?}");
+        assert_eq!(addresses(&response).len(), 1);
+        assert!(response.edns.unwrap().options().options.is_empty());
+    }
+}
+
 /// RFC 9619.
 #[test]
 fn a_request_has_one_question() {
