@@ -1,7 +1,7 @@
 //! The TCP side of a listener (RFC 7766).
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,13 +28,21 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts until told to stop, then waits until the connections have answers to all that came over them. Who asks for
 /// one meanwhile waits in the listener, for the next process where the service manager keeps that.
-pub(crate) async fn serve(listener: Arc<TcpListener>, service: Arc<Service>, mut stop: Stop) {
+pub(crate) async fn serve(listener: Arc<TcpListener>, service: Arc<Service>, stop: Stop) {
+    let listener = &*listener;
+    serve_those(|| listener.accept(), service, stop).await;
+}
+
+async fn serve_those<F>(accept: impl Fn() -> F, service: Arc<Service>, mut stop: Stop)
+where
+    F: Future<Output = io::Result<(TcpStream, SocketAddr)>>,
+{
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             () = stop.requested() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            accepted = accept() => accepted,
         };
         match accepted {
             // Without a permit the connection is closed again.
@@ -102,4 +110,53 @@ fn handle(service: &Service, octets: &[u8], source: IpAddr, rng: &mut Rng) -> Ha
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, NotConnected};
     [ConnectionAborted, ConnectionReset, Interrupted, NotConnected].contains(&error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use rustix::io::Errno;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::service::Shared;
+
+    /// How long it takes to answer a client that can be accepted after these errors.
+    async fn after(errors: &[Errno]) -> Duration {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let errors = RefCell::new(errors.iter());
+        let accept = || {
+            let error = errors.borrow_mut().next().copied();
+            let listener = &listener;
+            async move {
+                match error {
+                    Some(error) => Err(error.into()),
+                    None => listener.accept().await,
+                }
+            }
+        };
+        let service = Arc::new(Service::new(Arc::new(Shared::default()), Vec::new()));
+        let (_stop, stopped) = watch::channel(false);
+        let start = Instant::now();
+        let ask = async {
+            frame::write(&mut client, b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x02c1\0\0\x01\0\x01").await.unwrap();
+            Frames::new(512).next(&mut client).await.unwrap().expect("an answer")
+        };
+        tokio::select! {
+            () = serve_those(accept, service, Stop::new(stopped)) => panic!("nobody said that it is to end"),
+            _ = ask => start.elapsed(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_error_of_accepting_ends_that_and_only_one_that_stays_makes_it_pause() {
+        use Errno as E;
+        let of_one = [E::CONNABORTED, E::CONNRESET, E::INTR, E::NOTCONN];
+        assert_eq!(after(&of_one.repeat(10)).await, Duration::ZERO);
+        for lasting in [E::MFILE, E::NFILE, E::NOBUFS, E::NOMEM, E::PERM] {
+            assert_eq!(after(&[lasting; 3]).await.as_millis(), 300, "{lasting}");
+        }
+    }
 }
