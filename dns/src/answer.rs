@@ -13,7 +13,7 @@ use crate::record::{Answer, Data, Kind, Question, Record, Soa};
 use crate::reverse::{Reverse, reverse_name};
 use crate::special;
 use crate::zone::{Bearer, Node, TTL, WITHHELD_TTL, Zone};
-use crate::{Name, NetworkId, SplitDomain, Upstream, Zones};
+use crate::{Name, Network, NetworkId, SplitDomain, Upstream, Zones};
 
 #[cfg(test)]
 mod tests;
@@ -26,8 +26,8 @@ const NOT_ANY_TTL: u32 = 8482;
 /// What a source may see: the networks of its container, those of the listener first.
 #[derive(Debug)]
 pub(crate) struct View<'a> {
-    zones: &'a Zones,
-    networks: Vec<&'a Zone>,
+    pub(crate) zones: &'a Zones,
+    pub(crate) networks: Vec<&'a Zone>,
     /// Upstreams of the container alone.
     own: Option<&'a Arc<[Upstream]>>,
 }
@@ -188,7 +188,7 @@ impl<'a> View<'a> {
 
     /// To those who are asked for the domain that the name is in; where that is nobody, it does not exist.
     fn split(&self, question: &Question) -> Option<Answer> {
-        let upstreams = &self.split_domain(question)?.upstreams;
+        let upstreams = &self.split_domain(question)?.1.upstreams;
         let forward = || Answer::Forward(Upstreams::Own(Arc::clone(upstreams)));
         Some(if upstreams.is_empty() { Answer::NxDomain(self.soa(Name::root())) } else { forward() })
     }
@@ -207,17 +207,21 @@ impl<'a> View<'a> {
         Some(Answer::Forward(own.unwrap_or_else(|| zone.network.upstreams.clone())))
     }
 
-    /// The longest split domain that the name is in; of two that are the same, the network's goes before the host's.
-    fn split_domain(&self, question: &Question) -> Option<&SplitDomain> {
+    /// The longest split domain that the name is in, and whose it is, if it is a network's: of two that are the same, that
+    /// one goes before the host's.
+    pub(crate) fn split_domain(&self, question: &Question) -> Option<(Option<&NetworkId>, &SplitDomain)> {
         if !self.forwards() {
             return None;
         }
-        let outward = self.networks.iter().filter(|zone| zone.network.upstreams != Upstreams::None);
-        let of_networks: Vec<&SplitDomain> = outward.flat_map(|zone| &zone.network.split_domains).collect();
-        let all = self.zones.split_domains().iter().rev().chain(of_networks.into_iter().rev());
-        let around = all.filter(|split| question.name.relative_to(split.domain.octets()).is_some());
+        let outward = self.networks.iter().map(|zone| &zone.network).filter(|it| it.upstreams != Upstreams::None);
+        let of_network =
+            |network: &'a Arc<Network>| network.split_domains.iter().map(|split| (Some(&network.id), split));
+        let of_networks: Vec<_> = outward.flat_map(of_network).collect();
+        let of_host = self.zones.split_domains().iter().map(|split| (None, split));
+        let all = of_host.rev().chain(of_networks.into_iter().rev());
+        let around = all.filter(|(_, split)| question.name.relative_to(split.domain.octets()).is_some());
         // Of equals it is the last.
-        around.max_by_key(|split| split.domain.octets().len())
+        around.max_by_key(|(_, split)| split.domain.octets().len())
     }
 
     /// Puts addresses that are near before the others, and leaves their order otherwise.

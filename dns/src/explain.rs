@@ -13,8 +13,11 @@ use crate::network::Upstreams;
 use crate::record::{Answer, Data, Kind, Question, Record};
 use crate::{NetworkId, Zones};
 
+mod found;
 #[cfg(test)]
 mod tests;
+
+pub use found::{Found, What};
 
 /// A question as a person writes it, from a container that asks a listener.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +50,8 @@ pub struct Explanation {
     pub networks: Vec<NetworkId>,
     /// What decides.
     pub rule: Rule,
+    /// What says so: of each alias, and of the name that they lead to.
+    pub found: Vec<Found>,
     /// The response code; nothing where upstreams say it.
     pub status: Option<&'static str>,
     /// The records, as `web1.web.internal 5 A 10.1.0.7`.
@@ -93,14 +98,17 @@ impl Zones {
             return Ok(Explanation::new(Rule::Stranger, Some("REFUSED")));
         };
         let (aliases, rule, answer) = view.follow(&question);
-        let mut owner = question.name;
-        let mut records = Vec::new();
+        let Question { name: mut owner, kind } = question;
+        let (mut records, mut found) = (Vec::new(), Vec::new());
         for alias in aliases {
             records.push(written(&owner, &alias));
-            owner = alias.target();
+            let name = std::mem::replace(&mut owner, alias.target());
+            found.extend(view.found(&Question { name, kind }));
         }
+        found.extend(view.found(&Question { name: owner.clone(), kind }));
         let mut explanation = Explanation::new(rule, Some("NOERROR"));
         explanation.networks = view.networks().cloned().collect();
+        explanation.found = found;
         match answer {
             Answer::Records(found) => records.extend(found.iter().map(|record| written(&owner, record))),
             Answer::NoData(soa) => explanation.negative_ttl = Some(soa.ttl),
@@ -121,7 +129,8 @@ impl Zones {
 
 impl Explanation {
     fn new(rule: Rule, status: Option<&'static str>) -> Self {
-        Self { networks: Vec::new(), rule, status, records: Vec::new(), negative_ttl: None, upstreams: None }
+        let (networks, found, records) = (Vec::new(), Vec::new(), Vec::new());
+        Self { networks, rule, found, status, records, negative_ttl: None, upstreams: None }
     }
 }
 
@@ -138,8 +147,7 @@ fn question(name: &str, kind: &str) -> Result<Question, InquiryError> {
 }
 
 fn written(owner: &QuestionName, Record { ttl, data }: &Record) -> String {
-    let labels: Vec<String> = owner.labels().map(|label| label.escape_ascii().to_string()).collect();
-    let owner = labels.join(".");
+    let owner = spelled(owner.labels());
     let said = match data {
         Data::A(v4) => format!("A {v4}"),
         Data::Aaaa(v6) => format!("AAAA {v6}"),
@@ -151,6 +159,10 @@ fn written(owner: &QuestionName, Record { ttl, data }: &Record) -> String {
         Data::NotAny => "HINFO RFC8482".to_owned(),
     };
     format!("{owner} {ttl} {said}")
+}
+
+fn spelled<'a>(labels: impl Iterator<Item = &'a [u8]>) -> String {
+    labels.map(|label| label.escape_ascii().to_string()).collect::<Vec<_>>().join(".")
 }
 
 impl fmt::Display for Rule {

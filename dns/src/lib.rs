@@ -43,7 +43,7 @@ mod zone;
 
 pub use counters::{CountedKind, Outcome};
 pub use durations::Durations;
-pub use explain::{Explanation, Inquiry, InquiryError, Rule};
+pub use explain::{Explanation, Found, Inquiry, InquiryError, Rule, What};
 pub use figures::{Figures, Kept};
 pub use forward::AuthoritiesError;
 pub use id::{ContainerId, NetworkId};

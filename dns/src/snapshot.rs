@@ -56,6 +56,10 @@ impl Zones {
         self.networks.get(id).map(Arc::as_ref)
     }
 
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Zone> {
+        self.networks.values().map(Arc::as_ref)
+    }
+
     /// The networks of this container, if they are more than one.
     pub(crate) fn memberships(&self, container: &ContainerId) -> impl Iterator<Item = &Zone> {
         let networks = self.memberships.get(container).into_iter().flat_map(|networks| networks.iter());

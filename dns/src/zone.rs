@@ -179,10 +179,11 @@ impl Zone {
     /// Compose have them (`tasks.web`, and `web1.web` for the container that bears both); else a wildcard above it.
     pub(crate) fn found(&self, relative: &[u8]) -> Option<Cow<'_, Node>> {
         let node = self.node(relative).map(Cow::Borrowed);
-        node.or_else(|| self.composed(relative)).or_else(|| self.wildcard(relative).map(Cow::Borrowed))
+        node.or_else(|| self.composed(relative))
+            .or_else(|| self.wildcard(relative).map(|(_, node)| Cow::Borrowed(node)))
     }
 
-    fn composed(&self, relative: &[u8]) -> Option<Cow<'_, Node>> {
+    pub(crate) fn composed(&self, relative: &[u8]) -> Option<Cow<'_, Node>> {
         let (first, rest) = split_first_label(relative)?;
         let borne = |name| self.node(name).filter(|node| node.bearer == Bearer::Container);
         let service = borne(rest)?;
@@ -193,7 +194,7 @@ impl Zone {
     }
 
     /// The wildcard at the closest name above that exists (RFC 4592 3.3.1).
-    fn wildcard(&self, relative: &[u8]) -> Option<&Node> {
+    pub(crate) fn wildcard(&self, relative: &[u8]) -> Option<(&Name, &Node)> {
         if !self.has_wildcards {
             return None;
         }
@@ -206,8 +207,8 @@ impl Zone {
             let start = relative.len().checked_sub(above.len() + ASTERISK.len())?;
             let wildcard = name.get_mut(start..)?;
             *wildcard.first_chunk_mut()? = ASTERISK;
-            if let Some(node) = self.node(wildcard) {
-                return Some(node);
+            if let Some(found) = self.nodes.get_key_value(&*wildcard) {
+                return Some(found);
             }
             if self.node(above).is_some() {
                 return None;

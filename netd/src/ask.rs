@@ -75,6 +75,7 @@ fn text(inquiry: &Inquiry, answer: &Value) -> String {
         format!("it sees {}", list("networks").join(", ")),
         format!("{} {}: {}", inquiry.name, inquiry.kind, said("rule")),
     ];
+    lines.extend(answer.get("found").and_then(Value::as_array).into_iter().flatten().map(found));
     if answer.get("upstreams").is_some_and(Value::is_array) {
         lines.push(format!("asked of {}", list("upstreams").join(", ")));
     } else {
@@ -85,6 +86,13 @@ fn text(inquiry: &Inquiry, answer: &Value) -> String {
         lines.push(format!("nothing, for {ttl} s"));
     }
     lines.join("\n") + "\n"
+}
+
+/// A line about what says what is heard.
+fn found(found: &Value) -> String {
+    let said = |key: &str| found.get(key).and_then(Value::as_str);
+    let of = said("network").map(|network| format!(" of {network}")).unwrap_or_default();
+    format!("found: {} {}{of}", said("what").unwrap_or("-"), said("name").unwrap_or("-"))
 }
 
 #[cfg(test)]
@@ -98,8 +106,10 @@ mod tests {
         let from = "c1".parse().unwrap();
         let inquiry = Inquiry { name: "db", kind: "A", from: &from };
         let place = json!({"listener": "10.1.0.1", "link": "br-web", "source": "10.1.0.7", "networks": ["web/web.internal"],
-            "rule": "because", "status": "NOERROR", "records": ["db 5 A 10.1.0.9"], "negative_ttl": null, "upstreams": null});
-        let head = "c1 at 10.1.0.7 asks 10.1.0.1 on br-web\nit sees web/web.internal\ndb A: because\n";
+            "rule": "because",
+            "found": [{"what": "wildcard", "name": "*.web.internal", "network": "web/web.internal"},
+                {"what": "special", "name": "localhost", "network": null}], "status": "NOERROR", "records": ["db 5 A 10.1.0.9"], "negative_ttl": null, "upstreams": null});
+        let head = "c1 at 10.1.0.7 asks 10.1.0.1 on br-web\nit sees web/web.internal\ndb A: because\nfound: wildcard *.web.internal of web/web.internal\nfound: special localhost\n";
         assert_eq!(text(&inquiry, &place), format!("{head}NOERROR\ndb 5 A 10.1.0.9\n"));
         let mut nothing = place.clone();
         (nothing["status"], nothing["records"], nothing["negative_ttl"]) = (json!("NXDOMAIN"), json!([]), json!(5));

@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::*;
-use crate::{SplitDomain, Upstream, ZonesBuilder, fixture};
+use crate::{Port, Protocol, SplitDomain, StaticData, StaticRecord, Upstream, ZonesBuilder, fixture};
 
 fn explain(name: &str, kind: &str) -> Explanation {
     let (zones, listener) = (fixture::zones(), fixture::listener(&["web"]));
@@ -37,7 +39,7 @@ fn each_rule_says_that_it_decided() {
 
 #[test]
 fn a_split_domain_is_told_from_other_upstreams() {
-    let upstreams = std::sync::Arc::from([Upstream::from(std::net::SocketAddr::from(([192, 0, 2, 53], 53)))]);
+    let upstreams = Arc::from([Upstream::from(std::net::SocketAddr::from(([192, 0, 2, 53], 53)))]);
     let split = SplitDomain { domain: "corp.example".parse().unwrap(), upstreams };
     let zones = ZonesBuilder::new(1).split_domains(vec![split.clone()]).network(fixture::web()).build();
     let listener = fixture::listener(&["web"]);
@@ -71,4 +73,67 @@ fn what_is_no_question_is_refused() {
         let inquiry = Inquiry { listener: &[], source: "10.1.0.7".parse().unwrap(), name, kind };
         assert_eq!(zones.explain(inquiry).unwrap_err().to_string(), refusal);
     }
+}
+
+/// Networks as those of the other tests, and `web` with a service, a wildcard, records and a split domain.
+fn zones() -> Zones {
+    let record = |name: &str, data| StaticRecord { name: name.parse().unwrap(), data, ttl: 5 };
+    let split = |domain: &str| SplitDomain { domain: domain.parse().unwrap(), upstreams: Arc::default() };
+    let mut web = fixture::web();
+    let port = Port { name: "http".parse().unwrap(), protocol: Protocol::Tcp, number: 80 };
+    web.attachments[0].ports.push(port);
+    web.attachments[0].names.push("*.api".parse().unwrap());
+    web.records = vec![
+        record("printer", StaticData::Address([192, 0, 2, 9].into())),
+        record("web2", StaticData::Address([192, 0, 2, 8].into())),
+        record("shop", StaticData::Alias("web1.web.internal".parse().unwrap())),
+        record("far", StaticData::Alias("www.example.com".parse().unwrap())),
+    ];
+    web.split_domains = vec![split("old.example")];
+    let zones = ZonesBuilder::after(&fixture::zones(), 2).network(web);
+    zones.split_domains(vec![split("old.example"), split("all.example")]).build()
+}
+
+#[test]
+fn what_says_what_is_heard_is_named_with_its_network() {
+    let (zones, listener) = (zones(), fixture::listener(&["web"]));
+    for (name, kind, expected) in [
+        ("localhost", "A", "special localhost"),
+        ("1.0.0.127.in-addr.arpa", "PTR", "special 127.0.0.1/32"),
+        ("web1.web.internal", "A", "container web1.web.internal of web"),
+        ("WEB1", "MX", "container web1.web.internal of web"),
+        ("db", "A", "container db.web.internal of web, container db.back.internal of back"),
+        ("cache.back.internal", "A", "container cache.back.internal of back"),
+        ("tasks.web", "A", "container tasks.web.web.internal of web"),
+        ("_http._tcp.web.web.internal", "SRV", "container _http._tcp.web.web.internal of web"),
+        ("x.y.api.web.internal", "A", "wildcard *.api.web.internal of web"),
+        ("api", "A", "below api.web.internal of web"),
+        ("printer", "A", "record printer.web.internal of web"),
+        ("web2", "A", "container web2.web.internal of web, record web2.web.internal of web"),
+        ("shop", "A", "record shop.web.internal of web, container web1.web.internal of web"),
+        ("far", "A", "record far.web.internal of web"),
+        ("host.web.internal", "A", "host host.web.internal of web"),
+        ("web.internal", "SOA", "domain web.internal of web"),
+        ("none.web.internal", "A", "domain web.internal of web"),
+        ("secret.twin.internal", "A", "domain twin.internal of twin"),
+        ("host.docker.internal", "A", "host host.docker.internal"),
+        ("8.0.1.10.in-addr.arpa", "PTR", "subnet 10.1.0.0/24 of web"),
+        ("99.0.1.10.in-addr.arpa", "PTR", "subnet 10.1.0.0/24 of web"),
+        ("9.0.3.10.in-addr.arpa", "PTR", "subnet 10.3.0.0/20 of dev"),
+        ("db.old.example", "A", "split-domain old.example of web"),
+        ("db.all.example", "A", "split-domain all.example"),
+        ("printer.local", "A", "special local"),
+        ("nobody", "A", ""),
+        ("example.com", "A", ""),
+    ] {
+        let inquiry = Inquiry { listener: &listener, source: "10.1.0.9".parse().unwrap(), name, kind };
+        let said = zones.explain(inquiry).unwrap().found.into_iter().map(|Found { what, name, network }| {
+            format!("{what} {name}{}", network.map(|network| format!(" of {network}")).unwrap_or_default())
+        });
+        assert_eq!(said.collect::<Vec<_>>().join(", "), expected, "{name} {kind}");
+    }
+    let listener = fixture::listener(&["dev"]);
+    let inquiry = Inquiry { listener: &listener, source: "10.3.0.7".parse().unwrap(), name: "example", kind: "A" };
+    let found = Found { what: What::Domain, name: "dev.example".to_owned(), network: Some("dev".into()) };
+    assert_eq!(zones.explain(inquiry).unwrap().found, [found]);
 }

@@ -34,12 +34,29 @@ pub(super) struct Heard {
     /// The networks that it sees, each with its domain.
     networks: Vec<String>,
     rule: String,
+    /// What says so.
+    found: Vec<Found>,
     /// The response code; nothing where upstreams say it.
     status: Option<&'static str>,
     records: Vec<String>,
     negative_ttl: Option<u32>,
     /// Who is asked; `host` for the host's.
     upstreams: Option<Vec<String>>,
+}
+
+/// A container, a record, a domain and the like that says what is heard.
+#[derive(Debug, Serialize)]
+struct Found {
+    what: String,
+    name: String,
+    /// With its domain, as in `networks`.
+    network: Option<String>,
+}
+
+impl From<dns::Found> for Found {
+    fn from(found: dns::Found) -> Self {
+        Self { what: found.what.to_string(), name: found.name, network: found.network.map(|it| it.to_string()) }
+    }
 }
 
 fn a() -> String {
@@ -75,6 +92,7 @@ pub(super) fn answer(desk: &Desk, inquiry: &Inquiry) -> Result<Heard, String> {
         source,
         networks: said.networks.iter().map(ToString::to_string).collect(),
         rule: said.rule.to_string(),
+        found: said.found.into_iter().map(Found::from).collect(),
         status: said.status,
         records: said.records,
         negative_ttl: said.negative_ttl,

@@ -255,15 +255,17 @@ async fn a_question_is_explained_or_refused_with_its_reason() {
     lab.dns.set_zones(Arc::new(crate::zones::zones(&turned, &Settings::parse("").unwrap(), &dns::Zones::default(), 1)));
     lab.known.store(Arc::new(known));
     let api = openapi();
-    for (question, status, upstreams) in [
-        ("name=c1", json!("NOERROR"), json!(null)),
-        ("name=none.web.internal&type=AAAA", json!("NXDOMAIN"), json!(null)),
-        ("name=example.com", json!(null), json!(["host"])),
+    for (question, status, upstreams, found) in [
+        ("name=c1", json!("NOERROR"), json!(null), json!(["container", "c1.web.internal"])),
+        ("name=none.web.internal&type=AAAA", json!("NXDOMAIN"), json!(null), json!(["domain", "web.internal"])),
+        ("name=example.com", json!(null), json!(["host"]), json!(null)),
     ] {
         let said = lab.get(&format!("/v1/dns/query?from=c1&{question}")).await;
         assert_eq!(fault(&api, &api["components"]["schemas"]["Heard"], &said), None, "{said}");
         assert_eq!((&said["status"], &said["upstreams"]), (&status, &upstreams), "{said}");
         assert_eq!((&said["networks"], &said["source"]), (&json!(["web/web.internal"]), &json!("10.1.0.7")));
+        let first = said["found"].get(0).map_or(json!(null), |first| json!([first["what"], first["name"]]));
+        assert_eq!(first, found, "{said}");
     }
     for (question, why) in [
         ("from=c9&name=c1", "container c9 asks no server of ours"),

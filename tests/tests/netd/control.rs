@@ -52,7 +52,8 @@ fn it_says_what_netd_show_says_counts_what_was_asked_and_explains_what_is_heard(
     });
     let query = |words: &str| host.run(&format!("{} dns query {words}", built("netd").display()));
     let said = query("c1 --from c1").text();
-    assert!(said.contains("NOERROR\nc1 5 A 10.1.0.2\n"), "{said}");
+    let expected = "found: container c1.web.internal of web/web.internal\nNOERROR\nc1 5 A 10.1.0.2\n";
+    assert!(said.contains(expected), "{said}");
     assert!(
         query("c2.other.internal --type aaaa --from c1").text().contains("NXDOMAIN"),
         "a network that it is not on"
