@@ -135,6 +135,12 @@ impl Server {
         listening.running.get(&place(listener)).map(|running| running.sockets.again()).transpose()
     }
 
+    /// Whether something that came to an open listener was asked of upstreams and is not answered yet.
+    pub async fn owes(&self, listener: &Listener) -> bool {
+        let listening = self.listening.lock().await;
+        listening.running.get(&place(listener)).is_some_and(|running| running.service.owes())
+    }
+
     /// What answers for these networks behind a [`hickory_server::Server`], whose TLS, HTTPS and QUIC we do not have. It
     /// answers from the same snapshot and asks the same upstreams; connections are hickory's to bound and to stop.
     ///

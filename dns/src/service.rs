@@ -49,6 +49,8 @@ pub(crate) struct Shared {
 pub(crate) struct Service {
     shared: Arc<Shared>,
     networks: ArcSwap<Vec<NetworkId>>,
+    /// One more for each answer that others must give first.
+    owed: Arc<()>,
 }
 
 /// A packet that came.
@@ -151,7 +153,12 @@ impl Followed {
 
 impl Service {
     pub(crate) fn new(shared: Arc<Shared>, networks: Vec<NetworkId>) -> Self {
-        Self { shared, networks: ArcSwap::from_pointee(networks) }
+        Self { shared, networks: ArcSwap::from_pointee(networks), owed: Arc::default() }
+    }
+
+    /// Whether there are answers that others must give first.
+    pub(crate) fn owes(&self) -> bool {
+        Arc::strong_count(&self.owed) > 1
     }
 
     pub(crate) fn set_networks(&self, networks: Vec<NetworkId>) {
@@ -244,7 +251,7 @@ impl Service {
             let (outcome, octets) = told(Reply::Failed(pending.failure()));
             return followed.responded(outcome, octets);
         };
-        let shared = Arc::clone(&self.shared);
+        let (shared, owed) = (Arc::clone(&self.shared), Arc::clone(&self.owed));
         Handled::Later(Box::pin(async move {
             let mut ending = shared.ending.subscribe();
             let reply = tokio::select! {
@@ -254,6 +261,7 @@ impl Service {
             let (outcome, octets) = told(reply);
             shared.asked.add(since.elapsed(), 1);
             followed.end(outcome, Some(&octets));
+            drop(owed);
             octets
         }))
     }

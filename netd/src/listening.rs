@@ -2,13 +2,14 @@
 //! which the ruleset leads what comes to port 53 over the network's bridge, and nothing else.
 //!
 //! Port 53 is tried again with each [`Listening::set`]. When it is free, both ports are served until the ruleset leads
-//! nowhere any more.
+//! nowhere any more, and what came to the other before is answered: what conntrack knows goes on as it began until then.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     ops::RangeInclusive,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use dns::{BindError, Device, Listener, Server};
@@ -35,8 +36,46 @@ const PORTS: RangeInclusive<u16> = 10_053..=10_060;
 /// The first word of the owner of our redirects; no attachment's owner has a space.
 const OWNER: &str = "dns ";
 
+/// From a packet that was led to the other port at the last moment to when it is read.
+const SHORTEST_EBB: Duration = Duration::from_millis(500);
+
+/// Longer than any answer takes: then one who asks on and on from a port of its own is led to port 53, whatever is under way.
+const LONGEST_EBB: Duration = Duration::from_secs(5);
+
 /// Where a listener is, apart from its port.
 type Place = (Device, IpAddr);
+
+/// Where the ruleset is to lead from port 53 of gateway addresses.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Redirects {
+    /// There, with the program that this needs; nowhere, as a rule.
+    pub(crate) wanted: State,
+    /// There no more, but flows that it led there go on.
+    pub(crate) ebbing: State,
+    /// There no more, and nothing that it led there goes on.
+    pub(crate) ended: State,
+}
+
+/// How far a port is given up, in place of which 53 is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ebb {
+    /// The ruleset may lead there still.
+    Led,
+    /// It does not since then.
+    Since(Instant),
+    /// Nobody waits for an answer from there any more.
+    Ended,
+}
+
+impl Ebb {
+    /// What it is now; `is_awaited` says that somebody waits for an answer from there.
+    fn at(self, now: Instant, is_awaited: bool) -> Self {
+        let Self::Since(since) = self else { return self };
+        let time = now.saturating_duration_since(since);
+        let is_over = time >= LONGEST_EBB || time >= SHORTEST_EBB && !is_awaited;
+        if is_over { Self::Ended } else { self }
+    }
+}
 
 /// The listeners that are open.
 pub(crate) struct Listening {
@@ -47,9 +86,9 @@ pub(crate) struct Listening {
     /// Where another port is served, beside 53 or in its place.
     elsewhere: BTreeMap<Place, u16>,
     /// Of these, where port 53 is served too.
-    free: BTreeSet<Place>,
+    free: BTreeMap<Place, Ebb>,
     /// Where the ruleset is to lead.
-    redirects: Arc<State>,
+    redirects: Arc<Redirects>,
     moved: Once,
     failures: Once,
 }
@@ -59,7 +98,7 @@ impl Listening {
     pub(crate) async fn new(server: Arc<Server>) -> Self {
         let (deposit, sockets) = Deposit::take();
         server.inherit(sockets).await;
-        let (elsewhere, free, redirects) = (BTreeMap::new(), BTreeSet::new(), Arc::default());
+        let (elsewhere, free, redirects) = (BTreeMap::new(), BTreeMap::new(), Arc::default());
         let (moved, failures) = (Once::default(), Once::default());
         Self { server, deposit, wanted: None, elsewhere, free, redirects, moved, failures }
     }
@@ -87,15 +126,33 @@ impl Listening {
         Arc::clone(&self.server)
     }
 
-    /// Where the ruleset is to lead, with the program that it needs; nowhere, as a rule.
-    pub(crate) fn redirects(&self) -> &Arc<State> {
+    /// Where the ruleset is to lead.
+    pub(crate) fn redirects(&self) -> &Arc<Redirects> {
         &self.redirects
     }
 
-    /// Takes up what the ruleset does now: where it leads no more, port 53 alone is served.
+    /// Takes up what the ruleset does now: where it leads no more, and nothing goes on, port 53 alone is served.
     pub(crate) async fn redirected(&mut self, Redirected { redirects, is_made }: &Redirected) {
-        if *is_made && Arc::ptr_eq(redirects, &self.redirects) && !self.free.is_empty() {
-            self.elsewhere.retain(|place, _| !self.free.contains(place));
+        if !*is_made || !Arc::ptr_eq(redirects, &self.redirects) {
+            return;
+        }
+        let now = Instant::now();
+        self.free.values_mut().filter(|ebb| **ebb == Ebb::Led).for_each(|ebb| *ebb = Ebb::Since(now));
+        let count = self.elsewhere.len();
+        self.elsewhere.retain(|place, _| self.free.get(place) != Some(&Ebb::Ended));
+        if self.elsewhere.len() < count {
+            self.open().await;
+        }
+    }
+
+    /// Takes up which ports in place of 53 nobody waits for any more.
+    pub(crate) async fn ebb(&mut self, now: Instant) {
+        let before = self.free.clone();
+        for (place, ebb) in &mut self.free {
+            let Some(port) = self.elsewhere.get(place) else { continue };
+            *ebb = ebb.at(now, self.server.owes(&listener(place, *port)).await);
+        }
+        if self.free != before {
             self.open().await;
         }
     }
@@ -113,8 +170,10 @@ impl Listening {
         };
         // Where no port could be had, the first is tried again next time.
         self.elsewhere.retain(|place, port| !has_failed(&failures, place, *port));
-        self.free = self.elsewhere.keys().filter(|place| !has_failed(&failures, place, PORT)).cloned().collect();
-        let redirects = redirects(&failures, &self.elsewhere);
+        let ebb = |place: &Place| self.free.get(place).copied().unwrap_or(Ebb::Led);
+        let free = self.elsewhere.keys().filter(|place| !has_failed(&failures, place, PORT));
+        self.free = free.map(|place| (place.clone(), ebb(place))).collect();
+        let redirects = redirects(&failures, &self.elsewhere, &self.free);
         if redirects != *self.redirects {
             self.redirects = Arc::new(redirects);
         }
@@ -126,7 +185,7 @@ impl Listening {
     fn tell(&mut self, failures: &[BindError]) {
         let is_evaded = |failure: &&BindError| {
             failure.listener.port == PORT
-                && place(&failure.listener).is_some_and(|it| is_led_from(&self.redirects, &it))
+                && place(&failure.listener).is_some_and(|it| is_led_from(&self.redirects.wanted, &it))
         };
         let (evaded, failed): (Vec<_>, Vec<_>) = failures.iter().partition(is_evaded);
         let moved = evaded.into_iter().filter_map(|failure| place(&failure.listener)).filter_map(|place| {
@@ -148,6 +207,10 @@ impl Listening {
 /// Whether an element is one of our redirects.
 pub(crate) fn is_redirect(element: &Element) -> bool {
     element.owner.starts_with(OWNER)
+}
+
+fn listener((device, address): &Place, port: u16) -> Listener {
+    Listener { device: Some(device.clone()), address: *address, port, networks: Vec::new() }
 }
 
 fn place(listener: &Listener) -> Option<Place> {
@@ -186,14 +249,19 @@ fn evade(failures: &[BindError], elsewhere: &mut BTreeMap<Place, u16>) -> bool {
     has_next
 }
 
-/// The redirects from where port 53 is another program's to where another port is ours.
-fn redirects(failures: &[BindError], elsewhere: &BTreeMap<Place, u16>) -> State {
-    let is_moved = |(at, port): &(&Place, &u16)| has_failed(failures, at, PORT) && !has_failed(failures, at, **port);
-    let mut redirects: State = elsewhere.iter().filter(is_moved).flat_map(|(place, port)| from(place, *port)).collect();
-    if !redirects.is_empty() {
-        redirects.insert(Object::Program(Program { family: Family::Inet, version: Family::Inet.version() }));
+/// The redirects from where port 53 is another program's to where another port is ours, and those that were.
+fn redirects(failures: &[BindError], elsewhere: &BTreeMap<Place, u16>, free: &BTreeMap<Place, Ebb>) -> Redirects {
+    let those = |is_one: &dyn Fn(&Place, u16) -> bool| -> State {
+        let those = elsewhere.iter().filter(|(place, port)| is_one(place, **port));
+        those.flat_map(|(place, port)| from(place, *port)).collect()
+    };
+    let mut wanted = those(&|at, port| has_failed(failures, at, PORT) && !has_failed(failures, at, port));
+    if !wanted.is_empty() {
+        wanted.insert(Object::Program(Program { family: Family::Inet, version: Family::Inet.version() }));
     }
-    redirects
+    let has_ended = |at: &Place| free.get(at).map(|ebb| *ebb == Ebb::Ended);
+    let (ebbing, ended) = [false, true].map(|is| those(&|at, _| has_ended(at) == Some(is))).into();
+    Redirects { wanted, ebbing, ended }
 }
 
 fn has_failed(failures: &[BindError], (device, address): &Place, port: u16) -> bool {

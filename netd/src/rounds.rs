@@ -38,6 +38,7 @@ use crate::{
     cluster::Mtus,
     event::Event,
     firewall,
+    listening::Redirects,
     logs::{Once, chain},
     look::Look,
     overlay::{Here, Overlays},
@@ -60,7 +61,7 @@ pub(crate) struct Job {
     /// Where their configurations are written for the runtime.
     pub(crate) conflists: Option<Conflists>,
     /// Ports of gateway addresses that are led to others.
-    pub(crate) redirects: Arc<State>,
+    pub(crate) redirects: Arc<Redirects>,
 }
 
 impl Job {

@@ -11,14 +11,14 @@ use netd_model::{
 };
 
 use super::{Job, Outcome, Worker};
-use crate::listening::is_redirect;
+use crate::listening::{Redirects, is_redirect};
 
 /// What became of redirects.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Redirected {
     /// Those of the last round.
-    pub(crate) redirects: Arc<State>,
-    /// Whether the ruleset leads there now, and nowhere else.
+    pub(crate) redirects: Arc<Redirects>,
+    /// Whether the ruleset leads nowhere else now.
     pub(crate) is_made: bool,
 }
 
@@ -31,33 +31,35 @@ impl Worker {
         made.map(drop)
     }
 
-    /// False where somebody else changes shared things, or a person works on the network.
+    /// False where somebody else changes shared things.
     fn redirect(&mut self, job: &Job) -> Outcome<bool> {
-        let present = State::clone(&job.redirects);
-        let mut observed = self.kernel.observe(present.keys().filter(|key| matches!(key, Key::Program(_))))?;
+        let Redirects { wanted, ebbing, ended } = &*job.redirects;
+        let mut observed = self.kernel.observe(wanted.keys().filter(|key| matches!(key, Key::Program(_))))?;
         for set in [Set::Redirected4, Set::Redirected6] {
             observed.extend(self.kernel.elements_of(set)?.into_iter().map(Object::Element));
         }
         let is_unwanted = |object: &&Object| {
-            matches!(object, Object::Element(element) if is_redirect(element)) && present.find(&object.key()).is_none()
+            matches!(object, Object::Element(element) if is_redirect(element)) && wanted.find(&object.key()).is_none()
         };
         let absent: State = observed.iter().filter(is_unwanted).cloned().collect();
-        let desired = Desired { present, absent };
+        let goes_on = |object: &&Object| ebbing.find(&object.key()) == Some(object);
+        let over: State = absent.iter().filter(|object| !goes_on(object)).chain(ended.iter()).cloned().collect();
+        let desired = Desired { present: wanted.clone(), absent };
         let mut plan = plan(&desired, &observed);
-        if plan.is_empty() {
+        if plan.is_empty() && over.is_empty() {
             return Ok(true);
         }
         let Some(_lock) = self.store.try_lock_shared()? else { return Ok(false) };
-        let (paused, count) = (self.paused_bridges(job)?, plan.steps.len());
-        plan.steps.retain(|step| bridge(step).is_none_or(|bridge| !paused.contains(bridge)));
+        let paused = self.paused_bridges(job)?;
+        plan.steps.retain(|step| is_permitted(step, &observed, &paused));
         self.kernel.apply(&plan)?;
         for step in &plan.steps {
             tracing::info!(%step, "led to the port where names are served");
         }
         // Who asks on from one port of its own goes where its first question went.
-        self.kernel.forget_flows_by(&desired.absent)?;
+        self.kernel.forget_flows_by(&over)?;
         self.kernel.forget_flows_before(&desired.present)?;
-        Ok(plan.steps.len() == count)
+        Ok(true)
     }
 
     /// Bridges of networks that are paused now.
@@ -76,6 +78,17 @@ impl Worker {
     }
 }
 
+/// Whether a step may be taken while people work on the networks of these bridges. Where nothing leads, nothing begins to; but
+/// what leads where nobody answers any more is no work of theirs.
+fn is_permitted(step: &Step, observed: &State, paused: &BTreeSet<LinkName>) -> bool {
+    let mends = match step {
+        Step::Delete(_) => true,
+        Step::Add(object) => observed.find(&object.key()).is_some(),
+        Step::AddPair(..) | Step::Set(_) => false,
+    };
+    mends || bridge(step).is_none_or(|bridge| !paused.contains(bridge))
+}
+
 /// The bridge that a redirect leads from.
 fn bridge(step: &Step) -> Option<&LinkName> {
     match step {
@@ -86,5 +99,44 @@ fn bridge(step: &Step) -> Option<&LinkName> {
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netd_model::{
+        element::Family,
+        element::{Data, ElementKey, Transport},
+        object::Program,
+    };
+
+    use super::*;
+
+    fn led(link: &str, port: u16) -> Object {
+        let parts = vec![
+            Part::Link(link.parse().unwrap()),
+            Part::Ipv4([10, 1, 0, 1].into()),
+            Part::Transport(Transport::Udp),
+            Part::Port(53),
+        ];
+        let key = ElementKey { set: Set::Redirected4, parts };
+        let data = Some(Data::To([10, 1, 0, 1].into(), port));
+        Object::Element(Element { key, data, owner: format!("dns {link}") })
+    }
+
+    #[test]
+    fn where_people_work_what_leads_nowhere_is_taken_away_and_nothing_new_is_led() {
+        let paused = BTreeSet::from(["br-paused".parse().unwrap()]);
+        let observed = State::from(vec![led("br-paused", 10_053)]);
+        let program = Object::Program(Program { family: Family::Inet, version: Family::Inet.version() });
+        for (step, observed, is_permitted_there) in [
+            (Step::Delete(led("br-paused", 10_053)), &observed, true),
+            (Step::Add(led("br-paused", 10_054)), &observed, true),
+            (Step::Add(led("br-paused", 10_053)), &State::default(), false),
+            (Step::Add(led("br-web", 10_053)), &State::default(), true),
+            (Step::Add(program), &State::default(), true),
+        ] {
+            assert_eq!(is_permitted(&step, observed, &paused), is_permitted_there, "{step}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Where the loop answers questions, and when it says so to plugins.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use tokio::sync::oneshot;
 
@@ -15,6 +15,7 @@ impl Daemon {
         if round_ended {
             self.listening.redirected(&self.rounds.redirected()).await;
         }
+        self.listening.ebb(Instant::now()).await;
         if std::mem::take(&mut self.is_moved) {
             self.listeners = zones::listeners(self.kept.served(), netd_kernel::link_index);
             self.listening.set(self.listeners.values().cloned().collect(), again).await;
@@ -29,7 +30,7 @@ impl Daemon {
     pub(super) fn answer(&mut self, pokes: Vec<oneshot::Sender<u64>>) {
         self.waiting.extend(pokes);
         let redirects = self.listening.redirects();
-        if redirects.is_empty() || Arc::ptr_eq(redirects, &self.rounds.redirected().redirects) {
+        if redirects.wanted.is_empty() || Arc::ptr_eq(redirects, &self.rounds.redirected().redirects) {
             let generation = self.generation();
             for poke in self.waiting.drain(..) {
                 // Who asked may have gone.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tests::{Container, Daemon, Host, Lab, eventually, holds_within, run};
 
 /// Sends, asks and answers.
-const PACKET: &str = env!("CARGO_BIN_EXE_packet");
+pub(super) const PACKET: &str = env!("CARGO_BIN_EXE_packet");
 
 /// From the damage to the repair.
 const BOUND: Duration = Duration::from_secs(2);

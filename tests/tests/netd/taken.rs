@@ -1,11 +1,12 @@
 //! Another program has port 53 of the host: names are served nevertheless, and what is its stays its.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
 use tests::{Daemon, Host, Lab, built, eventually, holds_within, need, throughout};
 
-use super::{network, web};
+use super::{forwarding::resolver, network, ports::PACKET, web};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -125,4 +126,86 @@ fn what_leads_to_netd_outlives_it_and_goes_with_the_network() {
     eventually(SOON, || led(&host) == 0);
     other.kill();
     netd.stop();
+}
+
+#[test]
+fn what_upstreams_are_asked_when_port_53_becomes_free_is_answered() {
+    let lab = Lab::new();
+    let [host, outside] = ["a", "o"].map(|name| lab.host(name));
+    host.link_to(&outside, "192.0.2.1/24", "192.0.2.53/24");
+    host.write_resolv_conf("nameserver 192.0.2.53\n");
+    let upstream = resolver(&outside, "203.0.113.7");
+    let other = other(&host);
+    let netd = host.netd();
+    let c1 = host.container("c1");
+    c1.add(&web());
+    assert_eq!(led(&host), 4);
+    upstream.freeze();
+    let asks = ["udp.example", "+tcp tcp.example"].map(|question| {
+        let log = c1.folder().join(question.rsplit(' ').next().unwrap());
+        Daemon::start(&c1, "dig".as_ref(), log, |command| {
+            command.args("+time=10 +tries=1 +noall +answer @10.1.0.1".split(' ')).args(question.split(' '));
+        })
+    });
+    let waiting = || host.run("ss -Hun dport = 53").text().lines().count();
+    eventually(SOON, || waiting() >= asks.len());
+    other.kill();
+    // From now on port 53 is netd's.
+    eventually(SOON, || led(&host) == 0);
+    assert_eq!(c1.dig_with("c1.web.internal A").addresses(), ["10.1.0.2"]);
+    upstream.thaw();
+    for asks in asks {
+        eventually(SOON, || asks.log().contains("203.0.113.7"));
+    }
+    eventually(SOON, || !host.run("ss -Hlun sport = 10053").text().contains("10.1.0.1"));
+    netd.stop();
+}
+
+#[test]
+fn of_a_network_that_is_paused_nothing_is_led_where_nobody_answers_any_more() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let other = other(&host);
+    let netd = host.netd();
+    let c1 = host.container("c1");
+    c1.add(&web());
+    // Also who asks on from one port, which conntrack remembers.
+    let answers = || ["", "-b 10.1.0.2#5353 "].map(|from| c1.dig_with(&format!("{from}c1.web.internal A")).addresses());
+    assert_eq!((led(&host), answers()), (4, [["10.1.0.2"], ["10.1.0.2"]].map(|it| it.map(str::to_owned).to_vec())));
+    host.sh(&format!("{} pause web", built("netd").display()));
+    netd.kill();
+    other.kill();
+    let netd = host.netd();
+    eventually(SOON, || led(&host) == 0);
+    assert_eq!(answers(), [["10.1.0.2"], ["10.1.0.2"]].map(|it| it.map(str::to_owned).to_vec()));
+    netd.stop();
+}
+
+#[test]
+fn where_all_ports_are_taken_the_first_that_becomes_free_is_taken_up() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let other = other(&host);
+    let mut taken: BTreeMap<u16, Daemon> = (10_053..=10_060).map(|port| (port, takes(&host, port))).collect();
+    let bound = || host.run("ss -Hltn sport >= :10053 and sport <= :10060").text().lines().count();
+    eventually(SOON, || bound() == taken.len());
+    let netd = host.netd();
+    let c1 = host.container("c1");
+    c1.add(&web());
+    let answer = || c1.dig_with("@10.1.0.1 c1.web.internal A").addresses();
+    eventually(SOON, || netd.log().contains("names are not served on an address"));
+    assert_eq!(answer(), [ITS]);
+    taken.remove(&10_058).unwrap().kill();
+    eventually(SOON, || answer() == ["10.1.0.2"]);
+    assert!(host.sh("nft list map inet netd redirected4").contains(". 10058"), "{}", netd.log());
+    other.kill();
+    netd.stop();
+}
+
+/// Another program on a port of all IPv4 addresses.
+fn takes(host: &Host, port: u16) -> Daemon {
+    let log = host.folder().join(format!("{port}.log"));
+    Daemon::start(host, PACKET.as_ref(), log, |command| {
+        command.args(["answer", &format!("0.0.0.0:{port}")]);
+    })
 }

@@ -202,6 +202,34 @@ async fn a_stopped_server_still_gives_the_answers_it_owes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_listener_owes_answers_while_others_are_asked_what_came_to_it() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    upstream.becomes(answers, Duration::from_secs(3));
+    host.server.set_upstreams(servers(&[upstream.address]));
+    let other = Listener { address: host.address(2), ..host.listener() };
+    assert!(host.server.set_listeners(vec![host.listener(), other.clone()]).await.is_empty());
+    let mut stream = host.connect(7).await;
+    let (over_udp, over_tcp) = (question("www.example.com."), question("a.example.com."));
+    for is_stream in [false, true] {
+        let ask = async {
+            let response =
+                if is_stream { exchange_over_tcp(&mut stream, &over_tcp).await } else { host.ask(7, &over_udp).await };
+            assert_eq!(addresses(&response).len(), 1);
+        };
+        let look = async {
+            while !host.server.owes(&host.listener()).await {
+                tokio::task::yield_now().await;
+            }
+            assert!(!host.server.owes(&other).await);
+        };
+        assert!(!host.server.owes(&host.listener()).await);
+        tokio::join!(ask, look);
+        assert!(!host.server.owes(&host.listener()).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stopped_server_does_not_wait_for_a_silent_upstream_and_says_so() {
     let host = Host::new().await;
     let upstream = host.upstream(50, is_silent).await;
