@@ -1,8 +1,10 @@
 //! The examples in the plugins' READMEs, as a runtime would run them.
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use tests::{Lab, RARE_KINDS, host_lease, workspace};
+use tests::{Daemon, Lab, Node, RARE_KINDS, eventually, host_lease, workspace};
 
 /// Plugin -> the JSON blocks of its README.
 fn examples() -> Vec<(String, Value)> {
@@ -62,6 +64,16 @@ fn try_examples(is_meant: fn(&str) -> bool) {
     }
 }
 
+/// A server at this address that gives `answer` for every name.
+fn upstream(node: &Node, address: &str, answer: &str) -> Daemon {
+    let log = node.folder().join("upstream.log");
+    let daemon = Daemon::start(node, env!("CARGO_BIN_EXE_upstream").as_ref(), log, |command| {
+        command.args([address, answer]);
+    });
+    eventually(Duration::from_secs(5), || node.dig_with(&format!("@{address} ready.example")).addresses() == [answer]);
+    daemon
+}
+
 /// What stands between backquotes.
 fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
@@ -81,6 +93,12 @@ fn what_readme_says_of_names_is_heard() {
     for container in [&c2, &c3] {
         container.add(&config);
     }
+    // The server of a split domain, with an address of its own, and another of everybody else.
+    host.sh("ip address add 192.0.2.53/32 dev lo");
+    host.write_resolv_conf("nameserver 192.0.2.53\n");
+    c3.sh("ip address add 10.7.0.9/24 dev eth0");
+    let [corp, _others] = [(&*c3, "10.7.0.9", "203.0.113.7"), (&*host, "192.0.2.53", "203.0.113.8")]
+        .map(|(node, address, answer)| upstream(node, address, answer));
     let written = [("nameserver", &result["dns"]["nameservers"]), ("search", &result["dns"]["search"])];
     let written = written.map(|(word, list)| format!("{word} {}\n", list[0].as_str().unwrap()));
     assert_eq!(written.concat(), block("```text\n"), "resolv.conf");
@@ -98,7 +116,7 @@ fn what_readme_says_of_names_is_heard() {
         for (name, heard) in names.iter().zip(each) {
             let expected = match heard {
                 heard if heard.starts_with("the same") || heard == "all of them" => all.clone(),
-                heard if heard.contains("nobody else") => continue, // `split.rs` of netd's tests has such a server
+                heard if heard.contains("nobody else") => vec!["203.0.113.7".to_owned()],
                 heard => quoted(heard),
             };
             let answer = c2.dig_with(&format!("+search {name} {kind}"));
@@ -108,5 +126,7 @@ fn what_readme_says_of_names_is_heard() {
         }
     }
     assert_eq!(all.len(), 3);
+    corp.kill();
+    assert_eq!(c2.dig_with("+time=6 other.corp.example").status, "SERVFAIL", "and nobody else");
     netd.stop();
 }

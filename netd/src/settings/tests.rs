@@ -35,6 +35,20 @@ fn nothing_said_means_the_defaults() {
 }
 
 #[test]
+fn the_settings_in_readme_are_the_defaults_but_for_those_that_have_none() {
+    let readme = include_str!("../../../README.md");
+    let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let said = parse(block, None).unwrap();
+    let log = said.query_log.as_ref().unwrap();
+    assert_eq!((log.file.as_path(), log.sample.get()), (Path::new("/var/log/netd/queries.log"), 100));
+    assert_eq!(said.cni_conf_dir.as_deref(), Some(Path::new("/etc/cni/net.d")));
+    assert_eq!((said.upstreams.len(), said.split_domains.len()), (1, 1));
+    let defaults = parse("", None).unwrap();
+    let Settings { upstreams, split_domains, query_log, cni_conf_dir, .. } = defaults.clone();
+    assert_eq!(Settings { upstreams, split_domains, query_log, cni_conf_dir, ..said }, defaults);
+}
+
+#[test]
 fn the_run_directory_is_the_files_then_the_environments_then_the_default() {
     let run_dir = |text, environment| parse(text, environment).unwrap().run_dir;
     assert_eq!(run_dir("run_dir = '/a'", Some("/b")), Path::new("/a"));

@@ -123,6 +123,9 @@ fn names_are_for_the_network_that_has_them() {
     for (container, name, found) in [(&c1, "c2.other.internal", 0), (&c2, "c1.web.internal", 0), (&c1, "both", 1)] {
         assert_eq!(container.dig(name).addresses().len(), found, "{name} asked by {}", container.name());
     }
+    // A gateway answers who comes over its own bridge, and nobody whom the host would let through to it.
+    assert_eq!(c1.dig_with("@10.2.0.1 +time=1 c2.other.internal A").status, "silence");
+    assert_eq!(host.dig_with("@10.1.0.1 c1.web.internal A").addresses(), ["10.1.0.2"], "its own host");
     // Whichever gateway it asks, it gets the names of both its networks.
     for gateway in ["10.1.0.1", "10.2.0.1"] {
         for (name, address) in [("c1.web.internal", "10.1.0.2"), ("c2.other.internal", "10.2.0.2")] {
