@@ -85,9 +85,10 @@ impl<'a> View<'a> {
             .or_else(|| self.bare(question).map(by(Rule::Bare)))
             .or_else(|| self.host(question).map(by(Rule::Host)))
             .or_else(|| self.reverse(question).map(by(Rule::Reverse)))
-            .or_else(|| self.above_a_domain(question).map(by(Rule::AboveDomain)))
+            .or_else(|| self.above_a_domain(question).map(by(Rule::Above)))
             .or_else(|| self.split(question).map(by(Rule::Split)))
             .or_else(|| self.forward(question).map(by(Rule::Forward)))
+            .or_else(|| self.above(question).map(by(Rule::Above)))
             .unwrap_or_else(|| (Rule::Nowhere, Answer::NxDomain(self.soa(Name::root()))))
     }
 
@@ -112,7 +113,7 @@ impl<'a> View<'a> {
         let matches: Vec<(&Zone, &[u8])> = self.networks.iter().filter_map(inside).collect();
         let domains = matches.iter().map(|(zone, _)| &zone.network.domain);
         let Some(domain) = domains.max_by_key(|domain| domain.octets().len()) else {
-            return self.above_a_domain(question).or_else(|| Some(Answer::NxDomain(self.soa(Name::root()))));
+            return Some(self.nothing(question, self.soa(Name::root())));
         };
         let soa = self.soa(domain.clone());
         let nodes: Vec<Cow<'_, Node>> = matches.iter().filter_map(|(zone, relative)| zone.found(relative)).collect();
@@ -120,7 +121,7 @@ impl<'a> View<'a> {
             return Some(Answer::Records(vec![Record { ttl: TTL, data: Data::Soa(soa) }]));
         }
         if nodes.is_empty() && name.octets() != domain.octets() {
-            return self.above_a_domain(question).or(Some(Answer::NxDomain(soa)));
+            return Some(self.nothing(question, soa));
         }
         Some(of_nodes(question, &nodes, soa))
     }
@@ -179,18 +180,30 @@ impl<'a> View<'a> {
     /// A name that exists because a domain below it is ours, as `internal` does. It must not be NXDOMAIN, which would
     /// deny what is below (RFC 8020); but only names that are not forwarded anyway are ours to say.
     fn above_a_domain(&self, question: &Question) -> Option<Answer> {
-        let name = &question.name;
-        let is_above = |zone: &&Zone| zone.network.domain.is_in(name.octets());
-        let is_local = name.is_single_label() || special::is_never_forwarded(name);
-        let exists = is_local && self.networks.iter().any(is_above);
+        let is_local = question.name.is_single_label() || special::is_never_forwarded(&question.name);
+        let exists = is_local && self.networks.iter().any(|zone| zone.network.domain.is_in(question.name.octets()));
         exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
+    }
+
+    /// A name that nobody else is asked for, and that exists because of a domain, a bare name or a subnet of ours below it.
+    fn above(&self, question: &Question) -> Option<Answer> {
+        let exists = self.networks.iter().any(|zone| zone.is_below(&question.name));
+        exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
+    }
+
+    /// Of a name in one of our domains that has nothing: it exists if another domain is below it.
+    fn nothing(&self, question: &Question, soa: Soa) -> Answer {
+        let exists = self.networks.iter().any(|zone| zone.network.domain.is_in(question.name.octets()));
+        if exists { existing(question, Vec::new(), soa) } else { Answer::NxDomain(soa) }
     }
 
     /// To those who are asked for the domain that the name is in; where that is nobody, it does not exist.
     fn split(&self, question: &Question) -> Option<Answer> {
         let upstreams = &self.split_domain(question)?.1.upstreams;
-        let forward = || Answer::Forward(Upstreams::Own(Arc::clone(upstreams)));
-        Some(if upstreams.is_empty() { Answer::NxDomain(self.soa(Name::root())) } else { forward() })
+        if upstreams.is_empty() {
+            return self.above(question).or_else(|| Some(Answer::NxDomain(self.soa(Name::root()))));
+        }
+        Some(Answer::Forward(Upstreams::Own(Arc::clone(upstreams))))
     }
 
     /// To the container's own upstreams, else to those of the first network that lets this name out.

@@ -77,8 +77,8 @@ pub enum Rule {
     Host,
     /// The name is of an address in a subnet of this host.
     Reverse,
-    /// A domain of a network is below the name.
-    AboveDomain,
+    /// A domain, another name or a subnet of a network is below the name, which so exists.
+    Above,
     /// Nobody here bears the name, and certain servers are asked for the domain that it is in.
     Split,
     /// Nobody here bears the name, and it may be asked elsewhere.
@@ -174,7 +174,7 @@ impl fmt::Display for Rule {
             Self::Bare => "a container, or a record of a network, bears the name",
             Self::Host => "the name is one of the host, or above one",
             Self::Reverse => "the address is in a subnet of this host, or a container has it",
-            Self::AboveDomain => "a domain of this host is below the name",
+            Self::Above => "a name of the networks is below this one",
             Self::Split => "the name is in a domain that certain servers are asked for",
             Self::Forward => "nobody here bears the name: upstreams are asked",
             Self::Nowhere => "nobody here bears the name, and nobody else is asked",

@@ -63,9 +63,9 @@ pub struct Attachment {
     pub container: ContainerId,
     /// Its addresses in this network.
     pub addresses: Vec<IpAddr>,
-    /// Its names relative to the network's domain, such as `db`; the first is its own and stands in PTR records.
-    /// They resolve bare too. Several containers may bear one name, and one as `*.db` stands for all below `db` that
-    /// nobody bears (RFC 4592).
+    /// Its names relative to the network's domain, such as `db`; its own, which stands in PTR records, is the first
+    /// that no other attachment bears. They resolve bare too. Several containers may bear one name, and one as `*.db`
+    /// stands for all below `db` that nobody bears (RFC 4592).
     pub names: Vec<Name>,
     /// Ports that it serves under each of its names: they make SRV records (RFC 2782).
     pub ports: Vec<Port>,

@@ -10,9 +10,10 @@ use ipnetwork::IpNetwork;
 use smallvec::SmallVec;
 
 use crate::counters::Tally;
-use crate::name::split_first_label;
+use crate::name::{QuestionName, split_first_label};
 use crate::network::Text;
 use crate::record::{Kind, Srv};
+use crate::reverse::reverse_name;
 use crate::{Attachment, Name, Network, StaticData, StaticRecord};
 
 /// Seconds to live of what is not a container's: negative answers (RFC 2308 5), the gateway, special names.
@@ -120,14 +121,11 @@ impl Zone {
     fn rare(&self, attachment: &Attachment) -> Vec<(Name, u32, Rare)> {
         let ttl = attachment.ttl;
         let mut rare = Vec::new();
-        let Some(own) = own_name(attachment) else { return rare };
+        let Some(own) = self.own_name(attachment) else { return rare };
         if !attachment.texts.is_empty() {
             rare.push((own.clone(), ttl, Rare { texts: attachment.texts.clone(), ..Rare::default() }));
         }
-        // Of several containers that serve a name each is a target of its own.
-        let alone = |name: &&Name| !name.is_wildcard() && self.nodes.get(*name).is_some_and(|node| !node.is_shared);
-        let target = attachment.names.iter().find(alone).unwrap_or(own);
-        let Ok(target) = target.below(&self.network.domain) else { return rare };
+        let Ok(target) = own.below(&self.network.domain) else { return rare };
         for port in &attachment.ports {
             let srv = Srv { port: port.number, target: target.clone() };
             let told = if attachment.is_healthy {
@@ -144,6 +142,14 @@ impl Zone {
             }
         }
         rare
+    }
+
+    /// The name that leads from a container's address, has what is said of it, and is where its ports are: the first that no
+    /// other container bears, for of several that serve a name each is one of its own; else the first.
+    pub(crate) fn own_name<'a>(&self, attachment: &'a Attachment) -> Option<&'a Name> {
+        let names = || attachment.names.iter().filter(|name| !name.is_wildcard());
+        let alone = names().find(|name| self.nodes.get(*name).is_some_and(|node| !node.is_shared));
+        alone.or_else(|| names().next())
     }
 
     /// The host, as its containers see it.
@@ -226,7 +232,8 @@ impl Zone {
     /// The full names that an address of this network has, for PTR, with their TTL.
     pub(crate) fn names_of(&self, address: IpAddr) -> impl Iterator<Item = (Name, u32)> {
         let domain = &self.network.domain;
-        let own = self.attachments_at(address).filter_map(|attachment| Some((own_name(attachment)?, attachment.ttl)));
+        let own =
+            self.attachments_at(address).filter_map(|attachment| Some((self.own_name(attachment)?, attachment.ttl)));
         let own = own.filter_map(|(name, ttl)| Some((name.below(domain).ok()?, ttl)));
         let gateway = Some(GATEWAY).filter(|_| self.network.gateways.contains(&address));
         let gateway = gateway.and_then(|name| Name::from_str(name).ok()?.below(domain).ok());
@@ -236,6 +243,15 @@ impl Zone {
     /// The subnets that hold all of `prefix`.
     pub(crate) fn subnets_around(&self, prefix: IpNetwork) -> impl Iterator<Item = IpNetwork> {
         self.network.subnets.iter().copied().filter(move |&subnet| holds(subnet, prefix))
+    }
+
+    /// Whether a name of this network is below this one, which so exists: its domain, a bare one, or the reverse name of a
+    /// subnet.
+    pub(crate) fn is_below(&self, name: &QuestionName) -> bool {
+        let is_in = |ours: &Name| ours.is_in(name.octets());
+        is_in(&self.network.domain)
+            || self.node(name.octets()).is_some_and(|node| node.bearer == Bearer::Nobody)
+            || self.network.subnets.iter().filter_map(|&subnet| reverse_name(subnet)).any(|reverse| is_in(&reverse))
     }
 
     /// Whether a source that is no known attachment is nevertheless a neighbour in this network.
@@ -331,11 +347,6 @@ impl Node {
             }
         }
     }
-}
-
-/// The name that stands in PTR records.
-pub(crate) fn own_name(attachment: &Attachment) -> Option<&Name> {
-    attachment.names.iter().find(|name| !name.is_wildcard())
 }
 
 /// Whether all of `inner` lies in `outer`.

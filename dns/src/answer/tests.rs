@@ -152,6 +152,43 @@ fn a_name_above_an_existing_one_exists() {
     check(&["dev"], "10.3.0.7", &[("example", Kind::A, "no data in .")]);
 }
 
+/// RFC 8020: who hears that there is no such name believes that there is nothing below it either.
+#[test]
+fn where_nobody_else_is_asked_a_name_above_one_of_ours_is_there() {
+    let internal = |id, domain, subnet, at, name| Network {
+        upstreams: Upstreams::None,
+        ..network(id, domain, &[subnet], &[], vec![attachment("c1", &[at], &["c1", name], 5)])
+    };
+    let own = internal("own", "web.corp.example", "10.2.0.0/20", "10.2.0.7", "x.a.cluster");
+    let nested = internal("nested", "x.b.web.corp.example", "fd00:2::/64", "fd00:2::7", "y");
+    let hidden = network("hidden", "z.d.web.corp.example", &["10.3.0.0/24"], &[], Vec::new());
+    let zones = ZonesBuilder::new(1).network(own).network(nested).network(hidden).build();
+    let asker = Asker { zones: &zones, listener: &["own"], source: "10.2.0.7" };
+    for above in
+        ["", "example", "corp.example", "a.cluster", "cluster", "2.10.in-addr.arpa", "arpa", "2.0.0.0.0.0.d.f.ip6.arpa"]
+    {
+        asker.check(&[(above, NS, "no data in ."), (above, Kind::A, "no data in .")]);
+    }
+    asker.check(&[
+        ("b.web.corp.example", Kind::A, "no data in web.corp.example"),
+        ("d.web.corp.example", Kind::A, "no name in web.corp.example"),
+        ("web.example", Kind::A, "no name in ."),
+        ("b.cluster", Kind::A, "no name in ."),
+        ("3.10.in-addr.arpa", Kind::PTR, "no name in ."),
+    ]);
+}
+
+#[test]
+fn a_split_domain_of_nobodys_is_there_where_ours_is_below_it() {
+    let split = |domain: &str| SplitDomain { domain: domain.parse().unwrap(), upstreams: Arc::from([]) };
+    let web =
+        network("web", "web.corp.example", &["10.1.0.0/24"], &[], vec![attachment("c1", &["10.1.0.7"], &["c1"], 5)]);
+    let web = Network { split_domains: vec![split("example")], ..web };
+    let zones = ZonesBuilder::new(1).network(web).build();
+    let asker = Asker { zones: &zones, listener: &["web"], source: "10.1.0.7" };
+    asker.check(&[("corp.example", Kind::A, "no data in ."), ("old.example", Kind::A, "no name in .")]);
+}
+
 #[test]
 fn a_bare_name_of_many_labels_says_nothing_about_the_names_around_it() {
     let forward = "forward to Own([192.0.2.53:53])";
@@ -410,7 +447,6 @@ fn an_internal_network_forwards_nothing() {
             ("www.example.com", Kind::A, "no name in ."),
             ("printer", Kind::A, "no name in ."),
             ("8.8.8.8.in-addr.arpa", Kind::PTR, "no name in ."),
-            ("", NS, "no name in ."),
         ],
     );
 }

@@ -61,8 +61,8 @@ impl View<'_> {
             }
             Rule::Host => of_all(What::Host, spelled(name.labels())),
             Rule::Reverse => self.in_subnets(name),
-            Rule::AboveDomain => {
-                let is_below = |zone: &&&Zone| zone.network.domain.is_in(name.octets());
+            Rule::Above => {
+                let is_below = |zone: &&&Zone| zone.is_below(name);
                 self.networks.iter().filter(is_below).map(|zone| domain(zone)).collect()
             }
             Rule::Split => {

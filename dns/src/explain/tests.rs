@@ -34,7 +34,7 @@ fn each_rule_says_that_it_decided() {
     let (zones, listener) = (fixture::zones(), fixture::listener(&["dev"]));
     let inquiry = Inquiry { listener: &listener, source: "10.3.0.7".parse().unwrap(), name: "example", kind: "A" };
     let said = zones.explain(inquiry).unwrap();
-    assert_eq!((said.rule, said.status), (Rule::AboveDomain, Some("NOERROR")));
+    assert_eq!((said.rule, said.status), (Rule::Above, Some("NOERROR")));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::name::{after_first_label, relative};
 use crate::network::Upstreams;
 use crate::record::Kind;
 use crate::reverse::{nibble, octet};
-use crate::zone::{Bearer, Node, Zone, own_name};
+use crate::zone::{Bearer, Node, Zone};
 use crate::{Name, NetworkId, Zones};
 
 /// Networks of one listener, or one container, that are usual.
@@ -201,7 +201,7 @@ impl<'a> View<'a> {
                 return None;
             }
             for attachment in zone.attachments_at(address) {
-                let name = own_name(attachment).map(Name::octets)?;
+                let name = zone.own_name(attachment).map(Name::octets)?;
                 let domain = zone.network.domain.octets();
                 let said = Said::Pointer { name, domain, ttl: attachment.ttl };
                 // Two names have an order; one below `arpa` would be compressed, and a long one is none.

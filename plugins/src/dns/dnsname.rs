@@ -36,15 +36,15 @@ fn name(request: &Request) -> Option<String> {
     HostName::written(name).ok().map(String::from)
 }
 
-/// Aliases are a list, or a map of lists by network.
+/// Puts the container's own name before its aliases, which are a list, or a map of lists by network.
 fn add_alias(config: &mut Value, network: &str, name: &str) {
     let aliases = find(config, "runtimeConfig").and_then(|runtime| find(runtime, "aliases")).cloned();
     let mut aliases = aliases.unwrap_or_else(|| json!([]));
     match &mut aliases {
-        Value::Array(list) => list.push(json!(name)),
+        Value::Array(list) => list.insert(0, json!(name)),
         Value::Object(networks) => {
             let list = networks.entry(network).or_insert_with(|| json!([]));
-            list.as_array_mut().into_iter().for_each(|list| list.push(json!(name)));
+            list.as_array_mut().into_iter().for_each(|list| list.insert(0, json!(name)));
         }
         _ => {}
     }

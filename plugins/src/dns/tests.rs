@@ -333,7 +333,7 @@ fn a_configuration_of_dnsname_means_the_same() {
     for aliases in [json!(["a"]), json!({"web": ["a"], "other": ["b"]})] {
         let mut config = podman.clone();
         config["runtimeConfig"] = json!({"aliases": aliases});
-        assert_eq!(words(&read(&config, args).unwrap().aliases), ["a", "db"]);
+        assert_eq!(words(&read(&config, args).unwrap().aliases), ["db", "a"]);
         assert_eq!(words(&read(&config, "").unwrap().aliases), ["a"]);
     }
     assert!(read(&json!({"domainName": "-"}), "").unwrap_err().contains("domain"));

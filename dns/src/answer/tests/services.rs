@@ -78,7 +78,23 @@ fn a_port_is_found_under_each_name_of_its_containers() {
 
 #[test]
 fn what_is_said_of_a_container_stands_at_its_own_name() {
-    check(&[("web", TXT, "Text(\"tier=front\") for 3, Text(\"version=7\") for 3"), ("web2", TXT, "no data in .")]);
+    check(&[
+        ("web1", TXT, "Text(\"tier=front\") for 5, Text(\"version=7\") for 5"),
+        ("web2", TXT, "no data in ."),
+        ("web", TXT, "no data in ."),
+        ("7.0.1.10.in-addr.arpa", Kind::PTR, "web1.shop.internal for 5"),
+        ("8.0.1.10.in-addr.arpa", Kind::PTR, "web2.shop.internal for 3"),
+        ("9.0.1.10.in-addr.arpa", Kind::PTR, "any.shop.internal for 5"),
+    ]);
+}
+
+#[test]
+fn where_others_bear_all_its_names_the_first_is_a_containers_own() {
+    let pair = |container, address| attachment(container, &[address], &["*.db", "db", "sql"], 5);
+    let attachments = vec![pair("c1", "10.9.0.7"), pair("c2", "10.9.0.8")];
+    let zones = ZonesBuilder::new(1).network(network("n", "n.internal", &["10.9.0.0/24"], &[], attachments)).build();
+    let asker = Asker { zones: &zones, listener: &["n"], source: "10.9.0.7" };
+    asker.check(&[("8.0.9.10.in-addr.arpa", Kind::PTR, "db.n.internal for 5")]);
 }
 
 #[test]
