@@ -182,7 +182,10 @@ fn of_network(
     let domains: BTreeSet<&HostName> = names().map(|names| &names.domain).collect();
     let listen: BTreeSet<Listen> = names().flat_map(|names| names.listen.iter().cloned()).collect();
     let of_peers = peers().flat_map(|peer| peer.member.subnets.iter().copied());
-    let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).chain(of_peers).collect();
+    // Nobody else knows addresses of a part that no host has, or none yet.
+    let whole = others.into_iter().flat_map(|others| others.network.overlay.subnets.iter().copied());
+    let of_hosts = of_peers.chain(whole);
+    let subnets: BTreeSet<_> = names().flat_map(|names| names.subnets.iter().copied()).chain(of_hosts).collect();
     let remote: Vec<dns::Attachment> = elsewhere(peers()).collect();
     let local = others.filter(|network| network.network.prefer_local).and_then(|network| network.own.as_ref());
     let near: Vec<_> = local.into_iter().flat_map(|own| own.subnets.iter().copied()).collect();

@@ -181,6 +181,15 @@ fn the_hosts_part_is_near_where_a_person_prefers_that() {
     assert_eq!((near(false), near(true)), (vec![], vec!["10.1.0.0/24".parse().unwrap()]));
 }
 
+/// An address of a part that no host has is asked of nobody else.
+#[test]
+fn all_of_an_overlay_is_ours() {
+    let attachments = [Arc::new(sample::attachment("web", "c1", "10.1.0.7"))];
+    let known = Known { view: Arc::new(view(known(false))), ..recorded(&attachments) };
+    let subnets = served(&known, sample::BOOT).remove(0).network.subnets.clone();
+    assert!(subnets.contains(&"10.1.0.0/16".parse().unwrap()), "{subnets:?}");
+}
+
 #[test]
 fn other_hosts_hear_of_containers_with_addresses_of_this_hosts_part_and_of_no_others() {
     let attachments = [("web", "c1", "10.1.0.7"), ("web", "c2", "172.16.0.7"), ("db", "c3", "10.1.0.9")]
