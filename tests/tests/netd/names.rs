@@ -135,6 +135,27 @@ fn names_are_for_the_network_that_has_them() {
     netd.stop();
 }
 
+/// Subnet, gateway, addresses and bare names are the same; what tells who asks is the bridge alone.
+#[test]
+fn networks_with_the_same_subnet_do_not_hear_each_others_names() {
+    let lab = Lab::new();
+    let host = lab.host("a");
+    let netd = host.netd();
+    let [of_one, of_two, more] = ["of-one", "of-two", "more"].map(|name| host.container(name));
+    let [one, two] = ["one", "two"].map(|name| network(name, 1, &json!({"names": ["db"]})));
+    of_one.add(&one);
+    of_two.add(&two);
+    assert_eq!(of_one.address("eth0"), of_two.address("eth0"));
+    more.add(&two);
+    let addresses = |asker: &Container, name: &str| asker.dig(name).addresses();
+    let both = || [of_two.address("eth0"), more.address("eth0")].into_iter().collect();
+    assert_eq!((addresses(&of_one, "db"), addresses(&of_two, "db")), ([of_one.address("eth0")].into(), both()));
+    for (asker, own, others) in [(&of_one, "of-one.one.internal", "more.two.internal"), (&of_two, "more", "of-one")] {
+        assert_eq!((addresses(asker, own).len(), addresses(asker, others).len()), (1, 0), "{}", asker.name());
+    }
+    netd.stop();
+}
+
 #[test]
 fn every_source_of_names_is_heard() {
     let lab = Lab::new();

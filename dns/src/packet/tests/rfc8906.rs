@@ -56,6 +56,7 @@ fn edns_in_any_form_is_answered() {
         (1, false, 0x4000, false, 16),
         (1, false, 0, true, 16),
         (0, true, 0, false, 0),
+        (1, true, 0, false, 16),
         (255, true, 0x7fff, true, 16),
     ] {
         let mut request = with_edns(query("db.", RecordType::A), 4096);

@@ -1,5 +1,7 @@
 //! What comes of a question that others must answer.
 
+use std::collections::BTreeSet;
+
 use hickory_proto::op::Edns;
 use hickory_proto::rr::rdata::opt::EdnsOption;
 
@@ -328,6 +330,23 @@ async fn names_are_spelled_by_chance_towards_upstreams_and_as_they_came_towards_
     assert!(spelled.eq_ignore_ascii_case(name) && spelled != name && spelled != name.to_lowercase(), "{spelled}");
     let owner = response.answers[0].name.to_string();
     assert_eq!((response.queries[0].name.to_string(), owner), (name.to_owned(), name.to_owned()));
+}
+
+/// RFC 5452 9.2: each question has an id and a port of its own, which tell nothing of those of the next.
+#[tokio::test(start_paused = true)]
+async fn ids_and_ports_towards_upstreams_are_chance() {
+    let host = Host::new().await;
+    let upstream = host.upstream(50, answers).await;
+    host.server.set_upstreams(servers(&[upstream.address]));
+    for number in 0..32 {
+        host.ask(7, &question(&format!("name-{number}.example."))).await;
+    }
+    let (ids, ports): (BTreeSet<u16>, BTreeSet<u16>) = upstream.guesses().into_iter().unzip();
+    // Of 32 by chance a few may be the same.
+    assert!(ids.len() > 28 && ports.len() > 28, "{ids:?} {ports:?}");
+    let steps =
+        |of: &BTreeSet<u16>| of.iter().zip(of.iter().skip(1)).map(|(one, next)| next - one).collect::<BTreeSet<_>>();
+    assert!(steps(&ids).len() > 8, "they do not follow one another: {ids:?}");
 }
 
 #[tokio::test(start_paused = true)]

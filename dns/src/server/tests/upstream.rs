@@ -30,6 +30,8 @@ struct Role {
     connections: AtomicUsize,
     /// The questions as they were spelled.
     questions: Mutex<Vec<String>>,
+    /// The id of each request over UDP, and the port that it came from.
+    guesses: Mutex<Vec<(u16, u16)>>,
 }
 
 impl Upstream {
@@ -39,6 +41,7 @@ impl Upstream {
             asked: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             questions: Mutex::default(),
+            guesses: Mutex::default(),
         });
         let mut tasks = JoinSet::new();
         tasks.spawn(over_udp(UdpSocket::bind(address).await.unwrap(), Arc::clone(&role)));
@@ -64,6 +67,11 @@ impl Upstream {
     /// The names that were asked for, as they were spelled.
     pub(super) fn questions(&self) -> Vec<String> {
         self.role.questions.lock().unwrap().clone()
+    }
+
+    /// What one who does not see the requests would have to guess of each: its id, and the port that it came from.
+    pub(super) fn guesses(&self) -> Vec<(u16, u16)> {
+        self.role.guesses.lock().unwrap().clone()
     }
 }
 
@@ -214,6 +222,7 @@ async fn over_udp(socket: UdpSocket, role: Arc<Role>) {
     loop {
         let (length, client) = socket.recv_from(&mut buffer).await.unwrap();
         let (request, socket, role) = (buffer[..length].to_vec(), Arc::clone(&socket), Arc::clone(&role));
+        role.guesses.lock().unwrap().push((u16::from_be_bytes([request[0], request[1]]), client.port()));
         answers.spawn(async move {
             for message in role.play(Transport::Udp, &request).await {
                 // Who asked may wait no more.
