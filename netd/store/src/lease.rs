@@ -13,6 +13,7 @@ mod table;
 
 use std::{
     fs::File,
+    hash::{BuildHasher, RandomState},
     io,
     net::IpAddr,
     path::{Path, PathBuf},
@@ -35,6 +36,9 @@ pub struct Pool {
     folder: Folder,
     indexes: PathBuf,
 }
+
+/// Leases that are looked at to say whether a full set has one that is stale.
+const LOOKS: usize = 32;
 
 /// A lease as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,28 +79,27 @@ impl Pool {
     }
 
     /// Whether the set has an address to give, or one whose lease is stale. Waits for no lock and changes nothing, so
-    /// it may be wrong by what happens in this moment.
+    /// it may be wrong by what happens in this moment. Of a set that is full it looks at [`LOOKS`] leases at most: others
+    /// each time, so that who asks again and again hears of a stale one.
     pub fn has_room(&self, set: &RangeSet, mut stale: impl FnMut(&Held) -> bool) -> Result<bool> {
-        let free = |index: &mut Index| free_in(index, set);
-        if let Some(free) = Index::peek(&self.indexes, &self.folder, free)
-            && free
-        {
+        let peeked = Index::peek(&self.indexes, &self.folder, |index| free_in(index, set));
+        if peeked.map_or_else(|| self.has_free(set), Ok)? {
             return Ok(true);
         }
-        // The names alone say which addresses have a file; most of the time that is answer enough.
-        let files = self.folder.addresses()?;
-        let mut index = Index::empty(&self.indexes, &self.folder)?;
-        let taken = files.iter().try_for_each(|address| index.set_taken(*address, true));
-        if taken.and_then(|()| free_in(&mut index, set)).map_err(|error| self.damaged(error))? {
-            return Ok(true);
-        }
-        for address in files.into_iter().filter(|address| set.range_for(*address).is_some()) {
+        for address in set.some(RandomState::new().hash_one(()), LOOKS) {
             match self.held(address)? {
                 Some(held) if held.holder == Holder::Unknown || !stale(&held) => {}
                 _ => return Ok(true),
             }
         }
         Ok(false)
+    }
+
+    /// Whether an address of the set has no file, by the names in the folder.
+    fn has_free(&self, set: &RangeSet) -> Result<bool> {
+        let mut index = Index::empty(&self.indexes, &self.folder)?;
+        let taken = self.folder.addresses()?.iter().try_for_each(|address| index.set_taken(*address, true));
+        taken.and_then(|()| free_in(&mut index, set)).map_err(|error| self.damaged(error))
     }
 
     /// The lease of an address, `None` where it is nobody's.

@@ -163,6 +163,24 @@ impl RangeSet {
         self.0.iter().any(|range| other.0.iter().any(|theirs| range.overlaps(theirs)))
     }
 
+    /// At most so many of the addresses that may be given, from any one on: the same for the same `start`.
+    pub(super) fn some(&self, start: u64, most: usize) -> impl Iterator<Item = IpAddr> {
+        let spans = self.order(None);
+        let count = spans.iter().fold(0_u128, |sum, span| sum.saturating_add(span.high - span.low).saturating_add(1));
+        let at = move |mut number: u128| {
+            for span in &spans {
+                let last = span.high - span.low;
+                if number <= last {
+                    return Some(from_number(span.low + number)).filter(|address| !span.range.is_reserved(*address));
+                }
+                number -= last + 1;
+            }
+            None
+        };
+        let most = u128::try_from(most).unwrap_or(u128::MAX).min(count);
+        (0..most).filter_map(move |step| at((u128::from(start) + step) % count.max(1)))
+    }
+
     /// All addresses in the order in which they are tried: round robin, from the one after the `last` that was given, and
     /// that one at the end.
     pub(super) fn order(&self, last: Option<IpAddr>) -> Vec<Span<'_>> {

@@ -272,6 +272,26 @@ fn a_full_set_has_no_room_and_a_freed_address_makes_some() {
     assert!(bench.has_room(&small));
 }
 
+/// What is asked every few seconds costs the same with a full pool of any size, which is when the answer counts.
+#[test]
+fn of_a_full_set_a_few_leases_are_looked_at_others_each_time() {
+    let bench = Bench::new();
+    let large = set("10.0.0.0/24");
+    while bench.take(&large, "a").is_some() {}
+    let mut seen = BTreeSet::new();
+    for _ in 0..200 {
+        let mut looks = 0;
+        let look = |held: &Held| {
+            looks += 1;
+            seen.insert(held.address);
+            false
+        };
+        assert!(!bench.pool().has_room(&large, look).unwrap());
+        assert!((LOOKS - 1..=LOOKS).contains(&looks), "one is the gateway's: {looks}");
+    }
+    assert_eq!(seen.len(), 253);
+}
+
 #[test]
 fn asking_for_room_waits_for_nobody_and_changes_nothing() {
     let bench = Bench::new();
