@@ -11,8 +11,7 @@ mod tests;
 use netd_model::{
     attachment::Section,
     name::LinkName,
-    object::{Key, Link, Object, Port, Side, State, Sysctl, SysctlPath},
-    plan::Desired,
+    object::{Key, Link, Object, Port, Side, Sysctl, SysctlPath},
 };
 
 use crate::{
@@ -90,7 +89,7 @@ fn unrecorded(request: &Request, target: &Target, host: &mut Host) -> Result<(),
     let (Ok(config), Some(previous)) = (Config::of(request), &request.prev_result) else { return Ok(()) };
     let addresses: Vec<&Ip> = previous.ips_inside(&target.id.ifname).collect();
     let section = Publish { id: &target.id, config: &config, addresses: &addresses, link: None }.section();
-    host.settle(&Desired { present: State::default(), absent: section.own })
+    host.remove_objects(section.own)
 }
 
 /// The interface that leads to the container, from which 127.0.0.1 may be answered.

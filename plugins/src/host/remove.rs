@@ -59,7 +59,7 @@ impl Host {
     }
 
     /// Removes objects of ours, and what the kernel remembers of them: also of those that a killed DEL removed.
-    pub(super) fn remove_objects(&mut self, absent: State) -> Result<(), Error> {
+    pub(crate) fn remove_objects(&mut self, absent: State) -> Result<(), Error> {
         let unwanted = Desired { present: State::default(), absent };
         let observed = self.kernel.observe(unwanted.keys())?;
         self.kernel.apply(&plan(&unwanted, &observed))?;

@@ -323,6 +323,22 @@ fn a_client_that_sends_on_is_heard_by_whoever_has_the_port_now() {
 }
 
 #[test]
+fn flows_to_a_container_of_which_nothing_is_recorded_are_forgotten_too() {
+    let lab = Lab::new();
+    let (host, outside) = host_and_outside(&lab);
+    let c1 = host.container("c1");
+    let config = list("1.1.0", &json!({}));
+    let ask = || run(outside.command(PACKET).args(["ask", "udp", "192.0.2.1:8080", "192.0.2.2:5555"]), b"").success();
+    let answers = serving(&c1, &config, &at(8080));
+    assert!(ask());
+    host.sh("rm -r /run/netd/attachments/web/*");
+    c1.detach().unwrap();
+    drop(answers);
+    let _own = answering(&host, 8080);
+    assert!(ask(), "the host is heard");
+}
+
+#[test]
 fn results_pass_and_nothing_is_left_at_every_version() {
     for version in VERSIONS {
         let lab = Lab::new();
