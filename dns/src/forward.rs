@@ -118,6 +118,15 @@ impl Forwarder {
         self.host.store(Arc::new(upstreams.into()));
     }
 
+    /// Who is asked for a network with these upstreams, in order.
+    pub(crate) fn servers(&self, upstreams: &Upstreams) -> Servers {
+        match upstreams {
+            Upstreams::None => Servers::default(),
+            Upstreams::Host => Servers::clone(&self.host.load()),
+            Upstreams::Own(own) => Arc::clone(own),
+        }
+    }
+
     /// Believes certificates of these authorities, in PEM; none: no upstream can be asked over TLS.
     pub(crate) fn set_authorities(&self, authorities: Option<&[u8]>) -> Result<(), AuthoritiesError> {
         self.racer.set_tls(authorities.map(authorities::tls).transpose()?);
@@ -142,11 +151,7 @@ impl Forwarder {
     /// Who is to be asked for this. Not who asks: a server in a container that asks us, and that is our upstream, would wait
     /// for itself.
     pub(crate) fn inquiry(&self, forward: Forward, source: IpAddr) -> Inquiry {
-        let servers = match &forward.upstreams {
-            Upstreams::None => Servers::default(),
-            Upstreams::Host => Servers::clone(&self.host.load()),
-            Upstreams::Own(own) => Arc::clone(own),
-        };
+        let servers = self.servers(&forward.upstreams);
         let asks = |server: &Upstream| server.address.ip() == source;
         let servers = if servers.iter().any(asks) {
             servers.iter().filter(|server| !asks(server)).cloned().collect()

@@ -18,7 +18,7 @@ use crate::inherit::Inherited;
 use crate::listen::Sockets;
 use crate::service::{Service, Shared, Stop};
 use crate::upstream::Upstream;
-use crate::{BindError, Device, Figures, Listener, NetworkId, Notes, Zones, tcp, udp};
+use crate::{BindError, Device, Figures, Listener, NetworkId, Notes, Upstreams, Zones, tcp, udp};
 
 #[cfg(test)]
 mod tests;
@@ -79,6 +79,11 @@ impl Server {
     /// the resolver that works, and elsewhere nobody listens there, which costs no time.
     pub fn set_upstreams(&self, upstreams: Vec<Upstream>) {
         self.shared.forwarder.set_host_upstreams(upstreams);
+    }
+
+    /// Who is asked for a network with these upstreams, in order; those that do not answer come last, whatever is said here.
+    pub fn upstreams(&self, upstreams: &Upstreams) -> Arc<[Upstream]> {
+        self.shared.forwarder.servers(upstreams)
     }
 
     /// Believes certificates of upstreams from now on that one of these authorities signed, in PEM. With none, upstreams

@@ -77,7 +77,8 @@ fn text(inquiry: &Inquiry, answer: &Value) -> String {
     ];
     lines.extend(answer.get("found").and_then(Value::as_array).into_iter().flatten().map(found));
     if answer.get("upstreams").is_some_and(Value::is_array) {
-        lines.push(format!("asked of {}", list("upstreams").join(", ")));
+        let asked = list("upstreams").join(", ");
+        lines.push(format!("asked of {}", if asked.is_empty() { "nobody: there is no upstream" } else { &asked }));
     } else {
         lines.push(said("status").to_owned());
     }
@@ -115,8 +116,11 @@ mod tests {
         (nothing["status"], nothing["records"], nothing["negative_ttl"]) = (json!("NXDOMAIN"), json!([]), json!(5));
         assert_eq!(text(&inquiry, &nothing), format!("{head}NXDOMAIN\nnothing, for 5 s\n"));
         let mut forwarded = place;
-        (forwarded["status"], forwarded["records"], forwarded["upstreams"]) = (json!(null), json!([]), json!(["host"]));
-        assert_eq!(text(&inquiry, &forwarded), format!("{head}asked of host\n"));
+        (forwarded["status"], forwarded["records"], forwarded["upstreams"]) =
+            (json!(null), json!([]), json!(["192.0.2.53:53"]));
+        assert_eq!(text(&inquiry, &forwarded), format!("{head}asked of 192.0.2.53:53\n"));
+        forwarded["upstreams"] = json!([]);
+        assert_eq!(text(&inquiry, &forwarded), format!("{head}asked of nobody: there is no upstream\n"));
     }
 
     #[test]

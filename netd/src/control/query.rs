@@ -40,7 +40,7 @@ pub(super) struct Heard {
     status: Option<&'static str>,
     records: Vec<String>,
     negative_ttl: Option<u32>,
-    /// Who is asked; `host` for the host's.
+    /// Who is asked, in order.
     upstreams: Option<Vec<String>>,
 }
 
@@ -96,10 +96,6 @@ pub(super) fn answer(desk: &Desk, inquiry: &Inquiry) -> Result<Heard, String> {
         status: said.status,
         records: said.records,
         negative_ttl: said.negative_ttl,
-        upstreams: said.upstreams.map(|upstreams| match upstreams {
-            dns::Upstreams::None => Vec::new(),
-            dns::Upstreams::Host => vec!["host".to_owned()],
-            dns::Upstreams::Own(own) => own.iter().map(ToString::to_string).collect(),
-        }),
+        upstreams: said.upstreams.map(|it| desk.server.upstreams(&it).iter().map(ToString::to_string).collect()),
     })
 }

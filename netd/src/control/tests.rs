@@ -254,11 +254,12 @@ async fn a_question_is_explained_or_refused_with_its_reason() {
     let turned = crate::zones::Kept::default().turn(&known, sample::BOOT);
     lab.dns.set_zones(Arc::new(crate::zones::zones(&turned, &Settings::parse("").unwrap(), &dns::Zones::default(), 1)));
     lab.known.store(Arc::new(known));
+    lab.dns.set_upstreams(vec![std::net::SocketAddr::from(([192, 0, 2, 53], 53)).into()]);
     let api = openapi();
     for (question, status, upstreams, found) in [
         ("name=c1", json!("NOERROR"), json!(null), json!(["container", "c1.web.internal"])),
         ("name=none.web.internal&type=AAAA", json!("NXDOMAIN"), json!(null), json!(["domain", "web.internal"])),
-        ("name=example.com", json!(null), json!(["host"]), json!(null)),
+        ("name=example.com", json!(null), json!(["192.0.2.53:53"]), json!(null)),
     ] {
         let said = lab.get(&format!("/v1/dns/query?from=c1&{question}")).await;
         assert_eq!(fault(&api, &api["components"]["schemas"]["Heard"], &said), None, "{said}");
@@ -276,12 +277,26 @@ async fn a_question_is_explained_or_refused_with_its_reason() {
         let (status, body) = lab.ask("GET", &format!("/v1/dns/query?{question}"), "").await;
         assert!(status == 400 && body.contains(why), "{question}: {status} {body}");
     }
+    // Exactly the parameters that are described are read, and exactly those can be left out that need not be there.
+    let described = api["paths"]["/v1/dns/query"]["get"]["parameters"].as_array().unwrap();
+    let values = json!({"from": "c1", "name": "c1", "type": "A"});
+    let words = || described.iter().map(|parameter| parameter["name"].as_str().unwrap());
+    for parameter in described {
+        let (left_out, is_required) = (parameter["name"].as_str().unwrap(), parameter["required"] == true);
+        let others = words().filter(|word| *word != left_out);
+        let query: Vec<String> = others.map(|word| format!("{word}={}", values[word].as_str().unwrap())).collect();
+        let (status, body) = lab.ask("GET", &format!("/v1/dns/query?{}", query.join("&")), "").await;
+        assert_eq!(status == 400, is_required, "{left_out}: {body}");
+    }
+    assert_eq!(words().count(), values.as_object().unwrap().len());
 }
 
 #[tokio::test]
 async fn a_word_on_a_container_is_heard_by_the_loop_or_refused_with_its_reason() {
     let lab = Lab::start();
     let long = format!("{{\"state\": \"starting\"{}}}", " ".repeat(20 << 10));
+    let api = openapi();
+    let put = &api["paths"]["/v1/attachments/{network}/{container}/{ifname}/health"]["put"];
     for (path, body, status, why) in [
         ("web/c1/eth0", r#"{"state": "starting"}"#, 204, ""),
         ("web/c2/eth0", r#"{"state": "starting"}"#, 404, "there is no attachment web/c2/eth0"),
@@ -293,6 +308,15 @@ async fn a_word_on_a_container_is_heard_by_the_loop_or_refused_with_its_reason()
     ] {
         let (found, answer) = lab.ask("PUT", &format!("/v1/attachments/{path}/health"), body).await;
         assert!(found == status && answer.contains(&why.replace("%2F", "/")), "{path} {body}: {found} {answer}");
+        assert!(found >= 400 || put["responses"].get(found.to_string()).is_some(), "{found} is not described");
+        // What is described as a good body is taken for one, and nothing else.
+        if let Ok(body) = serde_json::from_str(body)
+            && path.starts_with("web/c1")
+            && found != 413
+        {
+            let wanted = &put["requestBody"]["content"]["application/json"]["schema"];
+            assert_eq!(fault(&api, wanted, &body).is_none(), found == 204, "{body}");
+        }
     }
 }
 
