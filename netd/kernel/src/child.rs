@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 
 /// Where root's programs are, besides `PATH`.
 const FOLDERS: [&str; 5] = ["", "/usr/sbin/", "/sbin/", "/usr/bin/", "/bin/"];
@@ -50,9 +50,14 @@ pub(crate) fn complaint(output: &Output) -> String {
 fn command(program: &str, arguments: &[&str], stdin: Stdio) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(stdin);
-    let die_with_parent = || set_parent_process_death_signal(Some(Signal::KILL)).map_err(io::Error::from);
+    let parent = getpid();
+    let die_with_parent = move || {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        // It may have died before the signal was asked for.
+        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    };
     // SAFETY: between fork and exec the child of a process with threads may only call what is async-signal-safe;
-    // this is one prctl(2), without allocation or lock.
+    // these are two system calls, without allocation or lock.
     unsafe { command.pre_exec(die_with_parent) };
     command
 }

@@ -85,6 +85,19 @@ fn what_an_operator_let_through_stays_the_operators() {
     assert_eq!(docker_user(&host), before);
 }
 
+/// A program that was killed may have added it a moment after it was looked for.
+#[test]
+fn a_rule_that_was_added_twice_is_removed_twice() {
+    let lab = Lab::new();
+    let (host, _outside, c1) = host_outside_container(&lab);
+    docker(&host);
+    let before = docker_user(&host);
+    let attachment = c1.add(&network("web", 2, Some(&json!({}))));
+    host.sh("iptables -I DOCKER-USER -i br-web -m comment --comment 'netd from br-web' -j ACCEPT");
+    attachment.del().unwrap();
+    assert_eq!(docker_user(&host), before);
+}
+
 #[test]
 fn a_rule_that_somebody_deleted_is_missed_and_put_back() {
     let lab = Lab::new();

@@ -11,6 +11,9 @@ use crate::{child, error::Error, kernel::Kernel, nft::gate::DOCKER_USER};
 /// How long `iptables` waits for another one, in seconds.
 const PATIENCE: &str = "5";
 
+/// How often something is taken away that is still there.
+const TIMES: u32 = 3;
+
 impl Kernel {
     /// Opens, or takes the opening away. Of Docker's chain the rules that are ours have our comment.
     pub(super) fn change_opening(&mut self, step: &Step) -> Result<(), Error> {
@@ -20,15 +23,28 @@ impl Kernel {
                 Gate::DockerUser6(way) => add_rule(step, "ip6tables", &opening.rule(*way)),
                 Gate::Firewalld(zone) => call_firewalld(step, "addInterface", zone.as_str(), opening),
             },
-            // Whoever took the other firewall away took this along.
-            Step::Delete(Object::Opening(opening)) if !self.lets_through(opening)? => Ok(()),
-            Step::Delete(Object::Opening(opening)) => match &opening.gate {
+            Step::Delete(Object::Opening(opening)) => self.close(step, opening),
+            _ => Err(impossible(step, "it is no opening")),
+        }
+    }
+
+    /// Takes an opening away that may not be there: whoever took the other firewall away took it along. A program that was
+    /// killed may have been about to, and so take it away in this moment, or have added it twice.
+    fn close(&mut self, step: &Step, opening: &Opening) -> Result<(), Error> {
+        for _ in 0..TIMES {
+            if !self.lets_through(opening)? {
+                return Ok(());
+            }
+            let closed = match &opening.gate {
                 Gate::DockerUser4(way) => delete_rule(step, "iptables", &opening.rule(*way)),
                 Gate::DockerUser6(way) => delete_rule(step, "ip6tables", &opening.rule(*way)),
                 Gate::Firewalld(zone) => call_firewalld(step, "removeInterface", zone.as_str(), opening),
-            },
-            _ => Err(impossible(step, "it is no opening")),
+            };
+            if closed.is_err() && self.lets_through(opening)? {
+                return closed;
+            }
         }
+        Ok(())
     }
 }
 
