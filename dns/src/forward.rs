@@ -62,7 +62,8 @@ pub(crate) type Servers = Arc<[Upstream]>;
 pub(crate) struct Forwarder {
     host: ArcSwap<Servers>,
     cache: Arc<Cache>,
-    flights: Arc<Flights>,
+    flights: Arc<Flights<Key>>,
+    relayed: Arc<Flights<Relayed>>,
     racer: Arc<Racer>,
     in_flight: Arc<Limit>,
 }
@@ -74,6 +75,15 @@ pub(crate) struct Inquiry {
     servers: Servers,
     /// Of a plain request.
     key: Option<Key>,
+}
+
+/// All of a request that is not plain, but for its id, that its answer depends on: it may come again by a circle.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Relayed {
+    servers: Servers,
+    query: Query,
+    /// Whether an answer that is cut is asked for again.
+    is_whole: bool,
 }
 
 /// What a client gets, and from where.
@@ -107,6 +117,7 @@ impl Default for Forwarder {
             host: ArcSwap::from_pointee(Arc::default()),
             cache: Arc::default(),
             flights: Arc::default(),
+            relayed: Arc::default(),
             racer: Arc::default(),
             in_flight: Limit::new(MAX_IN_FLIGHT, MAX_IN_FLIGHT_PER_CLIENT),
         }
@@ -179,13 +190,14 @@ impl Forwarder {
     /// Asks, within the time that a client waits.
     pub(crate) async fn ask(&self, pending: &Pending, transport: Transport, permit: Permit) -> Reply {
         let Pending { inquiry: Inquiry { forward, servers, key }, past } = pending;
-        let Some(key) = key else {
-            let query = Query::relayed(forward);
-            let landed = self.racer.race(servers, &query, transport == Transport::Tcp).await;
-            return reply(landed, None, forward);
-        };
         // Who waits holds it, and so does what is on its way when nobody waits any more.
         let permit = Arc::new(permit);
+        let Some(key) = key else {
+            let (servers, is_whole) = (Arc::clone(servers), transport == Transport::Tcp);
+            let relayed = Relayed { servers, query: Query::relayed(forward), is_whole };
+            let mut flight = self.relayed.join(&relayed, || self.relay(relayed.clone(), Arc::clone(&permit)));
+            return reply(flight.landed().await, None, forward);
+        };
         let mut flight = self.flights.join(key, || self.course(key.clone(), past.clone(), Arc::clone(&permit)));
         let landed = match past {
             None => flight.landed().await,
@@ -196,6 +208,16 @@ impl Forwarder {
             },
         };
         reply(landed, past.as_ref(), forward)
+    }
+
+    /// Asks for those alone who wait.
+    fn relay(&self, relayed: Relayed, permit: Arc<Permit>) -> impl Future<Output = Landed> + use<> {
+        let racer = Arc::clone(&self.racer);
+        async move {
+            let landed = racer.race(&relayed.servers, &relayed.query, relayed.is_whole).await;
+            drop(permit);
+            landed
+        }
     }
 
     /// Asks and keeps what comes of it.

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
-use super::cache::Key;
 use crate::response::Response;
 
 #[cfg(test)]
@@ -26,10 +26,10 @@ pub(super) enum Landed {
     },
 }
 
-/// The questions on their way.
-#[derive(Debug, Default)]
-pub(super) struct Flights {
-    open: Mutex<HashMap<Key, watch::Receiver<Option<Landed>>>>,
+/// The questions on their way, each by what makes it the same as another.
+#[derive(Debug)]
+pub(super) struct Flights<K> {
+    open: Mutex<HashMap<K, watch::Receiver<Option<Landed>>>>,
 }
 
 /// One of them, for who waits.
@@ -37,16 +37,22 @@ pub(super) struct Flights {
 pub(super) struct Flight(watch::Receiver<Option<Landed>>);
 
 /// Ends a flight, also one that is broken off.
-struct Landing {
-    flights: Arc<Flights>,
-    key: Key,
+struct Landing<K: Eq + Hash> {
+    flights: Arc<Flights<K>>,
+    key: K,
     sender: watch::Sender<Option<Landed>>,
 }
 
-impl Flights {
+impl<K> Default for Flights<K> {
+    fn default() -> Self {
+        Self { open: Mutex::default() }
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + 'static> Flights<K> {
     /// The flight that asks this: one that is on its way, else `course` as a task of its own. It does not end with those
     /// who wait.
-    pub(super) fn join<F>(self: &Arc<Self>, key: &Key, course: impl FnOnce() -> F) -> Flight
+    pub(super) fn join<F>(self: &Arc<Self>, key: &K, course: impl FnOnce() -> F) -> Flight
     where
         F: Future<Output = Landed> + Send + 'static,
     {
@@ -74,7 +80,7 @@ impl Flight {
     }
 }
 
-impl Drop for Landing {
+impl<K: Eq + Hash> Drop for Landing<K> {
     fn drop(&mut self) {
         self.flights.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
     }

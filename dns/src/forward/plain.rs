@@ -24,8 +24,8 @@ const DNSSEC_OK: [u8; 2] = [0x80, 0];
 const OPT: [u8; 7] = [0, 0, 41, 0x04, 0xd0, 0, 0];
 
 /// Options that are between two neighbours, and say nothing about the answer: COOKIE, TCP-KEEPALIVE, PADDING (RFC 7873,
-/// RFC 7828, RFC 7830).
-const BETWEEN_NEIGHBOURS: [u16; 3] = [10, 11, 12];
+/// RFC 7828, RFC 7830); and EDE, which a request has (RFC 8914) where dnsmasq asks again with the OPT of a SERVFAIL.
+const BETWEEN_NEIGHBOURS: [u16; 4] = [10, 11, 12, 15];
 
 /// All of a plain request that its answer depends on: the question, RD, AD, CD, DO, and whether it knows EDNS.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +35,8 @@ pub(crate) struct Plain {
     question: Box<[u8]>,
 }
 
-/// A message for an upstream; its first two octets are an id that is not yet chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message for an upstream; its first two octets are an id that is not yet chosen, and zero.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Query {
     pub(crate) octets: Vec<u8>,
     /// Octets up to the end of the question.
@@ -90,7 +90,11 @@ fn opt(flags: [u8; 2]) -> impl Iterator<Item = u8> {
 impl Query {
     /// A request that is not plain, as it came.
     pub(crate) fn relayed(forward: &Forward) -> Self {
-        Self { octets: forward.request.clone(), question_end: forward.question_end, is_plain: false }
+        let mut octets = forward.request.clone();
+        if let Some(id) = octets.first_chunk_mut() {
+            *id = [0; 2];
+        }
+        Self { octets, question_end: forward.question_end, is_plain: false }
     }
 
     /// The question.

@@ -99,3 +99,21 @@ fn another_resolver_of_the_host_is_taken_up() {
     eventually(Duration::from_secs(20), || outside.container.dig_with(question).status == "NOERROR");
     outside.netd.stop();
 }
+
+/// systemd-resolved writes the file long after the link to it is there, into a directory that nobody could watch till then.
+#[test]
+fn resolvers_in_a_directory_that_comes_later_are_taken_up() {
+    let lab = Lab::new();
+    let [host, outside] = ["a", "o"].map(|name| lab.host(name));
+    host.link_to(&outside, "192.0.2.1/24", "192.0.2.53/24");
+    let _resolver = resolver(&outside, "203.0.113.7");
+    host.sh("ln -sf /run/later/resolv.conf /etc/resolv.conf");
+    let netd = host.netd();
+    let container = host.container("c1");
+    container.add(&network("web", 1, &json!({})));
+    let status = || container.dig_with("+time=5 www.example.com A").status;
+    assert_eq!(status(), "SERVFAIL");
+    host.sh("mkdir /run/later; echo nameserver 192.0.2.53 > /run/later/resolv.conf");
+    eventually(Duration::from_secs(20), || status() == "NOERROR");
+    netd.stop();
+}

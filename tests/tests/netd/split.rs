@@ -173,6 +173,39 @@ fn a_resolver_that_leads_back_to_us_is_noticed_at_once() {
     netd.stop();
 }
 
+/// A forwarder in a container, which asks another one, which asks netd: nobody sees the circle from where he is.
+#[test]
+fn a_circle_over_containers_is_one_question_and_ends() {
+    need(DNSMASQ, "dnsmasq-base");
+    let lab = Lab::new();
+    let outside = Outside::new(&lab);
+    let netd = outside.host.netd();
+    let circle = json!({"upstreams": ["10.1.0.2"]});
+    let [first, second, asker] = ["c1", "c2", "c3"].map(|name| outside.container(name, ("web", 1), &circle));
+    let forwarder = |container: &Container, server: &str| {
+        Daemon::start(container, Path::new(DNSMASQ), container.folder().join("dnsmasq.log"), |command| {
+            command.args([
+                "--keep-in-foreground",
+                "--conf-file=/dev/null",
+                "--pid-file=",
+                "--user=root",
+                "--no-resolv",
+            ]);
+            command.args(["--no-hosts", "--log-queries", "--log-facility=-", "--cache-size=0", "--server", server]);
+        })
+    };
+    let (one, two) = (forwarder(&first, "10.1.0.3"), forwarder(&second, "10.1.0.1"));
+    eventually(SOON, || addresses(&second, "@10.1.0.2 c3.web.internal") == ["10.1.0.4"]);
+    let started = Instant::now();
+    let status = asker.dig_with("+time=6 +tries=1 www.example.com").status;
+    let elapsed = started.elapsed();
+    assert!(status == "SERVFAIL" && elapsed < Duration::from_secs(6), "{status} after {elapsed:?}");
+    // netd asks once, and again after a second and after two: what comes back to it is no new question.
+    let asked = two.log().to_lowercase().matches("query[a] www.example.com").count();
+    assert!((1..=3).contains(&asked), "{asked}: {}\nONE {}\nNETD {}", two.log(), one.log(), netd.log());
+    netd.stop();
+}
+
 /// unbound at 192.0.2.54 over TLS, with a certificate of its own for `dns.example`, which is in the folder of `outside`.
 fn over_tls(outside: &Host) -> Daemon {
     need(UNBOUND, "unbound");

@@ -2,18 +2,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::forward::plain::Plain;
-use crate::network::Upstreams;
-use crate::packet::Forward;
 
 const FAILED: Landed = Landed::Failure { said: None, is_ours: false };
-
-fn key(letter: u8) -> Key {
-    let request = [&[0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], &[1, letter, 0, 0, 1, 0, 1]].concat();
-    let question_end = request.len();
-    let forward = Forward { upstreams: Upstreams::Host, question_end, request, limit: 512, edns: None, alias: None };
-    Key { servers: Arc::default(), plain: Plain::of(&forward).unwrap() }
-}
 
 #[tokio::test(start_paused = true)]
 async fn who_asks_the_same_waits_for_the_same_and_nothing_is_left() {
@@ -26,8 +16,8 @@ async fn who_asks_the_same_waits_for_the_same_and_nothing_is_left() {
             FAILED
         }
     };
-    let mut waiting: Vec<_> = (0..100).map(|_| flights.join(&key(b'a'), course)).collect();
-    waiting.push(flights.join(&key(b'b'), course));
+    let mut waiting: Vec<_> = (0..100).map(|_| flights.join(&'a', course)).collect();
+    waiting.push(flights.join(&'b', course));
     assert_eq!(started.load(Ordering::SeqCst), 2);
     // It does not end with those who began to wait.
     waiting.drain(..50);
@@ -36,7 +26,7 @@ async fn who_asks_the_same_waits_for_the_same_and_nothing_is_left() {
     }
     tokio::task::yield_now().await;
     assert!(flights.open.lock().unwrap().is_empty());
-    let mut flight = flights.join(&key(b'a'), course);
+    let mut flight = flights.join(&'a', course);
     assert_eq!(started.load(Ordering::SeqCst), 3);
     flight.landed().await;
 }
@@ -44,7 +34,7 @@ async fn who_asks_the_same_waits_for_the_same_and_nothing_is_left() {
 #[tokio::test]
 async fn a_flight_that_is_broken_off_is_a_failure() {
     let flights = Arc::new(Flights::default());
-    let mut flight = flights.join(&key(b'a'), || async { panic!("broken off, as the test wants it") });
+    let mut flight = flights.join(&'a', || async { panic!("broken off, as the test wants it") });
     assert!(matches!(flight.landed().await, Landed::Failure { said: None, .. }));
     assert!(flights.open.lock().unwrap().is_empty());
 }

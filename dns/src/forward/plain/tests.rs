@@ -61,6 +61,7 @@ fn options_between_neighbours_make_no_difference_and_others_are_relayed() {
     let padding = [0, 12, 0, 2, 0, 0];
     assert_eq!(with_opt([0; 4], &cookie), with_opt([0; 4], b""));
     assert_eq!(with_opt([0; 4], &[&cookie[..], &padding].concat()), with_opt([0; 4], b""));
+    assert_eq!(with_opt([0; 4], &[0, 15, 0, 2, 0, 22]), with_opt([0; 4], b""), "as dnsmasq asks after a SERVFAIL");
     for (what, options) in [
         ("client subnet", &[0, 8, 0, 4, 0, 1, 0, 0][..]),
         ("NSID", &[0, 3, 0, 0]),
@@ -91,7 +92,8 @@ fn what_says_more_than_we_can_is_relayed() {
     ] {
         assert_eq!(Plain::of(&request), None, "{what}");
         let query = Query::relayed(&request);
-        assert_eq!((query.octets, query.is_plain), (request.request, false), "{what}");
+        assert_eq!((&query.octets[2..], query.is_plain), (&request.request[2..], false), "{what}");
+        assert_eq!(query.octets[..2], [0, 0], "another id makes no other question");
     }
 }
 

@@ -382,6 +382,13 @@ async fn what_is_not_plain_is_relayed_as_it_came_and_not_kept() {
         assert_eq!(upstream.asked(), asked);
     }
     assert_eq!(upstream.questions(), ["wWw.example.com."; 2]);
+    // The same at a time is one question: else a circle that leads back here would have no end.
+    upstream.becomes(answers, Duration::from_millis(200));
+    let mut other = request.clone();
+    other.metadata.id ^= 1;
+    let (one, two) = tokio::join!(host.ask(7, &request), host.ask(8, &other));
+    assert_eq!((one.metadata.id, two.metadata.id, upstream.asked()), (request.metadata.id, other.metadata.id, 3));
+    assert_eq!((code(&one), code(&two)), (ResponseCode::NoError, ResponseCode::NoError));
 }
 
 #[tokio::test(start_paused = true)]
