@@ -201,8 +201,8 @@ fn a_circle_over_containers_is_one_question_and_ends() {
     let elapsed = started.elapsed();
     assert!(status == "SERVFAIL" && elapsed < Duration::from_secs(6), "{status} after {elapsed:?}");
     // netd asks once, and again after a second and after two: what comes back to it is no new question.
-    let asked = two.log().to_lowercase().matches("query[a] www.example.com").count();
-    assert!((1..=3).contains(&asked), "{asked}: {}\nONE {}\nNETD {}", two.log(), one.log(), netd.log());
+    let count = two.log().to_lowercase().matches("query[a] www.example.com").count();
+    assert!((1..=3).contains(&count), "{count}: {}\nONE {}\nNETD {}", two.log(), one.log(), netd.log());
     netd.stop();
 }
 
