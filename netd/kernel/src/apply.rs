@@ -8,8 +8,6 @@ mod moves;
 mod openings;
 mod taps;
 
-use std::slice;
-
 use netd_model::{
     element::{Family, Set},
     object::{Admin, Link, LinkKind, Object, Program, Side},
@@ -74,7 +72,7 @@ impl Kernel {
             Step::Add(Object::Program(program)) => self.load_program(step, *program),
             Step::Add(Object::Conditions(conditions)) => {
                 let inet = Program { family: Family::Inet, version: Family::Inet.version() };
-                let loaded = program::load(inet, &anew::chains(slice::from_ref(conditions)), || line(step));
+                let loaded = program::load(inet, &anew::conditions(conditions), || line(step));
                 loaded.map_err(|error| match error {
                     Error::Nft { attempt, stderr } => Error::Conditions { attempt, stderr },
                     other => other,

@@ -169,7 +169,7 @@ impl Family {
     /// The version of the family's program that this binary brings. It only goes up.
     pub fn version(self) -> u32 {
         match self {
-            Self::Inet => 9,
+            Self::Inet => 10,
             Self::Bridge => 4,
         }
     }

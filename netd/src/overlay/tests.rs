@@ -56,7 +56,7 @@ fn script(here: &Here) -> String {
 #[test]
 fn a_peer_is_let_in_known_and_last_of_all_led_to() {
     let expected = "\
-host       nft add table inet netd # version 9
+host       nft add table inet netd # version 10
 host       nft add element inet netd vni { 4789 . 77 } # overlay lab
 host       nft add element inet netd peer4 { 192.168.50.2 . 4789 . 77 } # overlay lab
 host       sysctl net/ipv4/ip_forward=1
@@ -79,7 +79,7 @@ fn hosts_of_one_link_have_a_bridge_that_floods_to_each_other() {
     here.own = member(1, &["10.40.1.0/24", "fd40:0:0:1::/64"]);
     here.peers = of([2, 3].map(|number| member(number, &[])));
     let expected = "\
-host       nft add table inet netd # version 9
+host       nft add table inet netd # version 10
 host       nft add table bridge netd # version 4
 host       nft add element bridge netd elsewhere { \"DEVICE\" } # overlay lab
 host       nft add element bridge netd gateway4 { \"DEVICE\" . 10.40.0.1 } # overlay lab

@@ -61,7 +61,7 @@ fn script(config: &Value, addresses: &[&str], facts: &Facts) -> String {
 fn a_first_add_makes_the_bridge_and_all_on_it() {
     let config = json!({"bridge": "br-web", "isDefaultGateway": true, "ipMasq": true, "hairpinMode": true});
     let expected = "\
-host       nft add table inet netd # version 9
+host       nft add table inet netd # version 10
 host       nft add element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
 host       nft add element inet netd home4 { 10.1.0.7 . \"br-web\" } # web/c1/eth0
 host       sysctl net/ipv4/ip_forward=1

@@ -34,7 +34,7 @@ fn script(config: &Value, addresses: &[(&str, &str)], routes: &[&str]) -> String
 #[test]
 fn packets_are_routed_over_a_pair() {
     let expected = "\
-host       nft add table inet netd # version 9
+host       nft add table inet netd # version 10
 host       nft add element inet netd masquerade4 { 10.1.0.7 } # web/c1/eth0
 host       nft add element inet netd inside4 { 10.1.0.7/32 . 10.1.0.0/24 } # web/c1/eth0
 host       sysctl net/ipv4/ip_forward=1

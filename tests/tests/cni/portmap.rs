@@ -383,6 +383,12 @@ fn results_pass_and_nothing_is_left_at_every_version() {
 #[test]
 fn check_finds_each_thing_that_is_broken_and_repairs_nothing() {
     let set = |set: &str| format!("nft flush map inet netd {set}");
+    let with_rule = |verb: &str, rule: &str| {
+        let handle = "handle=$(nft -a list chain inet netd $chain | sed -n 's/.*goto translate.*handle //p')";
+        format!(
+            "chain=$(nft list chains | grep -o 'when-[0-9a-f]*'); {handle}; nft \"{verb} rule inet netd $chain handle $handle {rule}\""
+        )
+    };
     for script in [
         set("published4"),
         set("published6"),
@@ -391,6 +397,9 @@ fn check_finds_each_thing_that_is_broken_and_repairs_nothing() {
         set("conditional4"),
         "for chain in $(nft list chains | grep -o 'when-[0-9a-f]*'); do nft flush chain inet netd $chain; done"
             .to_owned(),
+        with_rule("replace", "ip ttl > 2 goto translate"),
+        with_rule("insert", "accept"),
+        with_rule("add", "accept"),
         "nft delete element inet netd published4 '{ udp . 8080 }'".to_owned(),
         "nft delete element inet netd published4 '{ udp . 8080 }'; \
             nft add element inet netd published4 '{ udp . 8080 comment \"web/c1/eth0\" : 10.1.2.2 . 81 }'"

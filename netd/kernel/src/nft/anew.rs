@@ -23,9 +23,10 @@ pub(super) const STAND_IN: &str = "netd-next";
 /// What a table has that is not in its program.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Besides {
-    /// Chains that ask conditions.
-    conditions: Vec<Conditions>,
-    /// Chains of policies, those that an operator fills with the way there, and sets of the operator's, as nft(8) reads them.
+    /// Those of the chains below that ask conditions.
+    conditions: Vec<ChainName>,
+    /// Chains that ask conditions, those of policies, those that an operator fills with the way there, and sets of the operator's,
+    /// as nft(8) reads them.
     rest: String,
 }
 
@@ -38,16 +39,12 @@ impl Besides {
             let Some(head) = line.strip_prefix('\t').and_then(|line| line.strip_suffix(" {")) else { continue };
             let body: Vec<&str> = std::iter::from_fn(|| lines.next_if(|line| *line != "\t}")).collect();
             let (kind, name) = head.split_once(' ').unwrap_or_default();
-            match name.parse::<ChainName>() {
-                Ok(chain) if kind == "chain" && chain.is_of_conditions() => {
-                    let rule = body.iter().find_map(|line| line.trim().strip_suffix(VERDICT)).map(str::to_owned);
-                    besides.conditions.push(Conditions { chain, rule });
-                }
-                _ if name != ADMIN && program.contains(&format!(" {head} {{")) => {}
-                _ => {
-                    let _ = writeln!(besides.rest, "{head} {{\n{}\n}}", body.join("\n"));
-                }
+            if name != ADMIN && program.contains(&format!(" {head} {{")) {
+                continue;
             }
+            let chain = name.parse().ok().filter(|chain: &ChainName| kind == "chain" && chain.is_of_conditions());
+            besides.conditions.extend(chain);
+            let _ = writeln!(besides.rest, "{head} {{\n{}\n}}", body.join("\n"));
         }
         besides
     }
@@ -72,18 +69,20 @@ pub(crate) fn program(family: Family) -> String {
     without_stand_in(family) + program::text(family)
 }
 
-/// How a rule of conditions ends.
-pub(super) const VERDICT: &str = " goto translate";
-
-/// The chains that ask conditions, each with its rule; one that is there is as it should be.
-pub(crate) fn chains(conditions: &[Conditions]) -> String {
-    let mut text = String::new();
-    for Conditions { chain, rule } in conditions {
-        let rule = rule.as_deref().unwrap_or_default();
-        let _ = writeln!(text, "add chain inet {TABLE} {chain}\nflush chain inet {TABLE} {chain}");
-        let _ = writeln!(text, "add rule inet {TABLE} {chain} {rule}{VERDICT}");
+/// A chain that asks conditions, with its rule and no other.
+pub(crate) fn conditions(Conditions { chain, rule }: &Conditions) -> String {
+    let mut text = format!("add chain inet {TABLE} {chain}\nflush chain inet {TABLE} {chain}\n");
+    if let Some(rule) = rule {
+        let comment = comment_of(chain);
+        let _ = writeln!(text, "add rule inet {TABLE} {chain} {rule} goto translate comment \"{comment}\"");
     }
     text
+}
+
+/// The comment of the rule of a chain that asks conditions. The name of the chain is a function of what is asked, so that a
+/// rule which has it asks that, unless who changed the rule took care to keep it.
+pub(crate) fn comment_of(chain: &ChainName) -> String {
+    format!("{TABLE} {chain}")
 }
 
 /// Policies and a chain for an operator, and what of the way there is missing.
@@ -102,10 +101,10 @@ fn without_stand_in(family: Family) -> String {
 /// not known here, which repair puts back, and those that are nobody's.
 fn with(family: Family, besides: &Besides, elements: &[Element]) -> String {
     let Besides { conditions, rest } = besides;
-    let mut text = program::text(family).to_owned() + &chains(conditions);
+    let mut text = program::text(family).to_owned();
     let _ = writeln!(text, "table {} {TABLE} {{\n{rest}}}", family.word());
     let is_known = |element: &&Element| match &element.data {
-        Some(Data::Chain(chain)) => conditions.iter().any(|known| known.chain == *chain),
+        Some(Data::Chain(chain)) => conditions.contains(chain),
         _ => true,
     };
     for elements in elements.chunk_by(|one, next| one.key.set == next.key.set) {
@@ -151,9 +150,8 @@ mod tests {
     fn what_is_not_of_the_program_is_kept_as_it_is_shown() {
         let shown = "table inet netd {\n\tset open {\n\t\ttype ifname\n\t}\n\n\tset mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n\t}\n\n\tchain admin {\n\t\tjump CNI-ADMIN\n\t}\n\n\tchain forward {\n\t\tjump admin\n\t}\n\n\tchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n\t}\n\n\tchain when-1 {\n\t\tip ttl 7 goto translate\n\t}\n}\n";
         let besides = Besides::read(shown, program::text(Family::Inet));
-        let expected = "set mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n}\nchain admin {\n\t\tjump CNI-ADMIN\n}\nchain forward {\n\t\tjump admin\n}\nchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n}\n";
+        let expected = "set mine {\n\t\ttype mark\n\t\telements = { 0x1,\n\t\t\t     0x2 }\n}\nchain admin {\n\t\tjump CNI-ADMIN\n}\nchain forward {\n\t\tjump admin\n}\nchain CNI-ADMIN {\n\t\tmeta mark @mine drop\n}\nchain when-1 {\n\t\tip ttl 7 goto translate\n}\n";
         assert_eq!(besides.rest, expected);
-        let rule = Some("ip ttl 7".to_owned());
-        assert_eq!(besides.conditions, [Conditions { chain: "when-1".parse().unwrap(), rule }]);
+        assert_eq!(besides.conditions, ["when-1".parse().unwrap()]);
     }
 }

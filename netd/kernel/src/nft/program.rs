@@ -34,8 +34,15 @@ type Used = (&'static str, u32);
 
 /// The chains of a program, first the one whose comment says the version. Up to version 6 of that of `inet`, policies were a
 /// part of it, and there was no comment on `forward`.
-const INET: &[Used] =
-    &[("postrouting", 10), ("prerouting", 5), ("output", 1), ("published", 10), ("translate", 4), ("input", 7)];
+const INET: &[Used] = &[
+    ("postrouting", 10),
+    ("prerouting", 5),
+    ("output", 1),
+    ("published", 10),
+    ("translate", 1),
+    ("translated", 5),
+    ("input", 7),
+];
 const BRIDGE: &[Used] = &[
     ("prerouting", 3),
     ("forward", 3),
@@ -207,7 +214,7 @@ mod tests {
     #[test]
     fn a_text_that_changes_has_another_version() {
         for (text, version, (known, expected)) in [
-            (text(Family::Inet), Family::Inet.version(), (9, 0x81ce_126d_1fad_4ed0)),
+            (text(Family::Inet), Family::Inet.version(), (10, 0x3fae_7222_c08d_9cad)),
             (text(Family::Bridge), Family::Bridge.version(), (4, 0x6530_d0fd_6283_0fb0)),
             (POLICIES, POLICIES_VERSION, (1, 0xfc11_68dc_bb30_e1d6)),
         ] {

@@ -119,6 +119,13 @@ pub(crate) fn read_target(chain: &str, body: &[u8]) -> Option<String> {
     is_its.then(|| targets(&attributes)).flatten()
 }
 
+/// Whether the rule in the body of an answer to [`get_ours`] has this comment, if it is one of the chain.
+pub(crate) fn read_has_comment(chain: &str, expected: &str, body: &[u8]) -> Option<bool> {
+    let attributes = Attributes::after(body, HEADER);
+    let is_its = attributes.find(NFTA_RULE_CHAIN).and_then(text) == Some(chain);
+    is_its.then(|| attributes.find(NFTA_RULE_USERDATA).and_then(comment) == Some(expected))
+}
+
 /// All rules of a chain; none where there is no such chain.
 pub(crate) fn get_all(requests: &mut Requests, chain: &ForeignChain) {
     get_of(requests, chain.family(), &chain.table, Some(&chain.name));

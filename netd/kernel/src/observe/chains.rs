@@ -45,10 +45,12 @@ impl Kernel {
         Ok(())
     }
 
-    /// The chain of this name, if it has a rule: somebody may have flushed it.
+    /// The chain of this name, if it has our rule and no other: somebody may have flushed it, or have put another in its place,
+    /// which has no comment of ours.
     fn conditions(&mut self, chain: &ChainName) -> Result<Option<Conditions>, Error> {
-        let found = self.rules(chain.as_str(), |_| Some(()))?;
-        Ok(found.first().map(|()| Conditions { chain: chain.clone(), rule: None }))
+        let found =
+            self.rules(chain.as_str(), |body| rule::read_has_comment(chain.as_str(), &anew::comment_of(chain), body))?;
+        Ok((found == [true]).then(|| Conditions { chain: chain.clone(), rule: None }))
     }
 
     /// What there is of the way to the chain of this name: somebody may have flushed it.

@@ -76,7 +76,7 @@ fn a_program_of_which_a_chain_or_a_rule_is_gone_is_loaded_again() {
             broken += 1;
         }
     }
-    assert_eq!(broken, 19);
+    assert_eq!(broken, 20);
     assert_eq!(sorted(&sh("nft list ruleset")), sorted(&whole));
 }
 
@@ -161,6 +161,39 @@ fn conditions_that_somebody_flushed_are_asked_again() {
     sh(&format!("nft flush chain inet netd {chain}"));
     let error = lab.kernel.apply(&Plan { steps: vec![Step::Add(Object::Conditions(nonsense))] }).unwrap_err();
     assert!(matches!(&error, Error::Conditions { stderr, .. } if stderr.contains("nonsense")), "{error}");
+}
+
+/// Who puts another rule in the place of ours, or beside it, leaves no rule of ours alone.
+#[test]
+fn conditions_in_whose_place_somebody_put_others_are_asked_again() {
+    let mut lab = Lab::new();
+    let wanted = present(conditional().into_iter().chain([program(Family::Inet)]));
+    lab.make(&wanted);
+    let chain = ChainName::of_conditions(&["web"]);
+    let before = sh("nft list ruleset");
+    for (verb, rule) in [("replace", "ip ttl 7 goto translate"), ("insert", "goto translate"), ("add", "accept")] {
+        let handle = sh(&format!("nft -a list chain inet netd {chain} | sed -n 's/.*goto translate.*handle //p'"));
+        sh(&format!("nft '{verb} rule inet netd {chain} handle {} {rule}'", handle.trim()));
+        assert_eq!(lab.make(&wanted).lines().count(), 1, "{verb}");
+        assert_eq!(sorted(&sh("nft list ruleset")), sorted(&before), "{verb}");
+    }
+}
+
+/// The kernel counts the ways to a chain with its rules, and each network with conditions has one to `translate`.
+#[test]
+fn a_flush_of_what_all_conditions_lead_to_is_seen_however_many_there_are() {
+    let mut lab = Lab::new();
+    let chains = ["a", "b", "c", "d", "e", "f"].map(|network| ChainName::of_conditions(&[network]));
+    let rule = || Some("meta nfproto ipv4 ip ttl 7".to_owned());
+    let conditions = chains.map(|chain| Object::Conditions(Conditions { chain, rule: rule() }));
+    let wanted = present(conditions.into_iter().chain([program(Family::Inet)]));
+    lab.make(&wanted);
+    let before = sh("nft list ruleset");
+    for chain in ["translate", "translated"] {
+        sh(&format!("nft flush chain inet netd {chain}"));
+        assert_eq!(lab.make(&wanted).lines().count(), 1, "{chain}");
+        assert_eq!(sorted(&sh("nft list ruleset")), sorted(&before), "{chain}");
+    }
 }
 
 /// A chain that an operator fills.

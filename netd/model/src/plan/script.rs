@@ -53,7 +53,7 @@ fn object_line(f: &mut fmt::Formatter<'_>, object: &Object, verb: &str) -> fmt::
         }
         Object::Conditions(Conditions { chain, rule: None }) => write!(f, "nft {verb} chain inet netd {chain}"),
         Object::Conditions(Conditions { chain, rule: Some(rule) }) => {
-            let rule = format!("add rule inet netd {chain} {rule} goto translate");
+            let rule = format!("add rule inet netd {chain} {rule} goto translate comment \"netd {chain}\"");
             write!(f, "nft '{verb} chain inet netd {chain}; {rule}'")
         }
         Object::Admin(Admin { chain }) => {
