@@ -17,6 +17,9 @@ pub(crate) trait Altering {
     /// What is said where no plugin came before it.
     const ALONE: &'static str;
 
+    /// What a runtime may ask of it.
+    const CAPABILITIES: &'static [&'static str] = &[];
+
     /// Reads the configuration.
     fn read(request: &Request) -> Result<(), Error>;
 
@@ -40,7 +43,7 @@ pub(crate) trait Altering {
 /// All its verbs.
 pub(crate) const fn plugin<A: Altering>() -> Plugin {
     Plugin {
-        about: About { name: A::NAME, oldest: A::OLDEST },
+        about: About { name: A::NAME, oldest: A::OLDEST, capabilities: Some(A::CAPABILITIES) },
         config: A::read,
         add: |request, target| {
             A::read(request)?;

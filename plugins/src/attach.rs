@@ -19,6 +19,9 @@ pub(crate) trait Attaching {
     /// The plugin's type, which names its section.
     const NAME: &'static str;
 
+    /// What a runtime may ask of it, besides addresses.
+    const CAPABILITIES: &'static [&'static str] = &[];
+
     /// Reads the configuration.
     fn read(request: &Request) -> Result<(), Error>;
 
@@ -35,7 +38,7 @@ pub(crate) trait Attaching {
 /// All its verbs.
 pub(crate) const fn plugin<A: Attaching>() -> Plugin {
     Plugin {
-        about: About { name: A::NAME, oldest: Version::V0_1_0 },
+        about: About { name: A::NAME, oldest: Version::V0_1_0, capabilities: Some(A::CAPABILITIES) },
         config: A::read,
         add: A::attach,
         check: |request, target| {

@@ -28,6 +28,7 @@ struct Bandwidth;
 
 impl Altering for Bandwidth {
     const NAME: &'static str = "bandwidth";
+    const CAPABILITIES: &'static [&'static str] = &["bandwidth"];
     const OLDEST: Version = Version::V0_3_0;
     const ALONE: &'static str = "must be called as chained plugin";
 

@@ -29,7 +29,7 @@ use desired::{Attach, Facts, Wanted};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "bridge", oldest: Version::V0_1_0 },
+    about: About { name: "bridge", oldest: Version::V0_1_0, capabilities: Some(&["mac"]) },
     config: |request| Config::of(request).map(drop),
     add: |request, target| attach(&Variant::bridge(), request, target),
     check: |request, target| compare(&Variant::bridge(), request, target),
@@ -201,7 +201,7 @@ pub(crate) fn compare(variant: &Variant, request: &Request, target: &Target) -> 
 }
 
 fn status(request: &Request) -> Result<(), Error> {
-    if Config::of(request)?.families(ipam::configured(request)).next().is_some() {
+    if Config::of(request)?.families(ipam::configured(request)?).next().is_some() {
         host::lacks_nothing()?;
     }
     attach::status(request)

@@ -178,7 +178,7 @@ mod tests {
     use crate::cni::{About, Invocation, Version};
 
     fn request(path: &str) -> Request {
-        let about = About { name: "bridge", oldest: Version::V0_1_0 };
+        let about = About { name: "bridge", oldest: Version::V0_1_0, capabilities: Some(&[]) };
         let env = [("CNI_COMMAND", "STATUS"), ("CNI_PATH", path)];
         let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
         let config = br#"{"cniVersion":"1.1.0","name":"web"}"#;

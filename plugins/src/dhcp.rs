@@ -30,7 +30,7 @@ use config::Config;
 
 /// The plugin, as others call it.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: IPAM.name, oldest: Version::V0_1_0 },
+    about: About { name: IPAM.name, oldest: Version::V0_1_0, capabilities: None },
     config: |request| Config::of(request).map(drop),
     add: |request, target| {
         let mut host = Host::open(request, target)?;
@@ -51,6 +51,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The plugin, as those of ours call it.
 pub(crate) const IPAM: Ipam = Ipam {
     name: "dhcp",
+    capabilities: &[],
     by_link: true,
     add,
     check,

@@ -24,9 +24,12 @@ use crate::{
 };
 use config::Config;
 
+/// What a runtime may ask of it.
+const CAPABILITIES: &[&str] = &["aliases", "dns", "portMappings", config::ANNOTATIONS];
+
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "dns", oldest: Version::V0_1_0 },
+    about: About { name: "dns", oldest: Version::V0_1_0, capabilities: Some(CAPABILITIES) },
     config: |request| Config::of(request, None).map(drop),
     add,
     check: |request, target| check(request, target, Kept::Here),
@@ -37,7 +40,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 
 /// The same under the name and with the keys that Podman knows.
 pub(crate) const DNSNAME: Plugin = Plugin {
-    about: About { name: "dnsname", oldest: Version::V0_1_0 },
+    about: About { name: "dnsname", oldest: Version::V0_1_0, capabilities: Some(CAPABILITIES) },
     config: |request| {
         let config = Config::of(&dnsname::of_dns(request), None);
         config.map(drop).map_err(|error| dnsname::told(error, request))

@@ -41,6 +41,7 @@ enum Found {
 
 impl Attaching for HostDevice {
     const NAME: &'static str = "host-device";
+    const CAPABILITIES: &'static [&'static str] = &["deviceID"];
 
     fn read(request: &Request) -> Result<(), Error> {
         Config::of(request).map(drop)
@@ -57,7 +58,7 @@ impl Attaching for HostDevice {
                 if let (Device::Pci(address), [interface]) = (&config.device, result.interfaces.as_mut_slice()) {
                     interface.pci_id.clone_from(address);
                 }
-                if ipam::configured(request) {
+                if ipam::configured(request)? {
                     result.dns = config.dns.clone();
                 }
                 Ok(result)

@@ -28,7 +28,7 @@ use give::{Giving, full};
 
 /// The plugin, as others call it.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: IPAM.name, oldest: Version::V0_1_0 },
+    about: About { name: IPAM.name, oldest: Version::V0_1_0, capabilities: None },
     config: |request| Config::of(request).map(drop),
     add: |request, target| Ok((IPAM.add)(request, target, &mut host(request, target)?)?.result),
     check: |request, target| (IPAM.check)(request, target, &mut host(request, target)?),
@@ -40,6 +40,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The plugin, as those of ours call it.
 pub(crate) const IPAM: Ipam = Ipam {
     name: "host-local",
+    capabilities: &["ipRanges", "ips"],
     by_link: false,
     add: |request, target, host| {
         host.with_stale(Some(&owner(&target.id)), |store, stale| add(request, target, store, stale))

@@ -28,6 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Ipam {
     /// Its type.
     pub(crate) name: &'static str,
+    /// What a runtime may ask of it.
+    pub(crate) capabilities: &'static [&'static str],
     /// Whether it asks over the interface, which then is made first, and goes when the addresses were given back.
     pub(crate) by_link: bool,
     /// Takes addresses. After a failure it has none of them.
@@ -65,14 +67,27 @@ enum Source<'r> {
     Other(Delegate<'r>),
 }
 
-const OURS: &[Ipam] = &[dhcp::IPAM, host_local::IPAM, r#static::IPAM];
+/// Ours.
+pub(crate) const OURS: &[Ipam] = &[dhcp::IPAM, host_local::IPAM, r#static::IPAM];
 
 /// The text with which the reference refuses a second ADD: what it holds is the living attachment's.
 const DUPLICATE: &str = "duplicate allocation is not allowed";
 
 /// Whether somebody gives addresses in this network.
-pub(crate) fn configured(request: &Request) -> bool {
-    kind(request).is_ok_and(|kind| kind.is_some())
+///
+/// # Errors
+/// The key that says so is of the wrong type.
+pub(crate) fn configured(request: &Request) -> Result<bool, Error> {
+    Ok(kind(request)?.is_some())
+}
+
+/// What a runtime may ask of who gives addresses; of another's plugin, what is for such plugins by the conventions of CNI.
+pub(crate) fn capabilities(request: &Request) -> &'static [&'static str] {
+    match source(request) {
+        Ok(Source::Nobody) | Err(_) => &[],
+        Ok(Source::Ours(ipam)) => ipam.capabilities,
+        Ok(Source::Other(_)) => &["ipRanges", "ips"],
+    }
 }
 
 /// Whether addresses are asked for over the interface.

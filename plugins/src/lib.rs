@@ -5,6 +5,7 @@ mod alter;
 mod attach;
 mod bandwidth;
 mod bridge;
+mod capabilities;
 pub mod cni;
 mod delegate;
 mod dhcp;

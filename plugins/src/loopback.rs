@@ -24,7 +24,7 @@ use config::Config;
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "loopback", oldest: Version::V0_1_0 },
+    about: About { name: "loopback", oldest: Version::V0_1_0, capabilities: Some(&[]) },
     config: |_| Ok(()),
     add,
     check,

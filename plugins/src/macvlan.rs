@@ -23,6 +23,7 @@ struct Macvlan;
 
 impl Attaching for Macvlan {
     const NAME: &'static str = "macvlan";
+    const CAPABILITIES: &'static [&'static str] = &["mac"];
 
     fn read(request: &Request) -> Result<(), Error> {
         Config::of(request).map(drop)

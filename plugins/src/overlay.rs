@@ -25,7 +25,7 @@ use config::Config;
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "overlay", oldest: Version::V0_1_0 },
+    about: About { name: "overlay", oldest: Version::V0_1_0, capabilities: Some(&["mac", "ips"]) },
     config: |request| Config::of(request).map(drop),
     add,
     check,

@@ -30,6 +30,7 @@ struct Portmap;
 
 impl Altering for Portmap {
     const NAME: &'static str = "portmap";
+    const CAPABILITIES: &'static [&'static str] = &["portMappings"];
     const ALONE: &'static str = "must be called as chained plugin";
 
     fn read(request: &Request) -> Result<(), Error> {

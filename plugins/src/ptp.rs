@@ -21,7 +21,7 @@ use desired::{Attach, Wanted};
 
 /// The plugin.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: "ptp", oldest: Version::V0_1_0 },
+    about: About { name: "ptp", oldest: Version::V0_1_0, capabilities: Some(&[]) },
     config: |request| Config::of(request).map(drop),
     add,
     check: |request, target| {

@@ -15,7 +15,7 @@ use config::Config;
 
 /// The plugin, as others call it.
 pub(crate) const PLUGIN: Plugin = Plugin {
-    about: About { name: IPAM.name, oldest: Version::V0_1_0 },
+    about: About { name: IPAM.name, oldest: Version::V0_1_0, capabilities: None },
     config: |request| Config::of(request).map(drop),
     add: |request, target| {
         host::refuse_own_netns(target)?;
@@ -31,6 +31,7 @@ pub(crate) const PLUGIN: Plugin = Plugin {
 /// The plugin, as those of ours call it.
 pub(crate) const IPAM: Ipam = Ipam {
     name: "static",
+    capabilities: &["ips"],
     by_link: false,
     add: |request, _, _: &mut Host| assignment(request),
     check: |request, target, _| compare(request, target),

@@ -23,6 +23,7 @@ struct Tap;
 
 impl Attaching for Tap {
     const NAME: &'static str = "tap";
+    const CAPABILITIES: &'static [&'static str] = &["mac"];
 
     fn read(request: &Request) -> Result<(), Error> {
         Config::of(request).map(drop)

@@ -28,6 +28,7 @@ struct Tuning;
 
 impl Altering for Tuning {
     const NAME: &'static str = "tuning";
+    const CAPABILITIES: &'static [&'static str] = &["mac"];
     const ALONE: &'static str = "Required prevResult missing";
 
     fn read(request: &Request) -> Result<(), Error> {

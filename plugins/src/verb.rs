@@ -2,7 +2,10 @@
 
 use std::io::Read;
 
-use crate::cni::{About, CniResult, Command, Environment, Error, Invocation, Outcome, Request, Target, Valid};
+use crate::{
+    capabilities,
+    cni::{About, CniResult, Command, Environment, Error, Invocation, Outcome, Request, Target, Valid},
+};
 
 /// A plugin: what it does for each command. Adding one is a folder and a line in [`crate::PLUGINS`].
 pub struct Plugin {
@@ -40,7 +43,10 @@ impl Plugin {
 
     fn act(&self, request: &Request) -> Result<Option<CniResult>, Error> {
         match &request.command {
-            Command::Add(target) => return (self.add)(request, target).map(Some),
+            Command::Add(target) => {
+                capabilities::refuse_unmet(&self.about, request)?;
+                return (self.add)(request, target).map(Some);
+            }
             Command::Check(target) => (self.check)(request, target)?,
             Command::Del(target) => (self.del)(request, target)?,
             // Without the list nothing is known to be stale.

@@ -118,7 +118,7 @@ impl Config {
         if keys.hairpin_mode && keys.promisc_mode {
             return Err(invalid("cannot set hairpin mode and promiscuous mode at the same time.".to_owned()));
         }
-        if keys.disable_container_interface && ipam::configured(request) {
+        if ipam::configured(request)? && keys.disable_container_interface {
             return Err(invalid("cannot use IPAM when DisableContainerInterface flag is set".to_owned()));
         }
         keys::masquerade_backend(keys.ip_masq_backend.as_deref())?;

@@ -83,7 +83,7 @@ fn document_to(stdout: &mut dyn Write, document: &impl Serialize) -> io::Result<
 mod tests {
     use super::*;
 
-    const ABOUT: About = About { name: "firewall", oldest: Version::V1_0_0 };
+    const ABOUT: About = About { name: "firewall", oldest: Version::V1_0_0, capabilities: Some(&[]) };
 
     fn written(outcome: &Outcome) -> (String, String) {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());

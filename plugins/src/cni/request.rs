@@ -23,31 +23,6 @@ use super::{
 pub use environment::Environment;
 use environment::Variables;
 
-/// What a runtime may ask for: the conventions of CNI, and words of Multus and containerd for plugins that are none of ours.
-const CAPABILITIES: [&str; 12] = [
-    "CNIDeviceInfoFile",
-    "aliases",
-    "bandwidth",
-    "cgroupPath",
-    "deviceID",
-    "dns",
-    "infinibandGUID",
-    "io.kubernetes.cri.pod-annotations",
-    "ipRanges",
-    "ips",
-    "mac",
-    "portMappings",
-];
-
-/// What is asked of an interface, and the plugins that make one and cannot do it.
-const CANNOT: [(&str, &[&str]); 2] = [
-    ("mac", &["dummy", "host-device", "ipvlan", "loopback", "ptp", "vlan"]),
-    (
-        "infinibandGUID",
-        &["bridge", "dummy", "host-device", "ipvlan", "loopback", "macvlan", "overlay", "ptp", "tap", "vlan"],
-    ),
-];
-
 /// The longest configuration in bytes. An `etcd` value or a kubelet's largest prevResult is a hundredth of it.
 pub const MAX_CONFIG: u64 = 16 << 20;
 
@@ -226,9 +201,6 @@ impl Request {
             _ => Command::Status,
         };
         let prev_result = prev_result(&command, &config, version)?;
-        if let Command::Add(_) = command {
-            known_capabilities(about.name, &config)?;
-        }
         Ok(Self { command, network, version, prev_result, path, run_dir, stdin, config })
     }
 }
@@ -278,32 +250,6 @@ fn valid_attachments(config: &Value) -> Result<Option<Valid>, Error> {
     };
     let list: Vec<Entry> = decode(list).map_err(|error| Error::from(error).context(key))?;
     Ok(Some(list.into_iter().map(|entry| (entry.container, entry.ifname)).collect()))
-}
-
-/// What a runtime asks for must be done or refused (CNI conventions); a word that nobody knows, nobody does. Of words that
-/// are known, a plugin of IPAM or one that is chained may see those of another.
-fn known_capabilities(plugin: &str, config: &Value) -> Result<(), Error> {
-    let Some(runtime) = find(config, "runtimeConfig") else { return Ok(()) };
-    let shown = |value: &Value| value.to_string().chars().take(64).collect::<String>();
-    let Some(asked) = runtime.as_object() else {
-        return Err(Error::config(format!("key \"runtimeConfig\": {} is not an object", shown(runtime))));
-    };
-    let refused = |name: &str, value: &Value, why: &str| {
-        let name: String = name.chars().take(64).collect();
-        let text = format!("key \"runtimeConfig.{name}\": {}: {why}", shown(value));
-        Err(Error::config(text).with_details("take it out of \"capabilities\""))
-    };
-    let is_known = |name: &str| CAPABILITIES.iter().any(|known| known.eq_ignore_ascii_case(name));
-    if let Some((name, value)) = asked.iter().find(|(name, _)| !is_known(name)) {
-        return refused(name, value, "there is no such capability");
-    }
-    for (name, plugins) in CANNOT {
-        let value = find(runtime, name).filter(|value| value.as_str() != Some(""));
-        if let Some(value) = value.filter(|_| plugins.contains(&plugin)) {
-            return refused(name, value, &format!("{plugin} cannot do that"));
-        }
-    }
-    Ok(())
 }
 
 fn prev_result(command: &Command, config: &Value, version: Version) -> Result<Option<CniResult>, Error> {

@@ -41,6 +41,9 @@ pub struct About {
     pub name: &'static str,
     /// The oldest version of a configuration that it takes.
     pub oldest: Version,
+    /// The capabilities that it acts on, besides those of who gives it addresses. A plugin of IPAM has `None`: what a runtime
+    /// asks for is asked of the plugin that calls it, and that one answers for it.
+    pub capabilities: Option<&'static [&'static str]>,
 }
 
 impl Version {
@@ -164,8 +167,8 @@ fn numbers(text: &str) -> Result<[u32; 3], Error> {
 mod tests {
     use super::*;
 
-    const BRIDGE: About = About { name: "bridge", oldest: Version::V0_1_0 };
-    const FIREWALL: About = About { name: "firewall", oldest: Version::V0_4_0 };
+    const BRIDGE: About = About { name: "bridge", oldest: Version::V0_1_0, capabilities: Some(&[]) };
+    const FIREWALL: About = About { name: "firewall", oldest: Version::V0_4_0, capabilities: Some(&[]) };
 
     fn refused(about: About, config: &str, command: &str, since: Version) -> (u32, String, String) {
         let error = about.accept(config, command, since).unwrap_err();

@@ -30,6 +30,9 @@ const MAX_LIST: usize = 256;
 /// The bytes of one string of a TXT record (RFC 1035 3.3).
 const MAX_TEXT: usize = 255;
 
+/// The capability that is a pod's annotations, as containerd names it.
+pub(super) const ANNOTATIONS: &str = "io.kubernetes.cri.pod-annotations";
+
 /// What the plugin was told.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Config {

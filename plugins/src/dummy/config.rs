@@ -16,7 +16,7 @@ impl Config {
     /// Nobody gives addresses.
     pub(super) fn of(request: &Request) -> Result<Self, Error> {
         ipam::refuse_by_link(request)?;
-        if ipam::configured(request) {
+        if ipam::configured(request)? {
             return Ok(Self);
         }
         Err(Error::config("dummy interface requires an IPAM configuration"))

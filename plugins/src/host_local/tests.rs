@@ -8,7 +8,7 @@ use crate::cni::{About, Command, Invocation, Version};
 
 mod config;
 
-const ABOUT: About = About { name: "host-local", oldest: Version::V0_1_0 };
+const ABOUT: About = About { name: "host-local", oldest: Version::V0_1_0, capabilities: None };
 
 /// A folder of leases and a run directory, on which commands run as the plugin runs them.
 struct Bench {

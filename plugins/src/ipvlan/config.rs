@@ -53,7 +53,7 @@ impl Config {
             mode,
             mtu: keys::mtu_above(keys.mtu)?,
             in_container: keys.link_in_container,
-            has_ipam: ipam::configured(request),
+            has_ipam: ipam::configured(request)?,
             dns: keys.dns,
         })
     }

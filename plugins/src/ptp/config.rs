@@ -35,7 +35,7 @@ impl Config {
     pub(super) fn of(request: &Request) -> Result<Self, Error> {
         let keys: Keys = request.config()?;
         keys::masquerade_backend(keys.ip_masq_backend.as_deref())?;
-        if !ipam::configured(request) {
+        if !ipam::configured(request)? {
             return Err(Error::config("no plugin name provided").with_details("ptp needs `ipam`"));
         }
         ipam::refuse_by_link(request)?;

@@ -45,8 +45,8 @@ impl Config {
         let master = keys::link("master", &keys.master)?.ok_or_else(|| Error::config(text))?;
         let id = u16::try_from(keys.vlan_id).ok().filter(|id| *id <= 4094);
         let text = || format!("invalid VLAN ID {} (must be between 0 and 4095 inclusive)", keys.vlan_id);
-        let id = id.ok_or_else(|| Error::config(text()))?;
-        if !ipam::configured(request) {
+        let id = id.ok_or_else(|| Error::config(text()).with_details("key \"vlanId\" is at most 4094"))?;
+        if !ipam::configured(request)? {
             return Err(Error::config("failed to execute IPAM delegate: no plugin name provided"));
         }
         let mtu = keys::mtu_above(keys.mtu)?;

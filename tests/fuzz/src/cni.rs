@@ -4,7 +4,7 @@ use plugins::PLUGINS;
 use plugins::cni::{About, CniResult, Error, Invocation, Outcome, Request, Version, output};
 use serde_json::Value;
 
-const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0 };
+const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0, capabilities: Some(&[]) };
 /// An input is these variables, each ended by a zero byte, and then standard input.
 const VARIABLES: [&str; 6] = ["CNI_COMMAND", "CNI_CONTAINERID", "CNI_NETNS", "CNI_IFNAME", "CNI_ARGS", "CNI_PATH"];
 const CONFIGS: [&str; 7] = [

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 
-const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0 };
+const ABOUT: About = About { name: "bridge", oldest: Version::V0_1_0, capabilities: Some(&[]) };
 
 /// A call as tests put it together.
 struct Call {
