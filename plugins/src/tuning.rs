@@ -41,15 +41,7 @@ impl Altering for Tuning {
         let changed = changed(&config, target, host)?;
         let section = Section { changed: changed.into_iter().collect(), ..Section::default() };
         host.alter(target, Self::NAME, section)?;
-        let mut result = previous.clone();
-        let inside = |name: &_| *name == target.id.ifname;
-        for interface in result.interfaces.iter_mut().filter(|interface| inside(&interface.name)) {
-            if let Some(mac) = config.mac {
-                interface.mac = mac.to_string();
-            }
-            interface.mtu = config.mtu.map(u32::from).or(interface.mtu);
-        }
-        Ok(result)
+        Ok(result(&config, target, previous, host))
     }
 
     fn restore(request: &Request, target: &Target, host: &mut Host) -> Result<(), Error> {
@@ -61,6 +53,24 @@ impl Altering for Tuning {
     fn status(request: &Request) -> Result<(), Error> {
         allowlist::admit(&Config::of(request)?)
     }
+}
+
+/// The previous result with what is otherwise now: of the interface, and, where the MTU was changed, of the other end of a pair
+/// and of a bridge that takes its MTU from that.
+fn result(config: &Config, target: &Target, previous: &CniResult, host: &mut Host) -> CniResult {
+    let mut result = previous.clone();
+    for interface in &mut result.interfaces {
+        if interface.sandbox.is_none() {
+            let found = config.mtu.and_then(|_| host.link(Side::Host, &interface.name).ok().flatten());
+            interface.mtu = found.and_then(|found| found.mtu).map(u32::from).or(interface.mtu);
+        } else if interface.name == target.id.ifname {
+            if let Some(mac) = config.mac {
+                interface.mac = mac.to_string();
+            }
+            interface.mtu = config.mtu.map(u32::from).or(interface.mtu);
+        }
+    }
+    result
 }
 
 /// What is to be changed: the interface, the other end of a pair where that must be the same, and parameters.
