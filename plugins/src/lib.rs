@@ -64,3 +64,8 @@ pub const PLUGINS: &[verb::Plugin] = &[
     vlan::PLUGIN,
     vrf::PLUGIN,
 ];
+
+#[cfg(test)]
+mod tests {
+    mod mistakes;
+}

@@ -100,10 +100,11 @@ impl<'de> Deserializer<'de> for Node<'de> {
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
-        _name: &'static str,
+        name: &'static str,
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        asked::note(name, fields, self.0);
         let Value::Object(map) = self.0 else {
             let shown: String = self.0.to_string().chars().take(64).collect();
             return Err(de::Error::custom(format!("{shown} is not an object")));
@@ -179,6 +180,40 @@ impl<'de> de::MapAccess<'de> for Entries<'de> {
         let (key, value) =
             self.value.take().ok_or_else(|| <DecodeError as de::Error>::custom("a value without a key"))?;
         seed.deserialize(Node(value)).map_err(|error| error.within(key))
+    }
+}
+
+/// Nothing is noted where nobody asks.
+#[cfg(not(test))]
+mod asked {
+    pub(super) fn note(_: &'static str, _: &'static [&'static str], _: &super::Value) {}
+}
+
+/// Which keys were asked for, for tests that must know all of them.
+#[cfg(test)]
+pub(crate) mod asked {
+    use std::{cell::RefCell, collections::BTreeMap};
+
+    use serde_json::Value;
+
+    /// A type with one of its keys, and whether that was there when it was asked for.
+    pub(crate) type Asked = BTreeMap<(&'static str, &'static str), bool>;
+
+    thread_local! {
+        static ASKED: RefCell<Asked> = RefCell::default();
+    }
+
+    pub(super) fn note(name: &'static str, fields: &'static [&'static str], value: &Value) {
+        ASKED.with_borrow_mut(|asked| {
+            for field in fields {
+                *asked.entry((name, field)).or_default() |= super::find(value, field).is_some();
+            }
+        });
+    }
+
+    /// What was asked for since the last call.
+    pub(crate) fn taken() -> Asked {
+        ASKED.take()
     }
 }
 

@@ -116,17 +116,15 @@ impl CniResult {
     /// It says a version of another form, or a key of it does not fit.
     pub fn previous(value: &Value, version: Version) -> Result<Self, Error> {
         let failed = |error: Error| error.context("could not parse prevResult");
-        let said = match find(value, "cniVersion") {
-            None => version.as_str(),
-            Some(said) => said.as_str().unwrap_or("not a string"),
-        };
-        if let Some(said) = Version::find(said).filter(|said| said.form() == version.form()) {
+        let said = find(value, "cniVersion");
+        let text = said.map_or(Some(version.as_str()), Value::as_str);
+        if let Some(said) = text.and_then(Version::find).filter(|said| said.form() == version.form()) {
             return wire::read(value, said).and_then(Self::whole).map_err(failed);
         }
         let alike = Version::ALL.into_iter().filter(|other| other.form() == version.form());
         let alike: Vec<&str> = alike.map(Version::as_str).collect();
-        let shown: String = said.chars().take(64).collect();
-        let msg = format!("result type supports [{}] but unmarshalled CNIVersion is {shown:?}", alike.join(" "));
+        let shown: String = said.map(Value::to_string).unwrap_or_default().chars().take(64).collect();
+        let msg = format!("result type supports [{}] but unmarshalled CNIVersion is {shown}", alike.join(" "));
         Err(failed(Error::config(msg)))
     }
 

@@ -178,8 +178,6 @@ impl Config {
         let annotations = keys.runtime_config.annotations.iter();
         let annotations = annotations.map(|(key, value)| Label { key: key.clone(), value: value.clone() });
         let said: Vec<Label> = keys.args.cni.labels.iter().cloned().chain(annotations).collect();
-        let labels = said.iter().filter(|label| label.key == "netd.name");
-        let labels: Vec<String> = labels.map(|label| label.value.clone()).collect();
         Ok(Self {
             ports: ports::ports(&keys.services, &keys.runtime_config.port_mappings)?,
             texts: texts(&keys.txt_labels, &said)?,
@@ -192,8 +190,8 @@ impl Config {
             forward_single_label: keys.forward_single_label,
             ttl: keys.ttl,
             names: names("names", &keys.names, &domain)?,
-            aliases: names("runtimeConfig.aliases", &aliases(&keys.runtime_config.aliases, network)?, &domain)?,
-            labels: names("args.cni.labels", &labels, &domain)?,
+            aliases: aliases(&keys.runtime_config.aliases, network, &domain)?,
+            labels: labelled(keys, &domain)?,
             searches: keys.runtime_config.dns.searches.clone(),
             options: keys.runtime_config.dns.options.clone(),
             domain,
@@ -228,7 +226,7 @@ fn split_domains(texts: &BTreeMap<String, Vec<String>>) -> Result<BTreeMap<HostN
     let mut domains = BTreeMap::new();
     for (text, servers) in texts {
         let domain = HostName::written(text).map_err(|why| told(why.to_string()))?;
-        if domains.insert(domain, upstreams("splitDomains", servers)?).is_some() {
+        if domains.insert(domain, upstreams(&format!("splitDomains.{text}"), servers)?).is_some() {
             return Err(told(format!("{text:?} is there twice")));
         }
     }
@@ -247,6 +245,17 @@ fn names(key: &str, texts: &[String], domain: &HostName) -> Result<Vec<ServedNam
     texts.iter().map(name).collect()
 }
 
+/// The names that labels give, and annotations.
+fn labelled(keys: &Keys, domain: &HostName) -> Result<Vec<ServedName>, Error> {
+    const LABEL: &str = "netd.name";
+    let labels = keys.args.cni.labels.iter().enumerate().filter(|(_, label)| label.key == LABEL);
+    let labels = labels.map(|(index, label)| (format!("args.cni.labels[{index}].value"), &label.value));
+    let annotations = keys.runtime_config.annotations.get(LABEL).into_iter();
+    let annotations = annotations.map(|value| (format!("runtimeConfig.{ANNOTATIONS}.{LABEL}"), value));
+    let named = labels.chain(annotations).map(|(key, text)| names(&key, std::slice::from_ref(text), domain));
+    Ok(named.collect::<Result<Vec<_>, _>>()?.concat())
+}
+
 /// The labels that the configuration selects, as TXT records have attributes: `<key>=<value>` (RFC 1464 2).
 fn texts(selected: &[String], labels: &[Label]) -> Result<Vec<String>, Error> {
     let said = labels.iter().filter(|label| selected.contains(&label.key));
@@ -263,22 +272,28 @@ fn texts(selected: &[String], labels: &[Label]) -> Result<Vec<String>, Error> {
     said.map(text).collect()
 }
 
-fn aliases(value: &Value, network: &NetworkName) -> Result<Vec<String>, Error> {
-    let list = match value {
-        Value::Object(by_network) => by_network.get(network.as_str()).unwrap_or(&Value::Null),
-        list => list,
+/// A list, or Podman's map of lists by network.
+fn aliases(value: &Value, network: &NetworkName, domain: &HostName) -> Result<Vec<ServedName>, Error> {
+    let key = "runtimeConfig.aliases";
+    let (key, list) = match value {
+        Value::Object(by_network) => {
+            (format!("{key}.{network}"), by_network.get(network.as_str()).unwrap_or(&Value::Null))
+        }
+        list => (key.to_owned(), list),
     };
     let told = |value: &Value| {
         let shown: String = value.to_string().chars().take(64).collect();
-        Error::config(format!("key \"runtimeConfig.aliases\": {shown} is no list of names"))
+        Error::config(format!("key \"{key}\": {shown} is no list of names"))
     };
-    match list {
-        Value::Null => Ok(Vec::new()),
+    let texts: Vec<String> = match list {
+        Value::Null => Vec::new(),
         Value::Array(list) => {
-            list.iter().map(|alias| alias.as_str().map(str::to_owned).ok_or_else(|| told(alias))).collect()
+            let text = |alias: &Value| alias.as_str().map(str::to_owned).ok_or_else(|| told(alias));
+            list.iter().map(text).collect::<Result<_, _>>()?
         }
-        other => Err(told(other)),
-    }
+        other => return Err(told(other)),
+    };
+    names(&key, &texts, domain)
 }
 
 fn bounded<T>(key: &str, list: &[T]) -> Result<(), Error> {

@@ -156,10 +156,17 @@ fn what_cannot_be_is_named() {
         ),
         (json!({"runtimeConfig": {"aliases": "db"}}), "key \"runtimeConfig.aliases\": \"db\" is no list".to_owned()),
         (json!({"runtimeConfig": {"aliases": [1]}}), "key \"runtimeConfig.aliases\": 1 is no list".to_owned()),
-        (json!({"runtimeConfig": {"aliases": {"web": 1}}}), "key \"runtimeConfig.aliases\": 1 is no list".to_owned()),
+        (
+            json!({"runtimeConfig": {"aliases": {"web": 1}}}),
+            "key \"runtimeConfig.aliases.web\": 1 is no list".to_owned(),
+        ),
         (
             json!({"args": {"cni": {"labels": [{"key": "netd.name", "value": "a\nb"}]}}}),
-            "key \"args.cni.labels\": host name \"a\\nb\"".to_owned(),
+            "key \"args.cni.labels[0].value\": host name \"a\\nb\"".to_owned(),
+        ),
+        (
+            json!({"runtimeConfig": {"io.kubernetes.cri.pod-annotations": {"netd.name": "a b"}}}),
+            "key \"runtimeConfig.io.kubernetes.cri.pod-annotations.netd.name\": host name \"a b\"".to_owned(),
         ),
         (json!({"upstreams": ["dns.example"]}), "key \"upstreams\": \"dns.example\" is no address".to_owned()),
         (json!({"upstreams": ["0.0.0.0"]}), "key \"upstreams\": \"0.0.0.0\" is no address".to_owned()),
@@ -169,7 +176,7 @@ fn what_cannot_be_is_named() {
             "key \"upstreams\": some are asked over TLS".to_owned(),
         ),
         (json!({"splitDomains": {"a..b": []}}), "key \"splitDomains\": host name \"a..b\" has an empty".to_owned()),
-        (json!({"splitDomains": {"a": ["x"]}}), "key \"splitDomains\": \"x\" is no address".to_owned()),
+        (json!({"splitDomains": {"a": ["x"]}}), "key \"splitDomains.a\": \"x\" is no address".to_owned()),
         (json!({"splitDomains": {"a": [], "A.": []}}), "key \"splitDomains\": \"a\" is there twice".to_owned()),
         (
             json!({"runtimeConfig": {"dns": {"servers": ["x"]}}}),
@@ -203,7 +210,7 @@ fn a_record_that_cannot_be_is_named() {
             json!({"runtimeConfig": {"portMappings": [{"hostPort": 80, "containerPort": 65_536}]}}),
             "key \"runtimeConfig.portMappings[0]\": containerPort 65536 is not 1 to 65535".to_owned(),
         ),
-        (json!({"records": [{"type": "A"}]}), "key \"records[0]\": host name \"\" has an empty label".to_owned()),
+        (json!({"records": [{"type": "A"}]}), "key \"records[0]\": name: host name \"\" has an empty".to_owned()),
         (
             json!({"records": [{"name": "a", "type": "A", "data": "::1"}]}),
             "key \"records[0]\": data \"::1\" is no IPv4 address".to_owned(),
@@ -214,7 +221,7 @@ fn a_record_that_cannot_be_is_named() {
         ),
         (
             json!({"records": [{"name": "a", "type": "CNAME", "data": "b c"}]}),
-            "key \"records[0]\": host name \"b c\" has a character".to_owned(),
+            "key \"records[0]\": data: host name \"b c\" has a".to_owned(),
         ),
         (
             json!({"records": [{"name": "a", "type": "TXT", "data": "v".repeat(256)}]}),

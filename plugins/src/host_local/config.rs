@@ -3,6 +3,7 @@
 //! Order of the checks and their words are the reference's (`backend/allocator/config.go`).
 
 use std::{
+    fmt,
     net::IpAddr,
     path::{Path, PathBuf},
 };
@@ -199,8 +200,8 @@ fn sources(
 
 fn sets(sources: Vec<Source>) -> Result<Vec<RangeSet>, Error> {
     let set = |(index, source): (usize, Source)| {
-        let subnets: Vec<String> = source.ranges.iter().take(8).map(|range| range.subnet.0.to_string()).collect();
-        let details = format!("key {:?}: {}", source.key, subnets.join(", "));
+        let ranges: Vec<String> = source.ranges.iter().take(8).map(ToString::to_string).collect();
+        let details = format!("key {:?}: {}", source.key, ranges.join(", "));
         let invalid =
             |error: InvalidRange| Error::config(format!("invalid range set {index}: {error}")).with_details(details);
         let ranges: Result<Vec<Range>, InvalidRange> = source.ranges.into_iter().map(Range::try_from).collect();
@@ -218,6 +219,19 @@ fn apart(sets: &[RangeSet]) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// `subnet 10.1.0.0/24 (rangeStart 10.1.0.9)`.
+impl fmt::Display for RangeKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "subnet {}", self.subnet.0)?;
+        let said = [("rangeStart", self.range_start.0), ("rangeEnd", self.range_end.0)];
+        let said = said.into_iter().filter_map(|(key, address)| Some(format!("{key} {}", address?)));
+        match said.collect::<Vec<_>>().join(", ") {
+            said if said.is_empty() => Ok(()),
+            said => write!(f, " ({said})"),
+        }
+    }
 }
 
 impl TryFrom<RangeKeys> for Range {

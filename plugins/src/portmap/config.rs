@@ -173,8 +173,11 @@ impl Mapping {
         }
         let numbers = |what: &str, first: i64| {
             let end = first.saturating_add(count);
+            let key = format!("key \"runtimeConfig.portMappings[{index}].{what}Port\"");
             match (u16::try_from(first), u16::try_from(end - 1)) {
-                (Err(_) | Ok(0), _) => Err(Error::config(format!("Invalid {what} port number: {first}"))),
+                (Err(_) | Ok(0), _) => {
+                    Err(Error::config(format!("Invalid {what} port number: {first}")).with_details(key))
+                }
                 (_, Err(_)) => Err(refused(&format!("{what} ports {first} to {} end after 65535", end - 1))),
                 (Ok(first), Ok(last)) => Ok(first..=last),
             }

@@ -35,7 +35,7 @@ pub(super) fn records(records: &[Record], domain: &HostName) -> Result<Vec<Stati
 
 impl Record {
     fn said(&self, domain: &HostName) -> Result<StaticRecord, String> {
-        let text = |why: &dyn Display| why.to_string();
+        let text = |why: &dyn Display| format!("name: {why}");
         let name = ServedName::written(&self.name).map_err(|why| text(&why))?;
         ServedName::written(&format!("{name}.{domain}")).map_err(|why| text(&why))?;
         let shown: String = self.data.chars().take(64).collect();
@@ -59,9 +59,9 @@ impl Record {
 
 /// A name of one label is one of the network's.
 fn target(text: &str, domain: &HostName) -> Result<HostName, String> {
-    let name = HostName::written(text).map_err(|why| why.to_string())?;
+    let name = HostName::written(text).map_err(|why| format!("data: {why}"))?;
     if text.contains('.') {
         return Ok(name);
     }
-    HostName::written(&format!("{name}.{domain}")).map_err(|why| why.to_string())
+    HostName::written(&format!("{name}.{domain}")).map_err(|why| format!("data: {why}"))
 }
