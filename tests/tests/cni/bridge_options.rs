@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 use tests::{Host, Lab, eventually};
 
-use super::config::{VERSIONS, bridge, with};
+use super::config::{VERSIONS, bridge, since, with};
 
 use std::time::Duration;
 
 const SUBNET: &[&str] = &["10.1.2.0/24"];
 
 fn options(keys: &Value) -> Value {
-    with(bridge("1.1.0", SUBNET), keys)
+    at("1.1.0", keys)
+}
+
+fn at(version: &str, keys: &Value) -> Value {
+    with(bridge(version, SUBNET), keys)
 }
 
 /// The only port of `br-web`.
@@ -26,9 +30,11 @@ fn refused(keys: &Value, msg: &str) {
     let lab = Lab::new();
     let host = lab.host("a");
     let before = host.kernel_text();
-    let attachment = host.container("c1").attachment(&options(keys), "eth0");
-    let refusal = attachment.add().unwrap_err();
-    assert!(refusal.msg.contains(msg), "{keys}: {refusal:?}");
+    let c1 = host.container("c1");
+    for version in VERSIONS {
+        let refusal = c1.attachment(&at(version, keys), "eth0").add().unwrap_err();
+        assert!(refusal.msg.contains(msg), "{keys} at {version}: {refusal:?}");
+    }
     assert_eq!(host.changes_since(&before), [""; 0], "{keys}");
     assert_eq!(host.leftovers(), [""; 0], "{keys}");
 }
@@ -136,25 +142,35 @@ fn a_bridge_that_is_there_is_used_as_it_is() {
     let host = lab.host("a");
     host.sh("ip link add br-web type bridge; ip link set br-web mtu 1400");
     let index = host.link("br-web")["ifindex"].clone();
-    let c1 = host.container("c1");
-    let result = c1.add(&options(&json!({"mtu": 1300}))).result();
-    assert_eq!(host.link("br-web")["ifindex"], index);
-    assert_eq!(host.link("br-web")["mtu"], 1400);
-    let told: Vec<&Value> = (0..3).map(|index| &result["interfaces"][index]["mtu"]).collect();
-    assert_eq!(told, [1400, 1300, 1300], "each its own");
-    assert_eq!(port(&host)["master"], "br-web");
+    for version in VERSIONS {
+        let attachment = host.container(&format!("c-{version}")).add(&at(version, &json!({"mtu": 1300})));
+        assert_eq!(host.link("br-web")["ifindex"], index, "{version}");
+        assert_eq!(host.link("br-web")["mtu"], 1400, "{version}");
+        if since(version, "1.0.0") {
+            let result = attachment.result();
+            let told: Vec<&Value> = (0..3).map(|index| &result["interfaces"][index]["mtu"]).collect();
+            assert_eq!(told, [1400, 1300, 1300], "each its own");
+        }
+        assert_eq!(port(&host)["master"], "br-web", "{version}");
+        attachment.del().unwrap();
+    }
 }
 
 #[test]
 fn promiscuous_mode_and_hairpin_are_set() {
     let lab = Lab::new();
     let host = lab.host("a");
-    let first = host.container("c1").add(&options(&json!({"promiscMode": true})));
-    assert_eq!(host.link("br-web")["promiscuity"], 1);
-    assert_eq!(port(&host)["linkinfo"]["info_slave_data"]["hairpin"], false);
-    first.del().unwrap();
-    host.container("c2").add(&options(&json!({"hairpinMode": true})));
-    assert_eq!(port(&host)["linkinfo"]["info_slave_data"]["hairpin"], true);
+    let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
+    for version in VERSIONS {
+        let first = c1.add(&at(version, &json!({"promiscMode": true})));
+        assert_eq!(host.link("br-web")["promiscuity"], 1, "{version}");
+        assert_eq!(port(&host)["linkinfo"]["info_slave_data"]["hairpin"], false, "{version}");
+        first.del().unwrap();
+        let second = c2.add(&at(version, &json!({"hairpinMode": true})));
+        assert_eq!(port(&host)["linkinfo"]["info_slave_data"]["hairpin"], true, "{version}");
+        second.del().unwrap();
+        host.sh("ip link del br-web");
+    }
 }
 
 #[test]
@@ -209,22 +225,26 @@ fn another_gateway_address_on_the_bridge_is_refused_or_replaced() {
     for (subnet, there, force, refuse) in cases {
         let lab = Lab::new();
         let host = lab.host("a");
-        host.sh(&format!("ip link add br-web type bridge; ip addr add {there} dev br-web; ip link set br-web up"));
-        let config = with(bridge("1.1.0", &[subnet]), &json!({"forceAddress": force}));
-        let attachment = host.container("c1").attachment(&config, "eth0");
-        let outcome = attachment.add();
-        let addresses = host.addresses("br-web");
-        if refuse {
-            let msg = outcome.unwrap_err().msg;
-            assert!(msg.contains("\"br-web\" already has an IP address different from"), "{msg}");
-            assert_eq!(addresses, [there]);
-            assert!(!host.leases("web").join("10.1.2.2").exists(), "the address was given back");
-        } else {
-            assert!(outcome.is_ok(), "{outcome:?}");
-            let kept = addresses.iter().any(|address| address == there);
-            assert_eq!(kept, !force, "{addresses:?}");
+        let c1 = host.container("c1");
+        for version in VERSIONS {
+            host.sh(&format!("ip link add br-web type bridge; ip addr add {there} dev br-web; ip link set br-web up"));
+            let config = with(bridge(version, &[subnet]), &json!({"forceAddress": force}));
+            let attachment = c1.attachment(&config, "eth0");
+            let outcome = attachment.add();
+            let addresses = host.addresses("br-web");
+            if refuse {
+                let msg = outcome.unwrap_err().msg;
+                assert!(msg.contains("\"br-web\" already has an IP address different from"), "{version}: {msg}");
+                assert_eq!(addresses, [there], "{version}");
+                assert!(!host.leases("web").join("10.1.2.2").exists(), "the address was given back");
+            } else {
+                assert!(outcome.is_ok(), "{version}: {outcome:?}");
+                let kept = addresses.iter().any(|address| address == there);
+                assert_eq!(kept, !force, "{version}: {addresses:?}");
+            }
+            assert_eq!(attachment.del(), Ok(()), "{version}");
+            host.sh("ip link del br-web");
         }
-        assert_eq!(attachment.del(), Ok(()));
     }
 }
 
@@ -233,16 +253,21 @@ fn the_hardware_address_is_taken_from_the_strongest_source() {
     let lab = Lab::new();
     let host = lab.host("a");
     let [args, cni, runtime] = ["02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"];
-    let from_args = options(&json!({}));
-    let from_cni = with(from_args.clone(), &json!({"args": {"cni": {"mac": cni}}}));
-    let from_runtime = with(from_cni.clone(), &json!({"capabilities": {"mac": true}}));
-    for (name, config, expected) in [("c1", from_args, args), ("c2", from_cni, cni), ("c3", from_runtime, runtime)] {
-        let container = host.container(name);
-        let attachment = container.attachment(&config, "eth0").args(&format!("IgnoreUnknown=1;MAC={args}"));
-        let attachment = container.keep(attachment.capabilities(&json!({"mac": runtime})));
-        let result = attachment.add().unwrap();
-        assert_eq!(container.link("eth0")["address"], expected);
-        assert_eq!(result["interfaces"][2]["mac"], expected);
+    let container = host.container("c1");
+    for version in VERSIONS {
+        let from_args = at(version, &json!({}));
+        let from_cni = with(from_args.clone(), &json!({"args": {"cni": {"mac": cni}}}));
+        let from_runtime = with(from_cni.clone(), &json!({"capabilities": {"mac": true}}));
+        for (config, expected) in [(from_args, args), (from_cni, cni), (from_runtime, runtime)] {
+            let attachment = container.attachment(&config, "eth0").args(&format!("IgnoreUnknown=1;MAC={args}"));
+            let attachment = attachment.capabilities(&json!({"mac": runtime}));
+            let result = attachment.add().unwrap();
+            assert_eq!(container.link("eth0")["address"], expected, "{version}");
+            if since(version, "0.3.0") {
+                assert_eq!(result["interfaces"][2]["mac"], expected, "{version}");
+            }
+            attachment.del().unwrap();
+        }
     }
 }
 
@@ -251,9 +276,13 @@ fn a_disabled_interface_is_there_and_down() {
     let lab = Lab::new();
     let c1 = lab.host("a").container("c1");
     let keys = json!({"disableContainerInterface": true, "ipam": {}, "isDefaultGateway": false});
-    c1.add(&options(&keys));
-    assert!(!c1.link("eth0")["flags"].as_array().unwrap().contains(&json!("UP")));
-    assert_eq!(c1.ip("-6 addr show dev eth0")[0]["addr_info"].as_array().map_or(0, Vec::len), 0);
+    // An older result needs an address.
+    for version in VERSIONS.into_iter().filter(|version| since(version, "0.3.0")) {
+        let attachment = c1.add(&at(version, &keys));
+        assert!(!c1.link("eth0")["flags"].as_array().unwrap().contains(&json!("UP")), "{version}");
+        assert_eq!(c1.ip("-6 addr show dev eth0")[0]["addr_info"].as_array().map_or(0, Vec::len), 0, "{version}");
+        attachment.del().unwrap();
+    }
 }
 
 #[test]
