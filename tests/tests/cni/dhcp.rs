@@ -2,6 +2,7 @@
 
 mod keeper;
 mod link;
+mod reference;
 
 use std::time::{Duration, Instant};
 
