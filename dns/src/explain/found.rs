@@ -6,9 +6,9 @@ use super::{Rule, spelled};
 use crate::answer::View;
 use crate::name::{QuestionName, labels};
 use crate::record::Question;
-use crate::reverse::Reverse;
+use crate::reverse::{Reverse, reverse_name};
 use crate::zone::{Bearer, Zone};
-use crate::{NetworkId, special};
+use crate::{Name, NetworkId, special};
 
 /// What says what is heard of a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,10 +61,7 @@ impl View<'_> {
             }
             Rule::Host => of_all(What::Host, spelled(name.labels())),
             Rule::Reverse => self.in_subnets(name),
-            Rule::Above => {
-                let is_below = |zone: &&&Zone| zone.is_below(name);
-                self.networks.iter().filter(is_below).map(|zone| domain(zone)).collect()
-            }
+            Rule::Above => self.networks.iter().flat_map(|zone| below(zone, name)).collect(),
             Rule::Split => {
                 let split = self.split_domain(question).map(|(network, split)| {
                     let (what, name) = (What::SplitDomain, split.domain.to_string());
@@ -135,6 +132,16 @@ fn at(zone: &Zone, relative: &[u8]) -> Vec<Found> {
             both.into_iter().filter(|(_, is_there)| *is_there).map(|(what, _)| here(what)).collect()
         }
     }
+}
+
+/// What is below this name: the domain, a bare name, and subnets.
+fn below(zone: &Zone, name: &QuestionName) -> Vec<Found> {
+    let is_in = |ours: &Name| ours.is_in(name.octets());
+    let domains = is_in(&zone.network.domain).then(|| domain(zone));
+    let subnets = zone.network.subnets.iter().filter(|subnet| reverse_name(**subnet).is_some_and(|it| is_in(&it)));
+    let subnets = subnets.map(|subnet| of(zone, What::Subnet, subnet.to_string()));
+    let bare = at(zone, name.octets()).into_iter().filter(|found| found.what == What::Below);
+    domains.into_iter().chain(bare).chain(subnets).collect()
 }
 
 fn domain(zone: &Zone) -> Found {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::{Port, Protocol, SplitDomain, StaticData, StaticRecord, Upstream, ZonesBuilder, fixture};
+use crate::{Network, Port, Protocol, SplitDomain, StaticData, StaticRecord, Upstream, ZonesBuilder, fixture};
 
 fn explain(name: &str, kind: &str) -> Explanation {
     let (zones, listener) = (fixture::zones(), fixture::listener(&["web"]));
@@ -132,8 +132,18 @@ fn what_says_what_is_heard_is_named_with_its_network() {
         });
         assert_eq!(said.collect::<Vec<_>>().join(", "), expected, "{name} {kind}");
     }
-    let listener = fixture::listener(&["dev"]);
-    let inquiry = Inquiry { listener: &listener, source: "10.3.0.7".parse().unwrap(), name: "example", kind: "A" };
-    let found = Found { what: What::Domain, name: "dev.example".to_owned(), network: Some("dev".into()) };
-    assert_eq!(zones.explain(inquiry).unwrap().found, [found]);
+    for (listener, source, name, found) in [
+        ("dev", "10.3.0.7", "example", [(What::Domain, "dev.example")]),
+        ("back", "10.2.0.10", "2.10.in-addr.arpa", [(What::Subnet, "10.2.0.0/24")]),
+        ("shut", "10.4.0.7", "b.example.com", [(What::Below, "b.example.com.shut.internal")]),
+    ] {
+        let attachments = vec![fixture::attachment("shut", &["10.4.0.7"], &["a.b.example.com"], 5)];
+        let shut = fixture::network("shut", "shut.internal", &["10.4.0.0/24"], &[], attachments);
+        let shut = Network { upstreams: Upstreams::None, ..shut };
+        let zones = ZonesBuilder::after(&zones, 3).network(shut).build();
+        let networks = fixture::listener(&[listener]);
+        let inquiry = Inquiry { listener: &networks, source: source.parse().unwrap(), name, kind: "A" };
+        let expected = found.map(|(what, name)| Found { what, name: name.to_owned(), network: Some(listener.into()) });
+        assert_eq!(zones.explain(inquiry).unwrap().found, expected, "{name}");
+    }
 }

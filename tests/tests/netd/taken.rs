@@ -152,11 +152,11 @@ fn what_upstreams_are_asked_when_port_53_becomes_free_is_answered() {
     other.kill();
     // From now on port 53 is netd's.
     eventually(SOON, || led(&host) == 0);
-    assert_eq!(c1.dig_with("c1.web.internal A").addresses(), ["10.1.0.2"]);
     upstream.thaw();
     for asks in asks {
         eventually(SOON, || asks.log().contains("203.0.113.7"));
     }
+    assert_eq!(c1.dig_with("c1.web.internal A").addresses(), ["10.1.0.2"]);
     eventually(SOON, || !host.run("ss -Hlun sport = 10053").text().contains("10.1.0.1"));
     netd.stop();
 }
