@@ -1,5 +1,5 @@
 //! Packets that ping(8) does not send: `packet answer ADDRESS:PORT`, `packet ask tcp|udp ADDRESS:PORT`, the same as
-//! `packet answer-sctp ADDRESS:PORT`, `packet ask sctp ADDRESS:PORT`,
+//! `packet answer-sctp ADDRESS:PORT`, `packet ask sctp ADDRESS:PORT`, by UDP alone `packet answer-udp ADDRESS:PORT`,
 //! `packet ask udp ADDRESS:PORT FROM:PORT`, `packet asks tcp ADDRESS:PORT`, `packet turns ADDRESS:PORT COUNT`,
 //! `packet send PROTOCOL ADDRESS [FIRST]`, `packet serve ADDRESS:PORT`, `packet get|put ADDRESS:PORT BYTES`.
 //!
@@ -28,6 +28,7 @@ fn main() {
     match words.as_slice() {
         // More words tell a reader of the process table something.
         ["answer", at, ..] => answer(at.parse().unwrap()),
+        ["answer-udp", at] => answer_datagrams(&UdpSocket::bind(at).unwrap()),
         ["answer-sctp", at] => answer_sctp(at.parse().unwrap()),
         ["ask", "sctp", at] => ask_sctp(at.parse().unwrap()),
         ["ask", "tcp", at] => ask_tcp(at.parse().unwrap()),
@@ -55,14 +56,16 @@ fn ask_tcp_until_told(at: SocketAddr) {
 
 fn answer(at: SocketAddr) {
     let (udp, tcp) = (UdpSocket::bind(at).unwrap(), TcpListener::bind(at).unwrap());
-    std::thread::spawn(move || {
-        loop {
-            let mut bytes = [0; WORD.len()];
-            let (length, asker) = udp.recv_from(&mut bytes).unwrap();
-            udp.send_to(&bytes[..length], asker).unwrap();
-        }
-    });
+    std::thread::spawn(move || answer_datagrams(&udp));
     answer_streams(&tcp);
+}
+
+fn answer_datagrams(socket: &UdpSocket) {
+    loop {
+        let mut bytes = [0; WORD.len()];
+        let (length, asker) = socket.recv_from(&mut bytes).unwrap();
+        socket.send_to(&bytes[..length], asker).unwrap();
+    }
 }
 
 fn answer_streams(listener: &TcpListener) {

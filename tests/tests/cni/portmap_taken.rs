@@ -42,6 +42,50 @@ fn a_port_that_somebody_has_is_refused_with_its_owner() {
     assert!(reaches(&outside, "192.0.2.1:8080"));
 }
 
+/// By protocol, by address and by family.
+#[test]
+fn a_socket_is_in_the_way_of_what_it_hears_alone() {
+    let lab = Lab::new();
+    let (host, _outside) = host_and_outside(&lab);
+    host.sh("ip address add 192.0.2.9/24 dev to-o");
+    let c1 = host.container("c1");
+    let config = list("1.1.0", &json!({}));
+    for (listener, of_ipv6_alone, allowed, refused) in [
+        ("answer-udp 0.0.0.0:8080", 0, &[("tcp", "")][..], &[("udp", ""), ("udp", "192.0.2.9")][..]),
+        (
+            "answer 192.0.2.1:8080",
+            0,
+            &[("tcp", "192.0.2.9"), ("udp", "192.0.2.9"), ("tcp", "::"), ("udp", "::")],
+            &[("tcp", ""), ("udp", "0.0.0.0"), ("tcp", "192.0.2.1"), ("udp", "192.0.2.1")],
+        ),
+        (
+            "answer [::]:8080",
+            1,
+            &[("tcp", "0.0.0.0"), ("udp", "192.0.2.9")],
+            &[("tcp", "::"), ("udp", "2001:db8:ff::1"), ("tcp", "")],
+        ),
+        ("answer [::]:8080", 0, &[], &[("tcp", "0.0.0.0"), ("udp", "192.0.2.9"), ("udp", "::")]),
+    ] {
+        host.sh(&format!("echo {of_ipv6_alone} > /proc/sys/net/ipv6/bindv6only"));
+        let daemon = Daemon::start(&host, PACKET.as_ref(), host.folder().join("listener.log"), |command| {
+            command.args(listener.split(' '));
+        });
+        let sockets = if listener.contains("udp") { 1 } else { 2 };
+        let shown = || host.sh("ss --listening --numeric --tcp --udp").matches(":8080 ").count();
+        eventually(SECOND * 5, || shown() == sockets);
+        for (mappings, expected) in [(allowed, None), (refused, Some(101))] {
+            for (protocol, host_ip) in mappings {
+                let mapping = json!({"hostPort": 8080, "containerPort": 80, "protocol": protocol, "hostIP": host_ip});
+                let attachment = attachment(&c1, &config, &json!({"portMappings": [mapping]}));
+                let code = attachment.add().err().map(|refusal| refusal.code);
+                assert_eq!(code, expected, "{protocol} at {host_ip:?} beside {listener}, {of_ipv6_alone}");
+                attachment.del().unwrap();
+            }
+        }
+        drop(daemon);
+    }
+}
+
 #[test]
 fn a_placeholder_of_the_containers_own_manager_is_no_obstacle() {
     let lab = Lab::new();
