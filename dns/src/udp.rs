@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const BATCHES: usize = 8;
 
 /// So many requests in so short a time are worth a thread.
-const MANY: usize = 200;
+const MANY: usize = 64;
 const MOMENT: Duration = Duration::from_millis(100);
 
 /// Answers until told to stop, then until the last forwarded answer is sent. `spare` is another descriptor of the socket.

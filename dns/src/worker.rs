@@ -26,7 +26,7 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(crate) const LONGEST_WAIT: Duration = Duration::from_millis(250);
 
 /// Fewer requests in a period are not worth a thread.
-const FEW: usize = 1_000;
+const FEW: usize = 500;
 
 /// After an error of receiving.
 const PAUSE: Duration = Duration::from_millis(100);
