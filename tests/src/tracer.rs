@@ -169,7 +169,7 @@ fn stop(pid: Pid) -> Option<Stop> {
 }
 
 /// Calls that can leave something behind, in the kernel, on disk or in another process.
-const CHANGING: [i64; 22] = [
+const CHANGING: [i64; 23] = [
     libc::SYS_clone,
     libc::SYS_clone3,
     libc::SYS_execve,
@@ -179,6 +179,7 @@ const CHANGING: [i64; 22] = [
     libc::SYS_flock,
     libc::SYS_fsync,
     libc::SYS_ftruncate,
+    libc::SYS_ioctl,
     libc::SYS_linkat,
     libc::SYS_mkdirat,
     libc::SYS_pwrite64,
