@@ -9,21 +9,35 @@ use serde_json::{Map, Value};
 
 use super::node::Node;
 
-/// Sysctls that plugins write.
-const SYSCTLS: [&str; 4] = [
+/// Sysctls that plugins write, and one that tests let `tuning` write.
+const SYSCTLS: [&str; 5] = [
+    "net/core/somaxconn",
     "net/ipv4/ip_forward",
     "net/ipv6/conf/all/forwarding",
     "net/bridge/bridge-nf-call-iptables",
     "net/ipv4/conf/all/route_localnet",
 ];
+/// The same of every link, but for `accept_ra`: a device that comes back from a container has the kernel's own value.
+const LINK_SYSCTLS: [&str; 9] = [
+    "ipv4/conf/*/arp_filter",
+    "ipv4/conf/*/arp_notify",
+    "ipv4/conf/*/route_localnet",
+    "ipv6/conf/*/accept_dad",
+    "ipv6/conf/*/disable_ipv6",
+    "ipv6/conf/*/enhanced_dad",
+    "ipv6/conf/*/forwarding",
+    "ipv6/conf/*/keep_addr_on_down",
+    "ipv6/conf/*/ndisc_notify",
+];
 
 /// What `ip -d -j link` says that a plugin can set.
-const LINK: [&str; 9] = ["ifname", "mtu", "master", "address", "group", "ifalias", "flags", "promiscuity", "linkinfo"];
+const LINK: [&str; 10] =
+    ["ifname", "mtu", "master", "address", "txqlen", "group", "ifalias", "flags", "promiscuity", "linkinfo"];
 /// What of a link's kind.
 const KIND: [&str; 7] =
     ["info_kind", "info_slave_kind", "vlan_filtering", "hairpin", "isolated", "nf_call_iptables", "mcast_snooping"];
 
-/// One line for each command, in this order.
+/// One line for each command, in this order; what sysctls of links follow are as many lines as there are.
 const SCRIPT: &str = r#"say() { printf '%s\n' "$("$@" 2>/dev/null)"; }
 say ip -j -d link show
 say ip -j address show
@@ -36,7 +50,8 @@ say tc -j qdisc show"#;
 
 pub(crate) fn of(node: &Node) -> String {
     let sysctls: String = SYSCTLS.map(|key| ["\nsay cat /proc/sys/", key].concat()).concat();
-    let shown = node.sh(&format!("{SCRIPT}{sysctls}"));
+    let of_links = LINK_SYSCTLS.join(" ");
+    let shown = node.sh(&format!("{SCRIPT}{sysctls}\ncd /proc/sys/net; grep --with-filename . {of_links} || true"));
     let mut shown = shown.lines();
     let mut next = || serde_json::from_str::<Value>(shown.next().unwrap_or_default()).unwrap_or_default();
     let mut lines: Vec<String> = array(next()).iter().map(|link| format!("link {}", link_text(link))).collect();
@@ -52,6 +67,7 @@ pub(crate) fn of(node: &Node) -> String {
     lines.extend(nft_lines(&next()));
     lines.extend(queue_lines(node, next()));
     lines.extend(SYSCTLS.map(|key| format!("sysctl {key} {}", next())));
+    lines.extend(shown.map(|line| format!("sysctl net/{line}")));
     lines.sort_unstable();
     lines.join("\n")
 }
