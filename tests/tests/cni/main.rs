@@ -23,6 +23,7 @@ mod macvlan;
 mod mistakes;
 mod overlay;
 mod portmap;
+mod portmap_flows;
 mod portmap_reference;
 mod portmap_taken;
 mod protocol;

@@ -23,6 +23,15 @@ pub(super) fn at(port: u16) -> Value {
     json!({"portMappings": [mapping("tcp"), mapping("udp")]})
 }
 
+/// The same at one address of the host, or where none is said at all of them.
+pub(super) fn at_one(port: u16, host_ip: &str) -> Value {
+    let mut mappings = at(port);
+    for mapping in mappings["portMappings"].as_array_mut().unwrap() {
+        mapping["hostIP"] = host_ip.into();
+    }
+    mappings
+}
+
 pub(super) fn attachment(container: &Container, config: &Value, capabilities: &Value) -> Attachment {
     container.attachment(config, "eth0").capabilities(capabilities)
 }
@@ -222,31 +231,64 @@ fn a_container_may_have_many_ports() {
     c1.check().unwrap();
 }
 
+/// Conditions of one family, where ports are published, and from whom to where they hold and do not.
+struct Conditions {
+    key: &'static str,
+    words: Value,
+    host_ip: &'static str,
+    hold: [&'static str; 2],
+    fail: [&'static str; 2],
+}
+
+fn conditions() -> [Conditions; 5] {
+    let of = |words, host_ip, hold, fail| Conditions { key: "conditionsV4", words, host_ip, hold, fail };
+    [
+        of(
+            json!(["ip", "saddr", "{", "192.0.2.2,", "127.0.0.1", "}"]),
+            "",
+            ["192.0.2.2", "192.0.2.1"],
+            ["192.0.2.3", "192.0.2.1"],
+        ),
+        of(json!(["!", "-s", "192.0.2.3", "-i", "to-+"]), "", ["192.0.2.2", "192.0.2.1"], ["192.0.2.3", "192.0.2.1"]),
+        of(json!(["-d", "192.0.2.1"]), "", ["192.0.2.2", "192.0.2.1"], ["192.0.2.2", "192.0.2.9"]),
+        of(json!(["-s", "192.0.2.2"]), "192.0.2.9", ["192.0.2.2", "192.0.2.9"], ["192.0.2.3", "192.0.2.9"]),
+        Conditions {
+            key: "conditionsV6",
+            words: json!(["!", "-s", "2001:db8:ff::3"]),
+            host_ip: "2001:db8:ff::1",
+            hold: ["2001:db8:ff::2", "2001:db8:ff::1"],
+            fail: ["2001:db8:ff::3", "2001:db8:ff::1"],
+        },
+    ]
+}
+
 #[test]
 fn conditions_hold_for_their_network_alone() {
-    for words in
-        [json!(["ip", "saddr", "{", "192.0.2.2,", "127.0.0.1", "}"]), json!(["!", "-s", "192.0.2.3", "-i", "to-+"])]
-    {
+    for Conditions { key, words, host_ip, hold, fail } in conditions() {
         let lab = Lab::new();
         let (host, outside) = host_and_outside(&lab);
-        outside.sh("ip address add 192.0.2.3/24 dev to-a");
-        let from = |source: &str, port: u16| {
-            outside.sh(&format!("ip route replace 192.0.2.1 dev to-a src {source}"));
-            reaches(&outside, &format!("192.0.2.1:{port}"))
+        host.sh("ip address add 192.0.2.9/24 dev to-o");
+        outside.sh("ip address add 192.0.2.3/24 dev to-a; ip address add 2001:db8:ff::3/64 dev to-a nodad");
+        let from = |[source, to]: [&str; 2], port: u16| {
+            outside.sh(&format!("ip route replace {to} dev to-a src {source}"));
+            reaches(&outside, &if to.contains(':') { format!("[{to}]:{port}") } else { format!("{to}:{port}") })
         };
+        let keys = json!({key: words});
         let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
-        let _first = serving(&c1, &list("1.1.0", &json!({"conditionsV4": words})), &at(8001));
+        let _first = serving(&c1, &list("1.1.0", &keys), &at_one(8001, host_ip));
         let mut other = list("1.1.0", &json!({}));
         other["name"] = "other".into();
-        other["plugins"][0]["ipam"]["ranges"] = json!([[{"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.100"}]]);
-        let _second = serving(&c2, &other, &at(8002));
-        assert!(from("192.0.2.2", 8001) && !from("192.0.2.3", 8001), "{words}");
-        assert!(from("192.0.2.2", 8002) && from("192.0.2.3", 8002), "{words}");
+        other["plugins"][0]["ipam"]["ranges"] = json!([[{"subnet": "10.1.2.0/24", "rangeStart": "10.1.2.100"}], [{"subnet": "2001:db8::/64", "rangeStart": "2001:db8::100"}]]);
+        let _second = serving(&c2, &other, &at_one(8002, host_ip));
+        eventually(SECOND * 10, || outside.pings("2001:db8:ff::1") && host.pings("2001:db8::2"));
+        assert!(from(hold, 8001) && !from(fail, 8001), "{words}");
+        assert!(from(hold, 8002) && from(fail, 8002), "{words}");
         c1.check().unwrap();
         // The next container of the network asks the same chain.
-        let _third = serving(&host.container("c3"), &list("1.1.0", &json!({"conditionsV4": words})), &at(8003));
+        let _third = serving(&host.container("c3"), &list("1.1.0", &keys), &at_one(8003, host_ip));
         assert_eq!(host.sh("nft list table inet netd").matches("chain when-").count(), 1);
-        assert!(from("192.0.2.2", 8003) && !from("192.0.2.3", 8003), "{words}");
+        eventually(SECOND * 10, || host.pings("2001:db8::3"));
+        assert!(from(hold, 8003) && !from(fail, 8003), "{words}");
     }
 }
 
@@ -299,43 +341,6 @@ fn the_same_port_of_others_is_theirs() {
     assert!(reaches(&c1, "192.0.2.2:8080"), "what leaves the host");
     assert!(outside.sh("nft list table ip seen").contains("packets 1 "));
     assert!(reaches(&outside, "10.1.2.3:8080"), "what crosses it");
-}
-
-#[test]
-fn a_client_that_sends_on_is_heard_by_whoever_has_the_port_now() {
-    let lab = Lab::new();
-    let (host, outside) = host_and_outside(&lab);
-    let [c1, c2] = ["c1", "c2"].map(|name| host.container(name));
-    let config = list("1.1.0", &json!({}));
-    // From one port of its own, so that all of it is one flow.
-    let ask = || run(outside.command(PACKET).args(["ask", "udp", "192.0.2.1:8080", "192.0.2.2:5555"]), b"").success();
-    assert!(!ask(), "nobody is there");
-    let answers = serving(&c1, &config, &at(8080));
-    assert!(ask(), "the flow began before the port was published");
-    c1.detach().unwrap();
-    drop(answers);
-    assert!(!ask(), "the flow to the container is forgotten");
-    let own = answering(&host, 8080);
-    assert!(ask(), "and the host is heard");
-    drop(own);
-    let _answers = serving(&c2, &config, &at(8080));
-    assert!(ask());
-}
-
-#[test]
-fn flows_to_a_container_of_which_nothing_is_recorded_are_forgotten_too() {
-    let lab = Lab::new();
-    let (host, outside) = host_and_outside(&lab);
-    let c1 = host.container("c1");
-    let config = list("1.1.0", &json!({}));
-    let ask = || run(outside.command(PACKET).args(["ask", "udp", "192.0.2.1:8080", "192.0.2.2:5555"]), b"").success();
-    let answers = serving(&c1, &config, &at(8080));
-    assert!(ask());
-    host.sh("rm -r /run/netd/attachments/web/*");
-    c1.detach().unwrap();
-    drop(answers);
-    let _own = answering(&host, 8080);
-    assert!(ask(), "the host is heard");
 }
 
 #[test]
