@@ -31,8 +31,7 @@ const LINK_SYSCTLS: [&str; 9] = [
 ];
 
 /// What `ip -d -j link` says that a plugin can set.
-const LINK: [&str; 10] =
-    ["ifname", "mtu", "master", "address", "txqlen", "group", "ifalias", "flags", "promiscuity", "linkinfo"];
+const LINK: [&str; 9] = ["ifname", "mtu", "master", "address", "group", "ifalias", "flags", "promiscuity", "linkinfo"];
 /// What of a link's kind.
 const KIND: [&str; 7] =
     ["info_kind", "info_slave_kind", "vlan_filtering", "hairpin", "isolated", "nf_call_iptables", "mcast_snooping"];

@@ -37,6 +37,7 @@ const WANTED: &[Wanted] = &[
         &["after: host link br-web mtu"],
         "the key mtu is of the bridge too, not of its first container alone",
     ),
+    Wanted("tuning", &["after: container sysctl net/core/somaxconn"], "what a container had before is put back"),
     Wanted("bridge", &["ours check true"], "a network without addresses can be checked"),
     Wanted("bridge", &["theirs check false"], "which the reference cannot"),
     // The list whose IPAM has a default route without a router, which the reference adds twice.

@@ -322,10 +322,11 @@ async fn a_network_counts_who_is_refused_at_its_listener() {
 #[tokio::test(start_paused = true)]
 async fn one_in_eight_batches_is_timed() {
     let host = Host::new().await;
-    for _ in 0..80 {
+    // Not so many that a thread would answer.
+    for _ in 0..40 {
         host.ask(7, &question("c1.")).await;
     }
-    assert_eq!(host.server.figures().here.count(), 10);
+    assert_eq!(host.server.figures().here.count(), 5);
 }
 
 #[tokio::test(start_paused = true)]
