@@ -84,9 +84,9 @@ fn where_nobody_keeps_the_sockets_questions_are_lost_while_no_netd_runs() {
         netd.take().unwrap().kill();
         netd = Some(host.netd());
     });
-    // Nearly all ask once while it goes and comes, few twice, and nobody for as long as would be given up.
-    let again = said["again"].as_u64().unwrap();
-    assert!(said["lost"] == json!([]) && (ASKERS / 2 + 1..=3 * ASKERS).contains(&again), "{said}");
+    // Nearly all ask once while it goes and comes, and few more often; over TCP, what is refused is not asked again.
+    let missed = said["again"].as_u64().unwrap() + u64::try_from(said["lost"].as_array().unwrap().len()).unwrap();
+    assert!((ASKERS / 2 + 1..=3 * ASKERS).contains(&missed), "{said}");
     netd.take().unwrap().stop();
 }
 
