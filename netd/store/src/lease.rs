@@ -79,7 +79,7 @@ impl Pool {
     }
 
     /// Whether the set has an address to give, or one whose lease is stale. Waits for no lock and changes nothing, so
-    /// it may be wrong by what happens in this moment. Of a set that is full it looks at [`LOOKS`] leases at most: others
+    /// it may be wrong by what happens in this moment. Of a set that is full it looks at a few leases only: others
     /// each time, so that who asks again and again hears of a stale one.
     pub fn has_room(&self, set: &RangeSet, mut stale: impl FnMut(&Held) -> bool) -> Result<bool> {
         let peeked = Index::peek(&self.indexes, &self.folder, |index| free_in(index, set));
