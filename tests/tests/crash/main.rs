@@ -1,7 +1,7 @@
 //! ADD and DEL die at every system call in turn, and the DEL that follows leaves nothing.
 //!
-//! `make test` kills at every call that can change something; `make test-crash` at every call, and `make test-vm` at a few
-//! for the kinds of interfaces that this kernel may lack.
+//! `make test` kills at every call that can change something; `make test-crash` at every call, and `make test-vm` at two
+//! or three for kinds of interfaces that this kernel may lack.
 #![allow(clippy::panic, clippy::print_stderr, clippy::unwrap_used, reason = "tests")]
 
 mod interfaces;
@@ -144,7 +144,7 @@ fn at_every_point(kill_at: impl Fn(usize) -> bool) -> usize {
 /// All of them, or with `CRASH_POINTS=few` ever fewer towards the end.
 fn points() -> impl Iterator<Item = usize> {
     let is_few = std::env::var("CRASH_POINTS").is_ok_and(|value| value == "few");
-    let next = move |point: &usize| Some(if is_few { 3 * (point + 1) } else { point + 1 });
+    let next = move |point: &usize| Some(if is_few { 8 * point + 7 } else { point + 1 });
     std::iter::successors(Some(0), next).take_while(|point| *point < MOST)
 }
 
