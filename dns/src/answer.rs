@@ -181,8 +181,12 @@ impl<'a> View<'a> {
     /// deny what is below (RFC 8020); but only names that are not forwarded anyway are ours to say.
     fn above_a_domain(&self, question: &Question) -> Option<Answer> {
         let is_local = question.name.is_single_label() || special::is_never_forwarded(&question.name);
-        let exists = is_local && self.networks.iter().any(|zone| zone.network.domain.is_in(question.name.octets()));
+        let exists = is_local && self.has_domain_below(question);
         exists.then(|| existing(question, Vec::new(), self.soa(Name::root())))
+    }
+
+    fn has_domain_below(&self, question: &Question) -> bool {
+        self.networks.iter().any(|zone| zone.network.domain.is_in(question.name.octets()))
     }
 
     /// A name that nobody else is asked for, and that exists because of a domain, a bare name or a subnet of ours below it.
@@ -193,8 +197,7 @@ impl<'a> View<'a> {
 
     /// Of a name in one of our domains that has nothing: it exists if another domain is below it.
     fn nothing(&self, question: &Question, soa: Soa) -> Answer {
-        let exists = self.networks.iter().any(|zone| zone.network.domain.is_in(question.name.octets()));
-        if exists { existing(question, Vec::new(), soa) } else { Answer::NxDomain(soa) }
+        if self.has_domain_below(question) { existing(question, Vec::new(), soa) } else { Answer::NxDomain(soa) }
     }
 
     /// To those who are asked for the domain that the name is in; where that is nobody, it does not exist.
