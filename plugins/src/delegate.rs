@@ -5,14 +5,12 @@
 
 use std::{
     io::{self, Read, Write},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
 
-use rustix::process::{Signal, getpid, getppid, set_parent_process_death_signal};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -107,19 +105,9 @@ fn spawn(program: &Path, command: &str) -> io::Result<Child> {
 }
 
 fn start(program: &Path, command: &str) -> io::Result<Child> {
-    let parent = getpid();
-    let die_with_parent = move || {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
-        // It may have died before the signal was asked for.
-        if getppid() == Some(parent) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
-    };
     let mut process = Command::new(program);
     process.env("CNI_COMMAND", command).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // SAFETY: between fork and exec it makes two system calls and touches no memory of the parent.
-    #[expect(unsafe_code, reason = "the standard library has no safe way to die with the parent")]
-    unsafe {
-        process.pre_exec(die_with_parent);
-    }
+    netd_kernel::die_with_us(&mut process);
     process.spawn()
 }
 

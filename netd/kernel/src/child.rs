@@ -45,11 +45,16 @@ pub(crate) fn complaint(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).trim().chars().take(2000).collect()
 }
 
-/// A program that ends when we do.
-#[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
 fn command(program: &str, arguments: &[&str], stdin: Stdio) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(stdin);
+    die_with_us(&mut command);
+    command
+}
+
+/// Lets what the command starts be killed when the thread that started it ends.
+#[expect(unsafe_code, reason = "what happens in a child before it is another program can only be said so")]
+pub fn die_with_us(command: &mut Command) {
     let parent = getpid();
     let die_with_parent = move || {
         set_parent_process_death_signal(Some(Signal::KILL))?;
@@ -59,5 +64,4 @@ fn command(program: &str, arguments: &[&str], stdin: Stdio) -> Command {
     // SAFETY: between fork and exec the child of a process with threads may only call what is async-signal-safe;
     // these are two system calls, without allocation or lock.
     unsafe { command.pre_exec(die_with_parent) };
-    command
 }

@@ -25,6 +25,7 @@ mod rtnetlink;
 mod sysctl;
 mod wire;
 
+pub use child::die_with_us;
 pub use error::Error;
 pub use events::{Event, Events};
 pub use facts::link_index;
